@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In: event conditions of this core's connections, sockets and timers. Out: this core's event array.
+ * Who calls: net and sys while they write pending events. Start reading at event.c.
+ */
+#pragma once
+#include "kernel/abi/event.h"
+#include "kernel/base/percore.h"
+
+/** event_core_init() - @array: direct-map address of the calling core's event array. */
+void event_core_init(struct ix_event_array *array);
+
+/** event_begin() - empty the array; the last one is not valid for ring 3 from here on. */
+void event_begin(void);
+
+/** event_room() - events (and peers) that still fit. */
+unsigned event_room(void);
+unsigned event_peer_room(void);
+
+/** event_push() - append; the caller has asked event_room(). */
+void event_push(const struct ix_event *event);
+
+/** event_push_peer() - append both ends of a knock or datagram. Return: its index. Room asked before. */
+unsigned event_push_peer(const struct ix_peer *peer);
+
+/** event_count() - events since event_begin(). */
+unsigned event_count(void);

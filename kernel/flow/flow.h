@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In: frames from the NIC, on whatever core polls them. Out: each frame on the core that owns its flow
+ * group; and frames to send, on whatever queue that core may use. Who calls: loop.c (flow_rx), net
+ * (flow_tx, flow_hand). Start reading at steer.c; group.c says who owns what.
+ */
+#pragma once
+#include "kernel/base/percore.h"
+#include "kernel/nic/nic.h"
+
+#define FLOW_GROUPS_MAX 128u
+
+/** flow_init() - deal groups evenly over @cores and give each queue a polling core; draws the hash key. */
+int flow_init(uint32_t cores);
+
+/** flow_core_init() - the calling core's rings. */
+void flow_core_init(void);
+
+/**
+ * flow_rx() - at most @max frames that the calling core owns: handed over by other cores first, then
+ * from the queue it polls, whose foreign frames it hands over (one wake-up a target and burst at most)
+ * Return: frames in @out; owner: caller.
+ */
+unsigned flow_rx(struct buf **out, unsigned max);
+
+/**
+ * flow_hand() - give a frame to another core (slow path, BUF_RESOLVE); the wake-up goes out with flow_tx_flush()
+ * Return: false if its ring is full; @first then stays the caller's (count it, free it).
+ */
+bool flow_hand(uint32_t core, struct buf *first);
+
+/** flow_tx() - queue a frame on this core's transmit queue, or for the core that owns the queue. False: full. */
+bool flow_tx(const struct nic_tx *tx);
+/** flow_tx_flush() - end of a batch: doorbells and wake-ups. */
+void flow_tx_flush(void);
+/** flow_tx_reclaim() - tokens of this core's finished frames. Return: how many, at most @max. */
+unsigned flow_tx_reclaim(void **tokens, unsigned max);
+
+/**
+ * flow_sleep_begin() - announce sleep, arm the interrupt, look again
+ * Return: true if there is something to do: do not sleep. flow_sleep_end() - awake; in both cases.
+ */
+bool flow_sleep_begin(void);
+void flow_sleep_end(void);
+
+/** flow_group_of_tuple() - group of an outgoing connection's return packets; addresses and ports in network order. */
+uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port);
+/** flow_owner() - core that owns @group. */
+uint32_t flow_owner(uint8_t group);
+
+/** flow_toeplitz() - Toeplitz hash of @bytes input bytes under a 40-byte key [virtio-1.2 5.1.6.4.3.3]. */
+uint32_t flow_toeplitz(const uint8_t key[40], const uint8_t *in, unsigned bytes);
+
+struct flow_stats {
+	uint64_t handed_over, hand_drops, wakes, tx_remote, tx_drops;
+};
+void flow_stats(struct flow_stats *out);

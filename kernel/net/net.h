@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In: frames of flows that this core owns (net_input), checked calls of ring 3 (net_listen ... below),
+ * time (wheel). Out: frames by flow_tx(), event conditions by event_push(). Who calls: loop.c, sys.
+ * Start reading at input.c, then demux.c, tcp_in.c.
+ */
+#pragma once
+#include "kernel/abi/call.h"
+#include "kernel/abi/event.h"
+#include "kernel/base/percore.h"
+#include "kernel/buf/buf.h"
+
+struct conf;
+
+/* ---- life ---- */
+/** net_init() - once, on the boot core, before other cores: tables sized by @conf. 0 or KERR_NO_MEMORY. */
+int net_init(const struct conf *conf);
+/** net_core_init() - the calling core's lwIP instance, demultiplexer, interface. 0 or KERR_NO_MEMORY. */
+int net_core_init(void);
+/** net_address() - our IPv4 address, network order; 0 while DHCP has not answered. */
+be32_t net_address(void);
+
+/* ---- one turn of the loop, in this order ---- */
+/** net_tx_reclaim() - free what the device has sent; may mark connections `sent`. */
+void net_tx_reclaim(void);
+/** net_input() - @count frames of this core through TCP/IP; takes ownership; outcomes mark connections. */
+void net_input(struct buf **frames, unsigned count);
+/** net_output() - end of a batch: one tcp_output per touched connection, delayed ACKs, neighbours' queues. */
+void net_output(void);
+/** net_events() - write pending events of marked connections until the array is full; the rest stays marked. */
+void net_events(void);
+/** net_has_events() - whether anything is marked. */
+bool net_has_events(void);
+
+/* ---- calls of ring 3, on the calling core; values already fetched and range-checked ---- */
+/* One range to send: kernel-readable memory behind a ring-3 range. */
+struct net_range {
+	const uint8_t *data;	/* direct map */
+	uint32_t bytes;
+	struct buf *lent;	/* receive buffer it lies in, NULL: partition data */
+};
+
+/* Each returns enum ix_status (IX_OK or negative). Handles are checked here. */
+int net_listen(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle);
+int net_unlisten(ix_handle_t handle);
+int net_connect(const struct ix_connect *c, ix_handle_t *handle);
+int net_accept(ix_handle_t handle, uint64_t cookie);
+int net_reject(ix_handle_t handle);
+/** net_sendv() - @taken: bytes accepted, a prefix of the ranges. IX_BAD_ADDRESS: a lent buffer not of this connection. */
+int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags,
+	      uint64_t *taken);
+int net_recv_done(ix_handle_t handle, uint64_t bytes);
+int net_shutdown(ix_handle_t handle);
+int net_close(ix_handle_t handle);
+int net_abort(ix_handle_t handle);
+int net_set(ix_handle_t handle, uint64_t option, uint64_t value);
+int net_udp_bind(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle);
+int net_udp_unbind(ix_handle_t handle);
+int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const struct net_range *data,
+		 uint64_t *sent);
+int net_udp_recv_done(ix_handle_t handle, uint64_t datagrams);
+
+/* ---- partition death and restart ---- */
+/**
+ * net_partition_end() - this core: reset every connection, drop listeners and sockets, free lent buffers
+ * While the partition is down SYNs are dropped, not refused, for at most 3 s; ARP and ping go on.
+ */
+void net_partition_end(void);
+/** net_partition_pending_tx() - frames whose memory the device still has (0: pages may be reused). */
+unsigned net_partition_pending_tx(void);
+/** net_partition_start() - the partition runs again: SYNs to closed ports are refused. */
+void net_partition_start(void);
+
+struct net_stats {
+	uint64_t frames_in, bad_frames, bad_csum, dropped_no_memory, dropped_no_buffer, slow_path;
+	uint64_t segments_in, segments_out, retransmits, resets_sent, accepted, connections;
+	uint64_t udp_in, udp_out, udp_dropped;
+};
+void net_stats(struct net_stats *out);

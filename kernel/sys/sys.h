@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In: this core's call array and single entries, written by ring 3. Out: calls into net, user and
+ * time with values that were read once and checked. Who calls: loop.c. Start reading at batch.c;
+ * fetch.c is the only place that turns a ring-3 address into memory.
+ */
+#pragma once
+#include "kernel/abi/call.h"
+#include "kernel/base/percore.h"
+#include "kernel/user/user.h"
+
+/** sys_core_init() - @array: direct-map address of the calling core's call array. */
+void sys_core_init(struct ix_call_array *array);
+
+/** sys_batch() - execute the call array; status and result go back into each slot. Return: calls executed. */
+unsigned sys_batch(void);
+
+/**
+ * sys_entry() - serve an entry that does not run the loop (IX_CALL, IX_START, IX_CONSOLE, ...)
+ * @result: what ring 3 gets in rax. Return: false if the entry wants the loop (IX_RUN_IO) or ended the partition.
+ */
+bool sys_entry(const struct user_call *call, uint64_t *result);
+
+/** sys_timer_events() - write events of due application timers while there is room. */
+void sys_timer_events(void);
+bool sys_has_events(void);
+
+/** sys_partition_end() - this core: drop application timers and the call array's contents. */
+void sys_partition_end(void);
+
+/** sys_wake_take() - whether IX_WAKE named this core since the last call. */
+bool sys_wake_take(void);

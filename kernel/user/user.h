@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In: the application part of the image. Out: a partition that ring 3 runs in, and the way in and out
+ * of ring 3. Who calls: loop.c (user_run), sys (where the partition is). Start reading at run.c, then
+ * ring3.S.
+ */
+#pragma once
+#include "kernel/abi/entry.h"
+#include "kernel/base/percore.h"
+
+struct conf;
+
+/* Where ring-3 memory is. One linear range of addresses over one piece of physical memory. */
+struct user_partition {
+	uint8_t *data;		/* direct map of IX_PARTITION_VA */
+	uint64_t bytes;		/* program, data and heap */
+	uint64_t writable_off;	/* from here on ring 3 may write; before it: code and constants */
+	uint8_t *stacks;	/* direct map of core 0's stack; core c's follow each IX_STACK_BYTES */
+	uint32_t cores;
+};
+extern struct user_partition user_partition; /* set once by user_init() */
+
+/** user_init() - allocate and map the partition, load the program. 0, or negative after a line that says why. */
+int user_init(const struct conf *conf, const void *elf, size_t elf_bytes);
+
+/** user_restart() - zero the partition and load the program again; all cores are out of ring 3. */
+int user_restart(void);
+
+/* What ring 3 asked for when it came back. */
+enum user_exit {
+	USER_SYSCALL = 0,	/* user_regs()->number and args */
+	USER_INTERRUPTED = 1,	/* an interrupt that wants the loop (wake, stop); ring 3 goes on where it was */
+	USER_FAULT = 2,		/* it cannot go on: user_fault() has been reported */
+};
+
+struct user_call {
+	uint64_t number;
+	uint64_t arg[3];
+};
+
+/**
+ * user_run() - enter ring 3 of this core with @result in rax and stay until it comes back
+ * Return: why; @call is filled in for USER_SYSCALL.
+ */
+enum user_exit user_run(uint64_t result, struct user_call *call);
+
+/** user_is_started() - whether this core has a ring-3 context (core 0, or IX_START was done for it). */
+bool user_is_started(void);
