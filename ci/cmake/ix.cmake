@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+# The three kinds of code that are built here, and their flags: ring 0, ring 3, host.
+
+set(IX_WARNINGS -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual
+	-Wvla -Wframe-larger-than=1024 -fno-common)
+
+option(IX_CHECKED "Assertions on the packet path (kcheck)" OFF)
+
+# Ring 0: freestanding, no vector registers, top 2 GiB.
+add_library(ix_kernel_flags INTERFACE)
+target_include_directories(ix_kernel_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(ix_kernel_flags INTERFACE
+	-ffreestanding -fno-pic -fno-pie -mno-red-zone -mcmodel=kernel -fno-stack-protector
+	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing -fno-builtin-printf
+	-ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -O2 -g
+	$<$<COMPILE_LANGUAGE:C>:-mgeneral-regs-only -fcf-protection=none>
+	$<$<BOOL:${IX_CHECKED}>:-DIX_CHECKED>)
+add_library(ix_kernel_warnings INTERFACE)
+target_compile_options(ix_kernel_warnings INTERFACE $<$<COMPILE_LANGUAGE:C>:${IX_WARNINGS}>)
+
+# ix_kernel_folder(NAME SOURCE...): object library kernel_NAME of kernel/NAME (or boot), part of kernel.elf.
+function(ix_kernel_folder name)
+	add_library(kernel_${name} OBJECT ${ARGN})
+	target_link_libraries(kernel_${name} PRIVATE ix_kernel_flags ix_kernel_warnings)
+	set_property(GLOBAL APPEND PROPERTY IX_KERNEL_FOLDERS kernel_${name})
+endfunction()
+
+# Host code that is attacked: unit tests of logic, always under ASan and UBSan.
+add_library(ix_host_flags INTERFACE)
+target_include_directories(ix_host_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(ix_host_flags INTERFACE ${IX_WARNINGS} -O1 -g -fno-omit-frame-pointer
+	-fno-strict-aliasing -DIX_CHECKED)
+add_library(ix_sanitizers INTERFACE)
+target_compile_options(ix_sanitizers INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
+target_link_options(ix_sanitizers INTERFACE -fsanitize=address,undefined)
+
+# ix_unit_test(NAME SOURCES f... [LIBS l...] [DEFS d...] [INCLUDES i...]): cmocka program test_NAME
+# from test/unit/... and the sources under test, spelled from the repository root.
+function(ix_unit_test name)
+	cmake_parse_arguments(A "" "" "SOURCES;LIBS;DEFS;INCLUDES" ${ARGN})
+	list(TRANSFORM A_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/)
+	add_executable(test_${name} ${A_SOURCES})
+	set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+	target_include_directories(test_${name} PRIVATE ${A_INCLUDES})
+	target_compile_definitions(test_${name} PRIVATE ${A_DEFS})
+	target_link_libraries(test_${name} PRIVATE ix_host_flags ix_sanitizers cmocka ${A_LIBS})
+	add_test(NAME unit.${name} COMMAND test_${name})
+	set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
+endfunction()
