@@ -44,5 +44,17 @@ struct user_call {
  */
 enum user_exit user_run(uint64_t result, struct user_call *call);
 
+/**
+ * user_start() - give core @core (1..cores-1) a ring-3 context that begins at @entry with @arg in rdi
+ * Return: IX_OK, IX_BAD_CALL (no such core), IX_BAD_ADDRESS (not in the program), IX_IN_USE (it has one).
+ */
+int user_start(uint32_t core, uint64_t entry, uint64_t arg);
+
+/** user_exit() - the partition ends with @status: all cores leave ring 3, the guest exits or restarts. */
+void user_exit(uint64_t status);
+
+/** user_set_fs() - FS base of this core's ring-3 context. Return: IX_OK or IX_BAD_ADDRESS (not canonical, not ring 3's). */
+int user_set_fs(uint64_t base);
+
 /** user_is_started() - whether this core has a ring-3 context (core 0, or IX_START was done for it). */
 bool user_is_started(void);
