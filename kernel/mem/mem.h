@@ -13,6 +13,12 @@ struct boot_info;
 /** mem_init() - take over all RAM of @boot and build the kernel's own page tables (W^X, direct map). */
 void mem_init(const struct boot_info *boot);
 
+/** mem_reserve() - [pa, pa + bytes) holds a part of the image: never to be handed out. Right after mem_init(). */
+void mem_reserve(pa_t pa, uint64_t bytes);
+
+/** mem_is_ram() - whether all of [pa, pa + bytes) is RAM of this guest. */
+bool mem_is_ram(pa_t pa, uint64_t bytes);
+
 /**
  * mem_boot_alloc() - permanent, zeroed memory, before the first packet only
  * @bytes: rounded up to 64; @align: power of two, at most 1 GiB
