@@ -17,7 +17,7 @@ struct boot_range {
 struct boot_info {
 	uint32_t ram_count;
 	struct boot_range ram[BOOT_RANGES_MAX]; /* usable, sorted, page-aligned inward, disjoint, kernel included */
-	uint64_t rsdp_pa;	/* 0: none */
-	uint64_t kernel_end_pa; /* first byte after kernel.elf, 2 MiB aligned */
-	char cmdline[BOOT_CMDLINE_BYTES]; /* NUL-terminated */
+	uint64_t rsdp_pa;                       /* 0: none */
+	uint64_t kernel_end_pa;                 /* first byte after kernel.elf, 2 MiB aligned */
+	char cmdline[BOOT_CMDLINE_BYTES];       /* NUL-terminated */
 };

@@ -8,34 +8,34 @@
 #pragma once
 #include <stdint.h>
 
-#define IX_IMAGE_NOTE 0x4958	/* 'IX' */
+#define IX_IMAGE_NOTE 0x4958 /* 'IX' */
 #define IX_IMAGE_MAGIC 0x31474d4958ull
-#define IX_IMAGE_VERSION 1	/* of this file and of manifest.h together */
+#define IX_IMAGE_VERSION 1 /* of this file and of manifest.h together */
 
 enum ix_part_kind {
 	IX_PART_NONE = 0,
-	IX_PART_MANIFEST = 1,	/* struct ix_manifest and its strings (manifest.h) */
-	IX_PART_APP = 2,	/* ELF64 static executable, as linked by lib/libc's link script */
-	IX_PART_FILES = 3,	/* cpio newc archive of files[] */
-	IX_PART_SYMBOLS = 4,	/* of the application, for backtraces: see struct ix_symbol */
+	IX_PART_MANIFEST = 1, /* struct ix_manifest and its strings (manifest.h) */
+	IX_PART_APP = 2,      /* ELF64 static executable, as linked by lib/libc's link script */
+	IX_PART_FILES = 3,    /* cpio newc archive of files[] */
+	IX_PART_SYMBOLS = 4,  /* of the application, for backtraces: see struct ix_symbol */
 	IX_PART_NR
 };
 
 #define IX_PARTS_MAX 8
 
 struct ix_image_part {
-	uint32_t kind;		/* enum ix_part_kind */
-	uint32_t reserved;	/* 0 */
-	uint64_t pa;		/* physical address, 2 MiB aligned */
+	uint32_t kind;     /* enum ix_part_kind */
+	uint32_t reserved; /* 0 */
+	uint64_t pa;       /* physical address, 2 MiB aligned */
 	uint64_t bytes;
 	uint8_t sha256[32];
 };
 _Static_assert(sizeof(struct ix_image_part) == 56, "ABI");
 
 struct ix_image {
-	uint64_t magic;		/* IX_IMAGE_MAGIC */
-	uint32_t version;	/* IX_IMAGE_VERSION */
-	uint32_t part_count;	/* parts[0..part_count) */
+	uint64_t magic;      /* IX_IMAGE_MAGIC */
+	uint32_t version;    /* IX_IMAGE_VERSION */
+	uint32_t part_count; /* parts[0..part_count) */
 	struct ix_image_part parts[IX_PARTS_MAX];
 };
 _Static_assert(sizeof(struct ix_image) == 16 + 8 * 56, "ABI");
@@ -44,5 +44,5 @@ _Static_assert(sizeof(struct ix_image) == 16 + 8 * 56, "ABI");
 struct ix_symbol {
 	uint64_t va;
 	uint32_t bytes;
-	uint32_t name;		/* offset into the strings, NUL-terminated there */
+	uint32_t name; /* offset into the strings, NUL-terminated there */
 };

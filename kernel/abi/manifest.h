@@ -18,36 +18,36 @@
 
 struct ix_manifest_port {
 	uint16_t port;
-	uint8_t protocol;	/* IX_PORT_TCP or IX_PORT_UDP */
+	uint8_t protocol; /* IX_PORT_TCP or IX_PORT_UDP */
 	uint8_t reserved;
 };
 
 struct ix_manifest {
-	uint32_t bytes;			/* of structure and strings */
-	uint32_t name;			/* string: "name" */
-	uint32_t version;		/* string: "version" */
-	uint32_t arg_count;		/* "args", without the program's name */
-	uint32_t args[IX_ARGS_MAX];	/* strings */
-	uint32_t env_count;		/* "env" */
-	uint32_t env[IX_ENV_MAX];	/* strings "KEY=VALUE" */
-	uint32_t memory_mib;		/* "memory_mib": of the guest, 64..1048576 */
-	uint32_t cores_min;		/* "cores.min", 1..IX_CORES_MAX */
-	uint32_t cores_max;		/* "cores.max" */
-	uint32_t heap_mib;		/* "heap_mib": partition memory beside the program, 2..; rounded up to 2 MiB */
-	uint8_t address[4];		/* "net.address" a.b.c.d/len; 0.0.0.0: DHCP ("net.dhcp: true") */
-	uint32_t prefix_bits;		/* 0..32 */
-	uint8_t gateway[4];		/* "net.gateway"; 0.0.0.0: none */
-	uint8_t dns[4];			/* "net.dns"; 0.0.0.0: none */
-	uint32_t mtu;			/* "net.mtu": 576..1500 */
-	uint32_t port_count;		/* "ports": what the service answers on, for "ready" and publishing */
+	uint32_t bytes;             /* of structure and strings */
+	uint32_t name;              /* string: "name" */
+	uint32_t version;           /* string: "version" */
+	uint32_t arg_count;         /* "args", without the program's name */
+	uint32_t args[IX_ARGS_MAX]; /* strings */
+	uint32_t env_count;         /* "env" */
+	uint32_t env[IX_ENV_MAX];   /* strings "KEY=VALUE" */
+	uint32_t memory_mib;        /* "memory_mib": of the guest, 64..1048576 */
+	uint32_t cores_min;         /* "cores.min", 1..IX_CORES_MAX */
+	uint32_t cores_max;         /* "cores.max" */
+	uint32_t heap_mib;          /* "heap_mib": partition memory beside the program, 2..; rounded up to 2 MiB */
+	uint8_t address[4];         /* "net.address" a.b.c.d/len; 0.0.0.0: DHCP ("net.dhcp: true") */
+	uint32_t prefix_bits;       /* 0..32 */
+	uint8_t gateway[4];         /* "net.gateway"; 0.0.0.0: none */
+	uint8_t dns[4];             /* "net.dns"; 0.0.0.0: none */
+	uint32_t mtu;               /* "net.mtu": 576..1500 */
+	uint32_t port_count;        /* "ports": what the service answers on, for "ready" and publishing */
 	struct ix_manifest_port ports[IX_PORTS_MAX];
-	uint32_t connections;		/* "connections": most at a time, in all, 16..4194304 */
-	uint32_t rx_buffers;		/* "rx_buffers": of 2,048 bytes, in all, a multiple of 1,024 */
-	uint32_t batch;			/* "batch": 1..64 */
-	uint32_t poll_us;		/* "poll_us": 0..1000000; UINT32_MAX: by accelerator (50 KVM, 0 TCG) */
-	uint32_t restart_on_fault;	/* "restart.on_fault": 0 or 1 */
-	uint32_t restart_max;		/* "restart.max" restarts ... */
-	uint32_t restart_window_s;	/* "restart.window_s" ... in that many seconds, then the guest ends with 101 */
-	uint32_t watchdog_ms;		/* "watchdog_ms": longest stay in ring 3, 0: none, else 10..600000 */
-	uint32_t rto_floor_ms;		/* "rto_floor_ms": 5..1000 */
+	uint32_t connections;      /* "connections": most at a time, in all, 16..4194304 */
+	uint32_t rx_buffers;       /* "rx_buffers": of 2,048 bytes, in all, a multiple of 1,024 */
+	uint32_t batch;            /* "batch": 1..64 */
+	uint32_t poll_us;          /* "poll_us": 0..1000000; UINT32_MAX: by accelerator (50 KVM, 0 TCG) */
+	uint32_t restart_on_fault; /* "restart.on_fault": 0 or 1 */
+	uint32_t restart_max;      /* "restart.max" restarts ... */
+	uint32_t restart_window_s; /* "restart.window_s" ... in that many seconds, then the guest ends with 101 */
+	uint32_t watchdog_ms;      /* "watchdog_ms": longest stay in ring 3, 0: none, else 10..600000 */
+	uint32_t rto_floor_ms;     /* "rto_floor_ms": 5..1000 */
 };

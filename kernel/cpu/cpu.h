@@ -13,10 +13,10 @@ struct boot_info;
 /* Interrupt vectors, 32..255. */
 enum cpu_vector {
 	CPU_VECTOR_TIMER = 0x20,
-	CPU_VECTOR_WAKE = 0x21,		/* ends HLT, or makes ring 3 return; nothing else */
+	CPU_VECTOR_WAKE = 0x21, /* ends HLT, or makes ring 3 return; nothing else */
 	CPU_VECTOR_UART = 0x22,
 	CPU_VECTOR_SCI = 0x23,
-	CPU_VECTOR_NIC = 0x30,		/* + queue pair; ends HLT, nothing else */
+	CPU_VECTOR_NIC = 0x30, /* + queue pair; ends HLT, nothing else */
 	CPU_VECTOR_SPURIOUS = 0xff,
 };
 

@@ -14,8 +14,16 @@ static uint32_t free_count;
 
 static void free_add(pa_t pa, uint64_t bytes)
 {
+	struct boot_range r = { .pa = pa, .bytes = bytes };
+
+	for (uint32_t i = 0; i < free_count && bytes; i++)
+		if (free_ranges[i].bytes == 0) {
+			free_ranges[i] = r;
+			return;
+		}
+	/* With the table full a small piece is given up; the caller sees it in frame_largest(). */
 	if (bytes && free_count < FREE_MAX)
-		free_ranges[free_count++] = (struct boot_range){ .pa = pa, .bytes = bytes };
+		free_ranges[free_count++] = r;
 }
 
 void frame_init(const struct boot_info *boot)

@@ -7,9 +7,9 @@
 #include "kernel/base/types.h"
 
 enum map_rights {
-	MAP_WRITE = 1,	/* else read-only */
-	MAP_EXEC = 2,	/* else no-execute; never together with MAP_WRITE */
-	MAP_USER = 4,	/* else ring 0 only */
+	MAP_WRITE = 1,  /* else read-only */
+	MAP_EXEC = 2,   /* else no-execute; never together with MAP_WRITE */
+	MAP_USER = 4,   /* else ring 0 only */
 	MAP_DEVICE = 8, /* uncached */
 };
 

@@ -53,12 +53,10 @@ static void map_direct(uint64_t *root, pa_t end)
 		for (; pa < end && pa < 512 * GIB; pa += GIB)
 			pdpt[pt_index(MEM_DIRECT_VA + pa, 3)] = pt_entry(pa, MAP_WRITE) | PT_PS;
 	} else if (end > GIB) {
-		err = err ? err : pt_map(root, MEM_DIRECT_VA + GIB, GIB,
-					 ALIGN_UP(end, HUGE_BYTES) - GIB, MAP_WRITE);
+		err = err ? err : pt_map(root, MEM_DIRECT_VA + GIB, GIB, ALIGN_UP(end, HUGE_BYTES) - GIB, MAP_WRITE);
 	}
 	if (err || end > 512 * GIB)
-		panic("cannot map %lu MiB of guest memory: give the guest less, or a CPU with 1 GiB pages",
-		      end >> 20);
+		panic("cannot map %lu MiB of guest memory: give the guest less, or a CPU with 1 GiB pages", end >> 20);
 }
 
 void mem_init(const struct boot_info *boot)
@@ -72,8 +70,7 @@ void mem_init(const struct boot_info *boot)
 	map_direct(root, frame_end());
 	err = pt_map(root, MEM_KERNEL_VA + TEXT_PA, TEXT_PA, RODATA_PA - TEXT_PA, MAP_EXEC);
 	err = err ? err : pt_map(root, MEM_KERNEL_VA + RODATA_PA, RODATA_PA, DATA_PA - RODATA_PA, 0);
-	err = err ? err : pt_map(root, MEM_KERNEL_VA + DATA_PA, DATA_PA, boot->kernel_end_pa - DATA_PA,
-				 MAP_WRITE);
+	err = err ? err : pt_map(root, MEM_KERNEL_VA + DATA_PA, DATA_PA, boot->kernel_end_pa - DATA_PA, MAP_WRITE);
 	kassert(!err);
 	window_init(root);
 	__asm__ volatile("mov %0, %%cr3" ::"r"(mem_pa(root)) : "memory");

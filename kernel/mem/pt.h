@@ -3,14 +3,14 @@
 #pragma once
 #include "kernel/base/types.h"
 
-#define PT_P 0x001ull	/* present */
-#define PT_W 0x002ull	/* writable */
-#define PT_U 0x004ull	/* ring 3 may */
+#define PT_P 0x001ull /* present */
+#define PT_W 0x002ull /* writable */
+#define PT_U 0x004ull /* ring 3 may */
 #define PT_PWT 0x008ull
-#define PT_PCD 0x010ull	/* with PWT: uncached */
-#define PT_A 0x020ull	/* accessed; set at once, so that the walker need not write */
-#define PT_D 0x040ull	/* dirty; likewise */
-#define PT_PS 0x080ull	/* a page, not a table, at levels 2 and 3 */
+#define PT_PCD 0x010ull /* with PWT: uncached */
+#define PT_A 0x020ull   /* accessed; set at once, so that the walker need not write */
+#define PT_D 0x040ull   /* dirty; likewise */
+#define PT_PS 0x080ull  /* a page, not a table, at levels 2 and 3 */
 #define PT_NX (1ull << 63)
 #define PT_ADDR 0x000ffffffffff000ull
 #define PT_ENTRIES 512u

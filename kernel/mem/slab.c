@@ -30,8 +30,8 @@ struct magazines {
 
 struct depot {
 	struct lock lock;
-	struct block *full;	/* full magazines */
-	uint8_t *carve;		/* rest of the chunk that new blocks are cut from */
+	struct block *full; /* full magazines */
+	uint8_t *carve;     /* rest of the chunk that new blocks are cut from */
 	uint8_t *carve_end;
 } ALIGNED(64);
 
@@ -74,7 +74,7 @@ static struct block *carve_magazine(struct depot *d, unsigned class)
 			__atomic_fetch_sub(&chunks_used, 1, __ATOMIC_RELAXED);
 			return NULL;
 		}
-		class_of_chunk[chunk] = (uint8_t)class;
+		class_of_chunk[chunk] = (uint8_t) class;
 		d->carve = arena + chunk * HUGE_BYTES;
 		d->carve_end = d->carve + HUGE_BYTES;
 	}

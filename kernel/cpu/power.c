@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The three ways a guest ends: exit device [QEMU hw/misc/debugexit.c], pvpanic [QEMU docs/specs/pvpanic], ACPI S5. */
+#include "kernel/abi/exit.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/start.h"
+
+#define PVPANIC_PORT 0x505
+#define PVPANIC_PANICKED 1u
+#define PM1_CNT_SLP_EN (1u << 13) /* [ACPI 6.5 4.8.3.2] */
+
+static uint16_t pm1a_control;
+static uint8_t s5_type;
+
+void power_init(uint16_t pm1a_control_port, uint8_t type)
+{
+	pm1a_control = pm1a_control_port;
+	s5_type = type;
+}
+
+void power_exit(unsigned how)
+{
+	cpu_out32(IX_EXIT_PORT, how);
+	/* No exit device: tell the host by what plain libvirt understands. */
+	if (how == IX_EXIT_PANIC && cpu_in8(PVPANIC_PORT) != 0xff)
+		cpu_out8(PVPANIC_PORT, PVPANIC_PANICKED);
+	if (pm1a_control)
+		cpu_out16(pm1a_control, (uint16_t)(PM1_CNT_SLP_EN | s5_type << 10));
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What main.c does once at start: features, clock, interrupt controller, other cores, entropy, console, power. */
+#pragma once
+#include "kernel/base/types.h"
+
+/** uart_write() - the console sink: COM1, 16 bytes a FIFO fill; serialised between cores. */
+void uart_init(void);
+void uart_write(const char *text, size_t bytes);
+
+/** cpu_features_init() - turn on what protects and what ring 3 may use, on the calling core; warns of CPU flaws once. */
+void cpu_features_init(void);
+bool cpu_has_fsgsbase(void);
+bool cpu_is_kvm(void);
+
+/** cpu_clock_init() - TSC frequency from CPUID, the hypervisor, or measured against the ACPI PM timer at @pm_timer_port. */
+void cpu_clock_init(uint16_t pm_timer_port);
+/** cpu_realtime_ns() - wall clock from the RTC, ns since 1970 (to the second). */
+uint64_t cpu_realtime_ns(void);
+
+/** apic_core_init() - the calling core's local APIC: x2APIC if there is one, spurious vector, timer. */
+void apic_core_init(void);
+/** apic_timer_calibrate() - ticks of the APIC timer a TSC tick; boot core, after cpu_clock_init(). */
+void apic_timer_calibrate(void);
+void apic_eoi(void);
+uint32_t apic_id(void);
+/** apic_timer_arm() - CPU_VECTOR_TIMER at TSC @deadline. apic_timer_stop(). */
+void apic_timer_arm(tsc_t deadline);
+void apic_timer_stop(void);
+void apic_send(uint32_t apic_id, uint32_t icr_low);
+
+/**
+ * smp_start() - INIT and SIPI to the core with @id, which becomes core @core; waits until it runs
+ * Return: 0 or KERR_TIMEOUT. boot_ap_prepare() was called before. smp_started(): said by the new core.
+ */
+int smp_start(uint32_t core, uint32_t id, uint8_t start_page);
+void smp_set_boot_core(void);
+void smp_started(void);
+
+/** cpu_entropy_init() - 0, or KERR_NOT_FOUND: neither RDSEED/RDRAND nor fw_cfg opt/ix/seed. */
+int cpu_entropy_init(void);
+
+/** fwcfg_read() - file @name of QEMU's fw_cfg. Return: bytes copied to @out, at most @max; KERR_NOT_FOUND. */
+int fwcfg_read(const char *name, void *out, size_t max);
+
+/** power_init() - where ACPI S5 is written. power_exit(): end the guest with enum ix_exit @how. */
+void power_init(uint16_t pm1a_control_port, uint8_t s5_type);
+NORETURN void power_exit(unsigned how);
+
+/* Symbols for backtraces: sorted struct ix_symbol table of kernel/abi/image.h. */
+void symbols_init(const void *table, size_t bytes, bool kernel);
+/** symbols_name() - name and offset of @va, NULL if unknown. */
+const char *symbols_name(uint64_t va, uint64_t *offset);
