@@ -12,10 +12,10 @@
  */
 NORETURN void panic(const char *fmt, ...) PRINTF(1, 2);
 
-#define kassert(cond)                                                                               \
-	do {                                                                                        \
-		if (unlikely(!(cond)))                                                              \
-			panic("%s:%d: %s", __FILE__, __LINE__, #cond);                              \
+#define kassert(cond)                                                  \
+	do {                                                           \
+		if (unlikely(!(cond)))                                 \
+			panic("%s:%d: %s", __FILE__, __LINE__, #cond); \
 	} while (0)
 
 #ifdef IX_CHECKED

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A small printf: %d %i %u %x %X %c %s %p %% with l, ll, z, width, 0, - and precision for %s; no floating point. */
+/* A small printf: %d %i %u %x %X %c %s %p %% with l, ll, z, width, 0, - and precision for %s (both also as *); no floating point. */
 #pragma once
 #include <stdarg.h>
 #include "kernel/base/types.h"

@@ -10,12 +10,12 @@
 
 struct ring {
 	struct {
-		uint32_t head;		/* next slot to fill, written by the producer */
-		uint32_t tail_seen;	/* producer's copy of tail */
+		uint32_t head;      /* next slot to fill, written by the producer */
+		uint32_t tail_seen; /* producer's copy of tail */
 	} ALIGNED(64) in;
 	struct {
-		uint32_t tail;		/* next slot to empty, written by the consumer */
-		uint32_t head_seen;	/* consumer's copy of head */
+		uint32_t tail;      /* next slot to empty, written by the consumer */
+		uint32_t head_seen; /* consumer's copy of head */
 	} ALIGNED(64) out;
 	void *slots[RING_SLOTS] ALIGNED(64);
 };

@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef uint64_t pa_t;		/* guest-physical address */
-typedef uint64_t ix_uaddr_t;	/* ring-3 virtual address: a number, made into bytes by kernel/sys/fetch.c only */
-typedef uint64_t tsc_t;		/* ticks of the time stamp counter */
+typedef uint64_t pa_t;       /* guest-physical address */
+typedef uint64_t ix_uaddr_t; /* ring-3 virtual address: a number, made into bytes by kernel/sys/fetch.c only */
+typedef uint64_t tsc_t;      /* ticks of the time stamp counter */
 
-typedef uint16_t be16_t;	/* stored in network byte order */
+typedef uint16_t be16_t; /* stored in network byte order */
 typedef uint32_t be32_t;
-typedef uint16_t le16_t;	/* stored in little-endian order */
+typedef uint16_t le16_t; /* stored in little-endian order */
 typedef uint32_t le32_t;
 typedef uint64_t le64_t;
 
@@ -23,12 +23,12 @@ typedef uint64_t le64_t;
 
 #define CACHE_LINE 64u
 #define PAGE_BYTES 4096ull
-#define HUGE_BYTES 0x200000ull	/* a 2 MiB page */
+#define HUGE_BYTES 0x200000ull /* a 2 MiB page */
 
 #define ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_UP(x, a) (((x) + (a) - 1) & ~((__typeof__(x))(a) - 1)) /* a: power of two */
-#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
-#define CONTAINER_OF(p, type, field) ((type *)(void *)((char *)(p) - offsetof(type, field)))
+#define ALIGN_UP(x, a) (((x) + (a)-1) & ~((__typeof__(x))(a)-1)) /* a: power of two */
+#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
+#define CONTAINER_OF(p, type, field) ((type *)(void *)((char *)(p)-offsetof(type, field)))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define likely(x) __builtin_expect(!!(x), 1)
