@@ -30,6 +30,7 @@
 static bool x2apic;
 static bool has_deadline;
 static volatile uint8_t *xapic;
+static PERCORE bool timer_armed;
 static uint64_t timer_mult; /* APIC timer counts a TSC tick, 32.32 */
 
 static void reg_write(uint32_t reg, uint32_t v)
@@ -118,6 +119,7 @@ void apic_timer_arm(tsc_t deadline)
 	unsigned __int128 counts;
 	tsc_t now;
 
+	timer_armed = true;
 	if (has_deadline) {
 		msr_write(IA32_TSC_DEADLINE, deadline);
 		return;
@@ -128,8 +130,19 @@ void apic_timer_arm(tsc_t deadline)
 	reg_write(APIC_INIT_COUNT, counts > UINT32_MAX ? UINT32_MAX : MAX((uint32_t)counts, 1u));
 }
 
+bool apic_timer_is_armed(void)
+{
+	return timer_armed;
+}
+
+void apic_timer_fired(void)
+{
+	timer_armed = false;
+}
+
 void apic_timer_stop(void)
 {
+	timer_armed = false;
 	if (has_deadline)
 		msr_write(IA32_TSC_DEADLINE, 0);
 	else

@@ -26,6 +26,9 @@ uint32_t apic_id(void);
 /** apic_timer_arm() - CPU_VECTOR_TIMER at TSC @deadline. apic_timer_stop(). */
 void apic_timer_arm(tsc_t deadline);
 void apic_timer_stop(void);
+/** apic_timer_is_armed() - whether CPU_VECTOR_TIMER is still to come on this core; apic_timer_fired(): it came. */
+bool apic_timer_is_armed(void);
+void apic_timer_fired(void);
 void apic_send(uint32_t apic_id, uint32_t icr_low);
 
 /**

@@ -155,6 +155,8 @@ void trap_dispatch(struct trap_frame *f)
 
 	if (f->vector >= TRAP_NR && f->vector != CPU_VECTOR_SPURIOUS)
 		apic_eoi();
+	if (f->vector == CPU_VECTOR_TIMER)
+		apic_timer_fired();
 	if (from_user) {
 		/* A NIC interrupt that was armed before ring 3 was entered means nothing here: the loop polls. */
 		if (f->vector < TRAP_NR || f->vector == CPU_VECTOR_TIMER || f->vector == CPU_VECTOR_WAKE)

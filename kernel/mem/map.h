@@ -35,3 +35,6 @@ void *map_alias(uint32_t core, void *var);
 
 /** map_core_page() - direct-map address of a per-core ring-3 page (IX_CALL_ARRAY_VA, ...) of core @core. */
 void *map_core_page(uint32_t core, uint64_t user_va);
+
+/** map_info_page() - direct-map address of the page at IX_INFO_VA, the same on every core; after the first map_core_new(). */
+void *map_info_page(void);

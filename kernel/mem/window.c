@@ -31,6 +31,7 @@ struct core_memory {
 
 static uint64_t *shared_root;
 static uint64_t mmio_next = MEM_MMIO_VA;
+static void *info_page;
 static struct core_memory cores[CORES_MAX];
 
 static const uint64_t shared_slots[] = { IX_PARTITION_VA, IX_RX_VA, IX_STACK_VA, MEM_DIRECT_VA, MEM_MMIO_VA };
@@ -109,7 +110,6 @@ static int map_arrays(uint64_t *root, struct core_memory *m)
 
 pa_t map_core_new(uint32_t core)
 {
-	static void *info_page;
 	uint64_t *root = pt_new(), *top = pt_new();
 	struct core_memory *m = &cores[core];
 	int err;
@@ -153,4 +153,10 @@ void *map_core_page(uint32_t core, uint64_t user_va)
 	default:
 		panic("map_core_page: %lx is no per-core page", user_va);
 	}
+}
+
+void *map_info_page(void)
+{
+	kassert(info_page);
+	return info_page;
 }

@@ -12,25 +12,39 @@ struct conf;
 
 /* Where ring-3 memory is. One linear range of addresses over one piece of physical memory. */
 struct user_partition {
-	uint8_t *data;		/* direct map of IX_PARTITION_VA */
-	uint64_t bytes;		/* program, data and heap */
-	uint64_t writable_off;	/* from here on ring 3 may write; before it: code and constants */
-	uint8_t *stacks;	/* direct map of core 0's stack; core c's follow each IX_STACK_BYTES */
+	uint8_t *data;         /* direct map of IX_PARTITION_VA */
+	uint64_t bytes;        /* program, data and heap */
+	uint64_t writable_off; /* from here on ring 3 may write; before it: code and constants */
+	uint8_t *stacks;       /* direct map of core 0's stack; core c's follow each IX_STACK_BYTES */
 	uint32_t cores;
 };
 extern struct user_partition user_partition; /* set once by user_init() */
 
+/* Why a partition ends. */
+enum user_end_how { USER_END_EXIT, USER_END_FAULT, USER_END_WATCHDOG, USER_END_NR };
+
+struct user_end {
+	uint32_t how;    /* enum user_end_how */
+	uint64_t status; /* of USER_END_EXIT */
+};
+
 /** user_init() - allocate and map the partition, load the program. 0, or negative after a line that says why. */
 int user_init(const struct conf *conf, const void *elf, size_t elf_bytes);
 
-/** user_restart() - zero the partition and load the program again; all cores are out of ring 3. */
-int user_restart(void);
+/** user_core_init() - the calling core's way in and out of ring 3; the boot core's context starts at the program's entry. */
+void user_core_init(void);
+
+/** user_restart() - boot core, all cores out of ring 3 and user_core_end() done: zero and load the partition again. */
+void user_restart(void);
+
+/** user_core_end() - forget the calling core's ring-3 context. */
+void user_core_end(void);
 
 /* What ring 3 asked for when it came back. */
 enum user_exit {
-	USER_SYSCALL = 0,	/* user_regs()->number and args */
-	USER_INTERRUPTED = 1,	/* an interrupt that wants the loop (wake, stop); ring 3 goes on where it was */
-	USER_FAULT = 2,		/* it cannot go on: user_fault() has been reported */
+	USER_SYSCALL = 0,     /* the call is filled in */
+	USER_INTERRUPTED = 1, /* an interrupt that wants the loop; ring 3 goes on where it was at the next user_run() */
+	USER_FAULT = 2,       /* it cannot go on: reported, and user_is_ending() */
 };
 
 struct user_call {
@@ -39,10 +53,13 @@ struct user_call {
 };
 
 /**
- * user_run() - enter ring 3 of this core with @result in rax and stay until it comes back
- * Return: why; @call is filled in for USER_SYSCALL.
+ * user_run() - enter ring 3 of this core with @result in rax (after a system call) and stay until it comes back
+ * Return: why; @call is filled in for USER_SYSCALL. Context: loop only, user_is_started().
  */
 enum user_exit user_run(uint64_t result, struct user_call *call);
+
+/** user_is_started() - whether this core has a ring-3 context (core 0, or IX_START was done for it). */
+bool user_is_started(void);
 
 /**
  * user_start() - give core @core (1..cores-1) a ring-3 context that begins at @entry with @arg in rdi
@@ -50,11 +67,15 @@ enum user_exit user_run(uint64_t result, struct user_call *call);
  */
 int user_start(uint32_t core, uint64_t entry, uint64_t arg);
 
+/** user_set_fs() - FS base of this core's ring-3 context. Return: IX_OK or IX_BAD_ADDRESS (not ring 3's half). */
+int user_set_fs(uint64_t base);
+
 /** user_exit() - the partition ends with @status: all cores leave ring 3, the guest exits or restarts. */
 void user_exit(uint64_t status);
 
-/** user_set_fs() - FS base of this core's ring-3 context. Return: IX_OK or IX_BAD_ADDRESS (not canonical, not ring 3's). */
-int user_set_fs(uint64_t base);
+/** user_is_ending() - whether the partition is to end; user_end_cause() then says why. */
+bool user_is_ending(void);
+struct user_end user_end_cause(void);
 
-/** user_is_started() - whether this core has a ring-3 context (core 0, or IX_START was done for it). */
-bool user_is_started(void);
+/** user_watchdog_tsc() - longest sleep that keeps the watchdog's tick coming, UINT64_MAX without one. */
+tsc_t user_watchdog_tsc(void);

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of initialisation, as two visible tables: what the boot core does once, and what every core
+ * does for itself. A step that fails halts the guest with its name.
+ */
+#include "boot/boot.h"
+
+#include "kernel/acpi/acpi.h"
+#include "kernel/base/assert.h"
+#include "kernel/base/log.h"
+#include "kernel/buf/buf.h"
+#include "kernel/conf/conf.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/start.h"
+#include "kernel/cpu/trap.h"
+#include "kernel/event/event.h"
+#include "kernel/flow/flow.h"
+#include "kernel/loop.h"
+#include "kernel/mem/map.h"
+#include "kernel/mem/mem.h"
+#include "kernel/net/net.h"
+#include "kernel/nic/nic.h"
+#include "kernel/partition.h"
+#include "kernel/parts.h"
+#include "kernel/pci/pci.h"
+#include "kernel/sys/sys.h"
+#include "kernel/time/time.h"
+#include "kernel/user/user.h"
+
+#define SLAB_SHARE 2u /* of the memory left after buffers and partition, one half is for connections and segments */
+
+struct step {
+	const char *name;
+	int (*run)(void);
+};
+
+extern const uint8_t user_syscall[];
+
+static struct boot_info boot;
+static struct acpi_info acpi;
+static struct conf conf;
+
+static void run_steps(const struct step *steps, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int err = steps[i].run();
+
+		if (err)
+			panic("%s failed (%d)", steps[i].name, err);
+	}
+}
+
+/* ---- what every core does for itself ---- */
+
+static int step_traps(void)
+{
+	trap_core_init(user_syscall);
+	cpu_features_init();
+	return 0;
+}
+
+static int step_apic(void)
+{
+	apic_core_init();
+	return 0;
+}
+
+static int step_wheel(void)
+{
+	time_core_init(time_now());
+	return 0;
+}
+
+static int step_flow_core(void)
+{
+	flow_core_init();
+	return 0;
+}
+
+static int step_arrays(void)
+{
+	event_core_init(map_core_page(core_id(), IX_EVENT_ARRAY_VA));
+	sys_core_init(map_core_page(core_id(), IX_CALL_ARRAY_VA));
+	user_core_init();
+	return 0;
+}
+
+static const struct step core_early[] = {
+	{ "traps and protection", step_traps },
+	{ "interrupt controller", step_apic },
+};
+
+static const struct step core_late[] = {
+	{ "timing wheel", step_wheel },
+	{ "hand-over rings", step_flow_core },
+	{ "TCP/IP instance", net_core_init },
+	{ "ring-3 arrays", step_arrays },
+};
+
+/* ---- what the boot core does once ---- */
+
+static const void *acpi_map(pa_t pa, size_t bytes)
+{
+	/* Tables lie in RAM or in the reserved ranges below 4 GiB, all of which the direct map may lack: map on demand. */
+	if (pa + bytes < pa || pa + bytes > 1ull << 32)
+		return NULL;
+	if (mem_is_ram(pa, bytes) || pa + bytes <= 0x100000)
+		return mem_va(pa);
+	return (const void *)(uintptr_t)map_device(pa, bytes);
+}
+
+static int step_acpi(void)
+{
+	int err = acpi_read(boot.rsdp_pa, acpi_map, &acpi);
+
+	if (err)
+		log_line("acpi: no tables found; QEMU's q35 machine has them");
+	power_init(acpi.pm1a_control_port, acpi.s5_type);
+	return err;
+}
+
+static int step_clock(void)
+{
+	cpu_clock_init(acpi.pm_timer_port);
+	apic_timer_calibrate();
+	smp_set_boot_core();
+	return 0;
+}
+
+static int step_conf(void)
+{
+	struct part manifest = parts_get(boot_image(), IX_PART_MANIFEST);
+	struct part symbols = parts_get(boot_image(), IX_PART_SYMBOLS);
+	struct part kernel_symbols = parts_get(boot_image(), IX_PART_KERNEL_SYMBOLS);
+	char error[160] = "";
+
+	if (!manifest.data)
+		panic("the image has no manifest: build it with ixctl image build");
+	if (conf_load(&conf, manifest.data, manifest.bytes, boot.cmdline, error))
+		panic("configuration: %s", error);
+	if (symbols.data)
+		symbols_init(symbols.data, symbols.bytes, false);
+	if (kernel_symbols.data)
+		symbols_init(kernel_symbols.data, kernel_symbols.bytes, true);
+	loop_init(&conf);
+	partition_init(&conf);
+	return 0;
+}
+
+static int step_entropy(void)
+{
+	int err = cpu_entropy_init();
+
+	if (err)
+		log_line("no entropy: the CPU has neither RDSEED nor RDRAND and the host passes no seed; "
+			 "use -cpu host or max, or -fw_cfg name=opt/ix/seed,file=32-BYTES");
+	return err;
+}
+
+/* Other cores get their number now, so that everything below is sized for them; they wait in main_core(). */
+static uint32_t cores_open; /* set when shared state is ready and the other cores may go on */
+
+/* Written by each core at the same address: whether the window really is each core's own. */
+static PERCORE uint64_t window_probe;
+
+static void check_window(uint32_t core)
+{
+	uint64_t seen = *(uint64_t *)map_alias(core, &window_probe);
+
+	if (window_probe != 1 || seen != core + 1)
+		panic("window self-test: core 0 has %lu, core %u has %lu at one address", window_probe, core, seen);
+}
+
+static int step_cores(void)
+{
+	uint32_t core = 1;
+
+	window_probe = 1;
+	for (uint32_t i = 0; i < acpi.apic_count && core < conf.cores_max; i++) {
+		pa_t root;
+
+		if (acpi.apic_ids[i] == apic_id())
+			continue;
+		root = map_core_new(core);
+		if (!root) {
+			log_line("no memory for core %u", core);
+			return -1;
+		}
+		boot_ap_prepare(root, mem_va(0));
+		if (smp_start(core, acpi.apic_ids[i], BOOT_AP_PAGE >> 12))
+			panic("core %u (APIC %u) does not start", core, acpi.apic_ids[i]);
+		check_window(core);
+		core++;
+	}
+	return 0;
+}
+
+static int step_buffers(void)
+{
+	int err = buf_init(conf.rx_buffers);
+
+	if (err)
+		log_line("no memory for %u receive buffers: raise memory_mib or lower rx_buffers", conf.rx_buffers);
+	return err;
+}
+
+static int step_application(void)
+{
+	struct part app = parts_get(boot_image(), IX_PART_APP);
+
+	if (!app.data)
+		panic("the image has no application: build it with ixctl image build");
+	return user_init(&conf, app.data, app.bytes);
+}
+
+static int step_pci(void)
+{
+	pci_init(acpi.ecam_pa, acpi.ecam_last_bus);
+	return 0;
+}
+
+static int step_nic(void)
+{
+	return nic_start((uint16_t)cpu_core_count());
+}
+
+static int step_flow(void)
+{
+	return flow_init(cpu_core_count());
+}
+
+static int step_net(void)
+{
+	return net_init(&conf);
+}
+
+static int step_blocks(void)
+{
+	size_t bytes = ALIGN_DOWN(mem_boot_free_bytes() / SLAB_SHARE, HUGE_BYTES);
+	int err = bytes ? mem_slab_init(bytes) : -1;
+
+	if (err)
+		log_line("no memory for connections and segments: raise memory_mib");
+	return err;
+}
+
+static const struct step boot_steps[] = {
+	{ "ACPI", step_acpi },
+	{ "clock", step_clock },
+	{ "configuration", step_conf },
+	{ "entropy", step_entropy },
+	{ "other cores", step_cores },
+	{ "receive buffers", step_buffers },
+	{ "application", step_application },
+	{ "PCI", step_pci },
+	{ "NIC", step_nic },
+	{ "flow groups", step_flow },
+	{ "TCP/IP tables", step_net },
+	{ "blocks", step_blocks },
+};
+
+static void main_high(void)
+{
+	run_steps(core_early, ARRAY_COUNT(core_early));
+	run_steps(boot_steps, ARRAY_COUNT(boot_steps));
+	run_steps(core_late, ARRAY_COUNT(core_late));
+	store_release(&cores_open, 1);
+	loop_run();
+}
+
+void main_boot(pa_t start_info)
+{
+	const char *error;
+	pa_t root;
+
+	uart_init();
+	log_init(uart_write);
+	if (boot_info_read(start_info, &boot, &error))
+		panic("%s", error);
+	mem_init(&boot);
+	parts_reserve(boot_image());
+	root = map_core_new(0);
+	if (!root)
+		panic("no memory for the boot core: give the guest at least 64 MiB");
+	boot_switch(root, MEM_STACK_TOP, main_high);
+}
+
+void main_core(void)
+{
+	run_steps(core_early, ARRAY_COUNT(core_early));
+	window_probe = core_id() + 1;
+	smp_started();
+	while (!load_acquire(&cores_open))
+		cpu_pause();
+	run_steps(core_late, ARRAY_COUNT(core_late));
+	loop_run();
+}

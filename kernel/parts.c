@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts that ixctl put into the image behind the kernel: where they are and whether they are whole. */
+#include "kernel/parts.h"
+
+#include "kernel/base/assert.h"
+#include "kernel/base/bytes.h"
+#include "kernel/base/sha256.h"
+#include "kernel/mem/mem.h"
+
+void parts_reserve(const struct ix_image *image)
+{
+	if (image->magic != IX_IMAGE_MAGIC || image->version != IX_IMAGE_VERSION)
+		panic("the image description is of version %u, this kernel reads %u: build the image again",
+		      image->version, IX_IMAGE_VERSION);
+	if (image->part_count == 0 || image->part_count > IX_PARTS_MAX)
+		panic("this kernel carries no application: build an image with ixctl image build");
+	for (uint32_t i = 0; i < image->part_count; i++) {
+		const struct ix_image_part *p = &image->parts[i];
+
+		if (p->pa % HUGE_BYTES || p->bytes == 0 || !mem_is_ram(p->pa, p->bytes))
+			panic("part %u of the image is not inside memory: give the guest more", i);
+		mem_reserve(p->pa, p->bytes);
+	}
+}
+
+struct part parts_get(const struct ix_image *image, enum ix_part_kind kind)
+{
+	for (uint32_t i = 0; i < image->part_count; i++) {
+		const struct ix_image_part *p = &image->parts[i];
+		uint8_t digest[32];
+
+		if (p->kind != kind)
+			continue;
+		sha256(mem_va(p->pa), p->bytes, digest);
+		if (memcmp(digest, p->sha256, sizeof(digest)) != 0)
+			panic("part %u of the image is damaged (sha256): build or copy it again", i);
+		return (struct part){ mem_va(p->pa), p->bytes };
+	}
+	return (struct part){ NULL, 0 };
+}
