@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Nothing of a host program's own goes to stdout but what was asked for; the rest is said here. */
+#include "hostctl/base/say.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void say(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) >= 0) {
+		fprintf(stderr, "ixctl: %s\n", text);
+		free(text);
+	}
+	va_end(ap);
+}

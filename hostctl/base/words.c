@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strict where a machine reads the word (no sign, no octal, no spaces), forgiving where a person is
+ * to be helped: the nearest word is the one with the fewest edits, at most a third of its letters.
+ */
+#include "hostctl/base/words.h"
+#include <arpa/inet.h>
+#include <string.h>
+
+#define WORD_MAX 63
+
+bool words_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		unsigned digit = (unsigned char)*text - (unsigned)'0';
+
+		if (digit > 9 || value > (UINT64_MAX - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	if (value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+bool words_ipv4(const char *text, uint8_t out[4])
+{
+	struct in_addr addr;
+
+	if (inet_pton(AF_INET, text, &addr) != 1)
+		return false;
+	memcpy(out, &addr, 4);
+	return true;
+}
+
+static uint32_t word_of(const uint8_t a[4])
+{
+	return (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3];
+}
+
+static uint32_t mask_of(uint32_t prefix_bits)
+{
+	return prefix_bits == 0 ? 0 : UINT32_MAX << (32 - prefix_bits);
+}
+
+bool words_ipv4_prefix(const char *text, uint8_t out[4], uint32_t *prefix_bits)
+{
+	const char *slash = strchr(text, '/');
+	char addr[16];
+	uint64_t bits;
+	uint32_t host;
+
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(addr))
+		return false;
+	memcpy(addr, text, (size_t)(slash - text));
+	addr[slash - text] = '\0';
+	if (!words_ipv4(addr, out) || !words_number(slash + 1, 1, 32, &bits))
+		return false;
+	*prefix_bits = (uint32_t)bits;
+	if (out[0] == 0 || out[0] == 127 || out[0] >= 224)
+		return false;
+	host = ~mask_of(*prefix_bits);
+	/* The first and the last address of a net with room for more than two are no host's. */
+	return bits >= 31 || ((word_of(out) & host) != 0 && (word_of(out) & host) != host);
+}
+
+bool words_is_same_net(const uint8_t a[4], const uint8_t b[4], uint32_t prefix_bits)
+{
+	return ((word_of(a) ^ word_of(b)) & mask_of(prefix_bits)) == 0;
+}
+
+/* Levenshtein distance, one row at a time. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1];
+	size_t length = strlen(b);
+
+	for (size_t j = 0; j <= length; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1] != '\0'; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= length; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[length];
+}
+
+const char *words_nearest(const char *word, const char *const *known, size_t count)
+{
+	const char *best = NULL;
+	size_t best_distance = strlen(word) / 3 + 2;
+
+	if (strlen(word) > WORD_MAX)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t d;
+
+		if (strlen(known[i]) > WORD_MAX)
+			continue;
+		d = distance(word, known[i]);
+		if (d < best_distance && d < strlen(known[i])) {
+			best = known[i];
+			best_distance = d;
+		}
+	}
+	return best;
+}
