@@ -17,6 +17,7 @@ struct conf {
 	const char *args[IX_ARGS_MAX];
 	uint32_t env_count;
 	const char *env[IX_ENV_MAX];
+	uint32_t cores_min; /* fewer in the machine: the image cannot start */
 	uint32_t cores_max; /* as many elastic threads as the machine has, at most this */
 	uint32_t heap_mib;
 	be32_t address; /* 0: DHCP */
@@ -47,5 +48,4 @@ struct conf {
  *
  * Return: 0 or KERR_INVALID with @error filled in.
  */
-int conf_load(struct conf *out, const void *manifest, size_t bytes, const char *cmdline,
-	      char error[160]);
+int conf_load(struct conf *out, const void *manifest, size_t bytes, const char *cmdline, char error[160]);
