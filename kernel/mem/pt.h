@@ -34,4 +34,4 @@ uint64_t *pt_new(void);
 uint64_t *pt_of(uint64_t entry);
 
 /** pt_use_early() - take tables from the early pool (before the direct map exists), at their kernel addresses. */
-void pt_use_early(bool early);
+void pt_use_early(bool on);

@@ -134,12 +134,13 @@ void *mem_alloc(size_t bytes)
 void mem_free(void *block)
 {
 	struct block *b = block;
-	size_t off = (size_t)((uint8_t *)block - arena);
 	struct magazines *m;
 	unsigned class;
+	size_t off;
 
 	if (!block)
 		return;
+	off = (size_t)((uint8_t *)block - arena);
 	kcheck(off / HUGE_BYTES < chunk_count);
 	class = class_of_chunk[off / HUGE_BYTES];
 	m = &magazines[class];
