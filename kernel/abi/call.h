@@ -13,6 +13,9 @@
 
 /* Who may be named by an application: 32 bits of generation over 32 bits of index. 0 is never valid. */
 typedef uint64_t ix_handle_t;
+#define IX_HANDLE_TIMER 0x80000000u /* bit of the index: set in timers' handles, clear in all others */
+
+#define IX_TIMER_NS_MAX (1ull << 55) /* longest delay of IX_OP_TIMER_ARM, about 417 days */
 
 enum ix_op {
 	IX_OP_NONE = 0,           /* skipped, status IX_OK */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Error numbers inside the kernel: negative, passed on untouched. Ring 3 sees enum ix_status only;
- * the two sets meet in kernel/sys/batch.c.
+ * Error numbers inside the kernel: negative, passed on untouched. Ring 3 sees enum ix_status only,
+ * which the calls of kernel/net and kernel/sys return; no function returns both.
  */
 #pragma once
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The call array of the calling core: in which order calls are executed, and where their status and
+ * result go. A call that is refused changes nothing and the next one runs.
+ */
+#include "kernel/base/assert.h"
+#include "kernel/net/net.h"
+#include "kernel/sys/batch.h"
+#include "kernel/sys/decode.h"
+#include "kernel/sys/do.h"
+#include "kernel/sys/sys.h"
+
+static PERCORE struct ix_call_array *call_array;
+
+void sys_core_init(struct ix_call_array *array)
+{
+	call_array = array;
+	do_timer_core_init();
+}
+
+/* [enum ix_op] Every value of @c comes from ring 3; handles are checked by who keeps them. */
+static int execute(const struct decoded *c, uint64_t *result)
+{
+	switch ((enum ix_op)c->op) {
+	case IX_OP_SENDV:
+		return do_sendv(c, result);
+	case IX_OP_RECV_DONE:
+		return net_recv_done(c->handle, c->len);
+	case IX_OP_LISTEN:
+		return do_listen(c, result);
+	case IX_OP_UNLISTEN:
+		return net_unlisten(c->handle);
+	case IX_OP_CONNECT:
+		return do_connect(c, result);
+	case IX_OP_ACCEPT:
+		return net_accept(c->handle, c->arg);
+	case IX_OP_REJECT:
+		return net_reject(c->handle);
+	case IX_OP_SHUTDOWN:
+		return net_shutdown(c->handle);
+	case IX_OP_CLOSE:
+		return net_close(c->handle);
+	case IX_OP_ABORT:
+		return net_abort(c->handle);
+	case IX_OP_SET:
+		return net_set(c->handle, c->arg, c->len);
+	case IX_OP_UDP_BIND:
+		return do_udp_bind(c, result);
+	case IX_OP_UDP_UNBIND:
+		return net_udp_unbind(c->handle);
+	case IX_OP_UDP_SENDV:
+		return do_udp_sendv(c, result);
+	case IX_OP_UDP_RECV_DONE:
+		return net_udp_recv_done(c->handle, c->len);
+	case IX_OP_TIMER_ARM:
+		return do_timer_arm(c, result);
+	case IX_OP_TIMER_CANCEL:
+		return do_timer_cancel(c);
+	case IX_OP_NONE:
+		return IX_OK;
+	case IX_OP_RELEASE: /* refused by decode() */
+	case IX_OP_NR:
+		break;
+	}
+	return IX_BAD_CALL;
+}
+
+unsigned sys_batch(void)
+{
+	struct ix_call_array *array = call_array;
+	uint32_t count = READ_ONCE(array->count);
+
+	if (likely(!count))
+		return 0;
+	count = MIN(count, IX_CALLS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		struct ix_call *slot = &array->calls[i];
+		struct decoded c;
+		uint64_t result = 0;
+		int status = decode(slot, &c);
+
+		if (likely(status == IX_OK))
+			status = execute(&c, &result);
+		kcheck(status <= 0 && status > -IX_STATUS_NR);
+		if (c.result == DECODE_RESULT_LEN)
+			WRITE_ONCE(slot->len, result);
+		else if (c.result == DECODE_RESULT_HANDLE)
+			WRITE_ONCE(slot->handle, result);
+		WRITE_ONCE(slot->status, status);
+	}
+	WRITE_ONCE(array->executed, count);
+	WRITE_ONCE(array->count, 0);
+	return count;
+}
+
+void batch_clear(void)
+{
+	WRITE_ONCE(call_array->count, 0);
+	WRITE_ONCE(call_array->executed, 0);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* TCP calls that name ring-3 memory: what is fetched for them, and in which form net gets it. */
+#include "kernel/net/net.h"
+#include "kernel/sys/do.h"
+#include "kernel/sys/fetch.h"
+
+_Static_assert(sizeof(struct ix_endpoint) % 8 == 0 && sizeof(struct ix_connect) % 8 == 0, "fetched by words");
+
+int do_listen(const struct decoded *c, uint64_t *result)
+{
+	struct ix_endpoint local;
+
+	if (!fetch_words((uint64_t *)(void *)&local, c->arg, sizeof(local) / 8))
+		return IX_BAD_ADDRESS;
+	if (!do_endpoint_is_sound(&local))
+		return IX_BAD_CALL;
+	return net_listen(&local, c->len, result);
+}
+
+int do_connect(const struct decoded *c, uint64_t *result)
+{
+	struct ix_connect connect;
+
+	if (!fetch_words((uint64_t *)(void *)&connect, c->arg, sizeof(connect) / 8))
+		return IX_BAD_ADDRESS;
+	if (!do_endpoint_is_sound(&connect.local) || !do_endpoint_is_sound(&connect.remote))
+		return IX_BAD_CALL;
+	return net_connect(&connect, result);
+}
+
+/* One range, kept apart from the list: an array of ranges on the stack would cost more than it holds. */
+static int send_one(const struct decoded *c, uint64_t *result)
+{
+	struct net_range range;
+
+	if (unlikely(c->len == 0 || c->len > UINT32_MAX))
+		return IX_BAD_LENGTH;
+	if (unlikely(!fetch_range(c->arg, c->len, &range)))
+		return IX_BAD_ADDRESS;
+	return net_sendv(c->handle, &range, 1, c->flags & IX_SENDV_MORE, result);
+}
+
+static int send_list(const struct decoded *c, uint64_t *result)
+{
+	struct net_range ranges[IX_IOV_MAX], list;
+	uint64_t total = 0;
+
+	if (c->len == 0 || c->len > IX_IOV_MAX)
+		return IX_BAD_LENGTH;
+	if (!fetch_range(c->arg, c->len * sizeof(struct ix_iov), &list))
+		return IX_BAD_ADDRESS;
+	for (unsigned i = 0; i < c->len; i++) {
+		const struct fetch_word *iov = (const struct fetch_word *)list.data + 2 * i;
+		ix_uaddr_t addr = READ_ONCE(iov[0].v);
+		uint64_t len = READ_ONCE(iov[1].v);
+
+		if (len == 0 || len > UINT32_MAX - total)
+			return IX_BAD_LENGTH;
+		if (!fetch_range(addr, len, &ranges[i]))
+			return IX_BAD_ADDRESS;
+		total += len;
+	}
+	return net_sendv(c->handle, ranges, (unsigned)c->len, c->flags & IX_SENDV_MORE, result);
+}
+_Static_assert(sizeof(struct ix_iov) == 2 * sizeof(struct fetch_word) && offsetof(struct ix_iov, len) == 8,
+	       "two words");
+
+int do_sendv(const struct decoded *c, uint64_t *result)
+{
+	return c->flags & IX_SENDV_LIST ? send_list(c, result) : send_one(c, result);
+}
