@@ -9,9 +9,9 @@
 struct pci_dev {
 	uint8_t bus, dev, fn;
 	uint16_t vendor, device;
-	uint8_t msix_cap;		/* offset of its MSI-X capability, 0: none; by pci_find() */
-	uint16_t msix_count;		/* table entries */
-	volatile uint32_t *msix_table;	/* mapped by pci_msix_init() */
+	uint8_t msix_cap;              /* offset of its MSI-X capability, 0: none; by pci_find() */
+	uint16_t msix_count;           /* table entries */
+	volatile uint32_t *msix_table; /* mapped by pci_msix_init() */
 };
 
 /** pci_init() - @ecam_pa: base of MCFG segment 0 for buses 0..@last_bus, 0: use ports. */
@@ -27,14 +27,15 @@ void pci_write32(const struct pci_dev *d, uint16_t off, uint32_t v);
  * pci_find() - the @nth device with @vendor and any of @devices[@count]; walks bridges too
  * Return: true and @out filled in.
  */
-bool pci_find(uint16_t vendor, const uint16_t *devices, unsigned count, unsigned nth,
-	      struct pci_dev *out);
+bool pci_find(uint16_t vendor, const uint16_t *devices, unsigned count, unsigned nth, struct pci_dev *out);
 
 /** pci_enable() - memory space and bus mastering on, INTx off. */
 void pci_enable(const struct pci_dev *d);
 
 /** pci_bar() - physical address and size of memory BAR @bar (0..5). Return: 0 or KERR_NOT_FOUND/KERR_INVALID. */
 int pci_bar(const struct pci_dev *d, unsigned bar, pa_t *pa, uint64_t *bytes);
+
+#define PCI_CAPS_MAX 48u /* more than fit: a caller that has seen as many is being led in circles */
 
 /** pci_cap_next() - offset of the capability with @id after offset @from (0: first), 0: none. Bounded walk. */
 uint8_t pci_cap_next(const struct pci_dev *d, uint8_t id, uint8_t from);
