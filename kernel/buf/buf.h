@@ -12,24 +12,24 @@
 #define BUF_NET_WORDS 8u
 
 enum buf_flags {
-	BUF_CSUM_GOOD = 1,	/* the device, or a host that never left memory, vouches for the L4 checksum */
-	BUF_RESOLVE = 2,	/* not received: an IP packet that the boot core is to resolve and send */
+	BUF_CSUM_GOOD = 1, /* the device, or a host that never left memory, vouches for the L4 checksum */
+	BUF_RESOLVE = 2,   /* not received: an IP packet that the boot core is to resolve and send */
 };
 
 struct buf {
-	uint8_t *data;		/* start of the 2,048 bytes, direct map; fixed at start */
-	pa_t pa;		/* of data; fixed at start */
-	struct buf *next;	/* next buffer of the same frame, NULL in the last; by nic */
-	uint32_t index;		/* 0..count-1; fixed at start */
-	uint16_t off;		/* first valid byte; by nic (the Ethernet header in a frame's first buffer) */
-	uint16_t len;		/* valid bytes from off; by nic */
-	uint32_t frame_bytes;	/* first buffer: of the whole frame; by nic */
-	uint16_t flags;		/* first buffer: enum buf_flags; by nic */
-	uint16_t segments;	/* first buffer: TCP segments merged into this frame, at least 1; by nic */
-	uint16_t count;		/* first buffer: buffers in the frame; by nic */
-	uint8_t group;		/* first buffer: flow group; by flow */
+	uint8_t *data;        /* start of the 2,048 bytes, direct map; fixed at start */
+	pa_t pa;              /* of data; fixed at start */
+	struct buf *next;     /* next buffer of the same frame, NULL in the last; by nic */
+	uint32_t index;       /* 0..count-1; fixed at start */
+	uint16_t off;         /* first valid byte; by nic (the Ethernet header in a frame's first buffer) */
+	uint16_t len;         /* valid bytes from off; by nic */
+	uint32_t frame_bytes; /* first buffer: of the whole frame; by nic */
+	uint16_t flags;       /* first buffer: enum buf_flags; by nic */
+	uint16_t segments;    /* first buffer: TCP segments merged into this frame, at least 1; by nic */
+	uint16_t count;       /* first buffer: buffers in the frame; by nic */
+	uint8_t group;        /* first buffer: flow group; by flow */
 	uint8_t reserved;
-	uint32_t hash;		/* first buffer: keyed hash of the flow, 0 if not computed; by flow */
+	uint32_t hash;               /* first buffer: keyed hash of the flow, 0 if not computed; by flow */
 	uint64_t net[BUF_NET_WORDS]; /* room for kernel/net (a pbuf over this buffer) */
 } ALIGNED(64);
 _Static_assert(sizeof(struct buf) == 128, "two cache lines");
@@ -47,7 +47,10 @@ struct buf *buf_alloc(void);
 void buf_free(struct buf *b);
 void buf_free_frame(struct buf *first);
 
-/** buf_available() - how many are free, all cores together, about. */
+/**
+ * buf_available() - how many the calling core could still allocate: the depot's and its own
+ * What other cores hold in their magazines (fewer than total/32 each) is out of its reach and left out.
+ */
 uint32_t buf_available(void);
 uint32_t buf_total(void);
 
