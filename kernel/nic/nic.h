@@ -13,15 +13,15 @@
 #define NIC_QUEUES_MAX 64u
 
 enum nic_offload {
-	NIC_RX_CSUM = 1,	/* buf flag BUF_CSUM_GOOD is meaningful */
-	NIC_TX_CSUM = 2,	/* NIC_TX_NEEDS_CSUM may be used */
-	NIC_TX_TSO4 = 4,	/* NIC_TX_IS_TSO4 may be used, frames up to 65,549 bytes */
-	NIC_RSS = 8,		/* the device steers by our table and key */
+	NIC_RX_CSUM = 1, /* buf flag BUF_CSUM_GOOD is meaningful */
+	NIC_TX_CSUM = 2, /* NIC_TX_NEEDS_CSUM may be used */
+	NIC_TX_TSO4 = 4, /* NIC_TX_IS_TSO4 may be used, frames up to 65,549 bytes */
+	NIC_RSS = 8,     /* the device steers by our table and key */
 };
 
 enum nic_tx_flags {
-	NIC_TX_NEEDS_CSUM = 1,	/* csum_start/csum_offset valid; the field holds the pseudo-header sum */
-	NIC_TX_IS_TSO4 = 2,	/* header_bytes, mss valid; implies NIC_TX_NEEDS_CSUM */
+	NIC_TX_NEEDS_CSUM = 1, /* csum_start/csum_offset valid; the field holds the pseudo-header sum */
+	NIC_TX_IS_TSO4 = 2,    /* header_bytes, mss valid; implies NIC_TX_NEEDS_CSUM */
 };
 
 struct nic_seg {
@@ -31,24 +31,25 @@ struct nic_seg {
 
 /* One frame to send: an Ethernet frame as 1..NIC_TX_SEGS_MAX pieces of memory. */
 struct nic_tx {
-	void *token;		/* given back by nic_tx_reclaim() when the device is done with the memory */
-	uint16_t flags;		/* enum nic_tx_flags */
-	uint16_t csum_start;	/* bytes from the frame's start */
-	uint16_t csum_offset;	/* bytes from csum_start */
-	uint16_t header_bytes;	/* Ethernet + IP + TCP */
-	uint16_t mss;		/* TCP payload per segment */
+	void *token;           /* given back by nic_tx_reclaim() when the device is done with the memory */
+	uint16_t flags;        /* enum nic_tx_flags */
+	uint16_t csum_start;   /* bytes from the frame's start */
+	uint16_t csum_offset;  /* bytes from csum_start */
+	uint16_t header_bytes; /* Ethernet + IP + TCP */
+	uint16_t mss;          /* TCP payload per segment */
 	uint16_t seg_count;
 	struct nic_seg segs[NIC_TX_SEGS_MAX];
 };
 
 struct nic_info {
 	uint8_t mac[6];
-	uint16_t mtu;		/* of the device, 0: not said */
-	uint32_t offloads;	/* enum nic_offload */
-	uint16_t queue_pairs;	/* in use, 1..NIC_QUEUES_MAX */
+	uint16_t mtu;             /* of the device, 0: not said */
+	uint32_t offloads;        /* enum nic_offload */
+	uint16_t queue_pairs;     /* in use, 1..NIC_QUEUES_MAX */
 	uint16_t queue_pairs_max; /* of the device */
-	bool queue_is_group;	/* the backend picks the queue: the group id is the queue index */
-	const char *driver;	/* "virtio-net" */
+	bool queue_is_group;      /* the backend picks the queue: the group id is the queue index */
+	bool is_link_up;          /* as the device last said */
+	const char *driver;       /* "virtio-net" */
 };
 
 struct nic_stats {
@@ -57,8 +58,15 @@ struct nic_stats {
 	uint64_t resets;
 };
 
+/* How the device is to pick queues, with NIC_RSS: table[Toeplitz(key, 4-tuple) % 128], else queue 0. */
+struct nic_steering {
+	uint8_t key[40];
+	uint16_t table[128];
+};
+
 /**
- * nic_start() - find and start the NIC with up to @queue_pairs pairs, each interrupt on core (pair % cores)
+ * nic_start() - find and start the NIC with up to @queue_pairs pairs
+ * Interrupts go to the boot core until nic_irq_core(); with NIC_RSS only queue 0 receives until nic_steer().
  * Return: 0, KERR_NOT_FOUND (no device), KERR_UNSUPPORTED (says on the log what is missing), KERR_TIMEOUT.
  */
 int nic_start(uint16_t queue_pairs);
@@ -81,6 +89,15 @@ void nic_tx_flush(uint16_t queue);
 /** nic_tx_reclaim() - tokens of finished frames, at most @max. Return: how many (NULL tokens left out). */
 unsigned nic_tx_reclaim(uint16_t queue, void **tokens, unsigned max);
 
+/** nic_tx_pending() - frames of @queue whose memory the device still has. */
+unsigned nic_tx_pending(uint16_t queue);
+
+/** nic_irq_core() - @queue interrupts core @core, which polls it. KERR_INVALID: its APIC id cannot be addressed. */
+int nic_irq_core(uint16_t queue, uint32_t core);
+
+/** nic_steer() - on the boot core, with NIC_RSS: 0, KERR_TIMEOUT or KERR_UNSUPPORTED. Kept over device resets. */
+int nic_steer(const struct nic_steering *steering);
+
 /**
  * nic_irq_arm() - ask for an interrupt at the next received frame
  * Return: true if the queue is already non-empty (do not sleep). nic_irq_disarm() - polling again.
@@ -90,6 +107,9 @@ void nic_irq_disarm(uint16_t queue);
 
 /** nic_check() - housekeeping, about every 10 ms on the boot core: device reset wanted, link, config change. */
 void nic_check(void);
+
+/** nic_want_reset() - any core: have nic_check() reset the device; frames in flight come back as finished. */
+void nic_want_reset(void);
 
 /** nic_stats() - sum over queues, about. */
 void nic_stats(struct nic_stats *out);
