@@ -42,12 +42,13 @@ struct ix_manifest {
 	uint32_t port_count;        /* "ports": what the service answers on, for "ready" and publishing */
 	struct ix_manifest_port ports[IX_PORTS_MAX];
 	uint32_t connections;      /* "connections": most at a time, in all, 16..4194304 */
-	uint32_t rx_buffers;       /* "rx_buffers": of 2,048 bytes, in all, a multiple of 1,024 */
+	uint32_t rx_buffers;       /* "rx_buffers": of 2,048 bytes, in all, a multiple of 1,024, at most 4194304 */
 	uint32_t batch;            /* "batch": 1..64 */
 	uint32_t poll_us;          /* "poll_us": 0..1000000; UINT32_MAX: by accelerator (50 KVM, 0 TCG) */
 	uint32_t restart_on_fault; /* "restart.on_fault": 0 or 1 */
-	uint32_t restart_max;      /* "restart.max" restarts ... */
-	uint32_t restart_window_s; /* "restart.window_s" ... in that many seconds, then the guest ends with 101 */
-	uint32_t watchdog_ms;      /* "watchdog_ms": longest stay in ring 3, 0: none, else 10..600000 */
-	uint32_t rto_floor_ms;     /* "rto_floor_ms": 5..1000 */
+	uint32_t restart_max;      /* "restart.max" restarts (0..64) ... */
+	uint32_t
+		restart_window_s; /* "restart.window_s" ... in that many seconds (1..86400), then the guest ends with 101 */
+	uint32_t watchdog_ms;     /* "watchdog_ms": longest stay in ring 3, 0: none, else 10..600000 */
+	uint32_t rto_floor_ms; /* "rto_floor_ms": 5..1000 */
 };
