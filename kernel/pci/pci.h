@@ -32,8 +32,8 @@ bool pci_find(uint16_t vendor, const uint16_t *devices, unsigned count, unsigned
 /** pci_enable() - memory space and bus mastering on, INTx off. */
 void pci_enable(const struct pci_dev *d);
 
-/** pci_bar() - physical address and size of memory BAR @bar (0..5). Return: 0 or KERR_NOT_FOUND/KERR_INVALID. */
-int pci_bar(const struct pci_dev *d, unsigned bar, pa_t *pa, uint64_t *bytes);
+/** pci_bar() - physical address and size of memory BAR @index (0..5). Return: 0 or KERR_NOT_FOUND/KERR_INVALID. */
+int pci_bar(const struct pci_dev *d, unsigned index, pa_t *pa, uint64_t *bytes);
 
 #define PCI_CAPS_MAX 48u /* more than fit: a caller that has seen as many is being led in circles */
 
