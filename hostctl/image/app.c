@@ -11,6 +11,7 @@
 
 #define PAGE_BYTES 0x200000ull
 #define PARTITION_BYTES_MAX (1ull << 40)
+#define SEGMENTS_MAX 8u /* kernel/user/elf.h */
 #define SYMBOLS_MAX 1000000u
 #define RIGHTS (PF_R | PF_W | PF_X)
 
@@ -40,20 +41,23 @@ static int check_pair(const Elf64_Phdr *p, const Elf64_Phdr *q, const char *name
 	    p->p_vaddr / PAGE_BYTES <= (q->p_vaddr + q->p_memsz - 1) / PAGE_BYTES &&
 	    q->p_vaddr / PAGE_BYTES <= (p->p_vaddr + p->p_memsz - 1) / PAGE_BYTES)
 		return bad(err, name, q, "shares a 2 MiB page with one of other rights");
-	if ((p->p_flags & PF_W) != 0 && (q->p_flags & PF_W) == 0 && p->p_vaddr < q->p_vaddr)
-		return bad(err, name, q, "is read-only but lies above a writable one");
+	if (p < q && p->p_vaddr > q->p_vaddr)
+		return bad(err, name, q, "does not stand in order of address");
 	return 0;
 }
 
 int elf_check_app(const struct elf *e, const char *name, struct err *err)
 {
 	bool is_entry_code = false;
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < e->count; i++) {
 		const Elf64_Phdr *p = &e->segments[i];
 
 		if (p->p_type != PT_LOAD || p->p_memsz == 0)
 			continue;
+		if (++count > SEGMENTS_MAX)
+			return bad(err, name, p, "is the ninth, at most 8 are loaded");
 		if (check_segment(p, name, err) != 0)
 			return -1;
 		is_entry_code |= (p->p_flags & PF_X) != 0 && e->head.e_entry >= p->p_vaddr &&

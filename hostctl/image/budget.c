@@ -7,7 +7,7 @@
 
 #define MIB (1ull << 20)
 #define BUFFER_BYTES (2048u + 128u) /* and its description, kernel/buf/buf.h */
-#define CONNECTION_BYTES 1024u /* lwIP's control block, ours, the demultiplexer's slot */
+#define CONNECTION_BYTES 2048u /* control blocks and a queued segment, from one half of what is free */
 #define CORE_BYTES (4 * MIB) /* ring-3 stack, window, arrays, rings */
 #define BASE_BYTES (8 * MIB)
 

@@ -274,6 +274,7 @@ static int build(struct builder *b, struct kernel_file *k, struct blob *out)
 		return err_set(b->err, STATUS_DATA,
 			       "%s: expected a kernel without an application, got an image",
 			       b->from->kernel);
+	elf_symbols(&k->elf, new_part(b, IX_PART_KERNEL_SYMBOLS));
 	if (check_memory(b, k) != 0)
 		return -1;
 	return assemble(b, out, k);

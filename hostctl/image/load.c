@@ -12,8 +12,12 @@
 #include <string.h>
 
 static const char *const part_names[IX_PART_NR] = {
-	[IX_PART_NONE] = "none",   [IX_PART_MANIFEST] = "manifest", [IX_PART_APP] = "app",
-	[IX_PART_FILES] = "files", [IX_PART_SYMBOLS] = "symbols",
+	[IX_PART_NONE] = "none",
+	[IX_PART_MANIFEST] = "manifest",
+	[IX_PART_APP] = "app",
+	[IX_PART_FILES] = "files",
+	[IX_PART_SYMBOLS] = "symbols",
+	[IX_PART_KERNEL_SYMBOLS] = "kernel_symbols",
 };
 
 const char *image_part_name(uint32_t kind)

@@ -13,6 +13,8 @@ static int apply(struct source *s, const char *key, const char *value, struct er
 	char words[512];
 	int index = schema_find(key);
 
+	if (strncmp(key, "env.", 4) == 0 && key[4] != '\0')
+		return 0;
 	if (index < 0) {
 		schema_unknown(key, words, sizeof(words));
 		return err_set(err, STATUS_USAGE, "%s: %s", key, words);
@@ -42,6 +44,8 @@ int image_override(struct ix_manifest *m, const char *word, struct err *err)
 		key[equal - word] = '\0';
 		s->m = *m;
 		result = apply(s, key, equal + 1, err);
+		if (s->dhcp != 0)
+			memset(s->m.address, 0, sizeof(s->m.address));
 		*m = s->m;
 	}
 	free(key);
