@@ -35,6 +35,8 @@ bool flow_tx(const struct nic_tx *tx);
 void flow_tx_flush(void);
 /** flow_tx_reclaim() - tokens of this core's finished frames. Return: how many, at most @max. */
 unsigned flow_tx_reclaim(void **tokens, unsigned max);
+/** flow_tx_pending() - this core's frames whose memory the device still has; nothing wakes a core when they are done. */
+unsigned flow_tx_pending(void);
 
 /**
  * flow_sleep_begin() - announce sleep, arm the interrupt, look again

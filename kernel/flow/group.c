@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who owns which flow. Which rule applies is decided once, by how many queues and cores there are and
+ * who picks the queue; all cores and the device then follow the same table.
+ */
+#include "kernel/flow/group.h"
+
+#include "kernel/base/bytes.h"
+#include "kernel/base/err.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/mem/mem.h"
+
+#define ETHERNET_BYTES 14u
+#define ETHERTYPE_IPV4 0x0800
+#define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define IP_TCP 6
+#define IP_UDP 17
+#define DHCP_CLIENT_PORT 68
+
+struct flow_state flow_state;
+
+/* The queue that frames of @group are to come from; where there are fewer than cores, several cores share one. */
+static uint16_t queue_of_group(unsigned group)
+{
+	const struct flow_state *f = &flow_state;
+
+	return (uint16_t)(f->pairs < f->cores ? group % f->cores % f->pairs : group % f->pairs);
+}
+
+static int deal_groups(const uint8_t key[40])
+{
+	struct flow_state *f = &flow_state;
+	bool is_rss = nic_info()->offloads & NIC_RSS;
+	struct nic_steering s;
+
+	f->mode = FLOW_HASH;
+	if (f->cores == 1)
+		f->mode = FLOW_ONE;
+	else if (f->pairs >= f->cores && (is_rss || nic_info()->queue_is_group))
+		f->mode = FLOW_QUEUE;
+	for (unsigned g = 0; g < FLOW_GROUPS_MAX; g++) {
+		s.table[g] = queue_of_group(g);
+		f->owner[g] = (uint8_t)((f->mode == FLOW_QUEUE ? s.table[g] : g) % f->cores);
+	}
+	memcpy(s.key, key, sizeof(s.key));
+	return is_rss ? nic_steer(&s) : 0;
+}
+
+static int alloc_slots(void)
+{
+	struct flow_state *f = &flow_state;
+	uint32_t without = f->cores > f->pairs ? f->cores - f->pairs : 0;
+	struct flow_slot *slot;
+
+	if (!without)
+		return 0;
+	f->sends = mem_boot_alloc(f->cores * sizeof(*f->sends), CACHE_LINE);
+	f->done = mem_boot_alloc(f->cores * sizeof(*f->done), CACHE_LINE);
+	f->slots = mem_boot_alloc(without * FLOW_SLOTS * sizeof(*f->slots), CACHE_LINE);
+	if (!f->sends || !f->done || !f->slots)
+		return KERR_NO_MEMORY;
+	f->slots_end = f->slots + without * FLOW_SLOTS;
+	slot = f->slots;
+	for (uint32_t c = f->pairs; c < f->cores; c++) {
+		for (unsigned i = 0; i < FLOW_SLOTS; i++, slot++) {
+			slot->core = c;
+			slot->next = f->core[c].slots_free;
+			f->core[c].slots_free = slot;
+		}
+	}
+	return 0;
+}
+
+int flow_init(uint32_t cores)
+{
+	struct flow_state *f = &flow_state;
+	uint8_t key[40];
+
+	if (cores == 0 || cores > CORES_MAX)
+		return KERR_INVALID;
+	memset(f, 0, sizeof(*f));
+	f->cores = cores;
+	f->pairs = nic_info()->queue_pairs;
+	f->core = mem_boot_alloc(cores * sizeof(*f->core), CACHE_LINE);
+	f->inbox = mem_boot_alloc(cores * sizeof(*f->inbox), CACHE_LINE);
+	f->frames = mem_boot_alloc((size_t)cores * cores * sizeof(*f->frames), CACHE_LINE);
+	if (!f->core || !f->inbox || !f->frames || alloc_slots())
+		return KERR_NO_MEMORY;
+	cpu_random(key, sizeof(key));
+	hash_init(key);
+	return deal_groups(key);
+}
+
+uint32_t flow_owner(uint8_t group)
+{
+	return flow_state.owner[group % FLOW_GROUPS_MAX];
+}
+
+uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port)
+{
+	/* Where the backend picks, the answer will show; tap and most switches learn the queue from what we send. */
+	if (flow_state.mode == FLOW_QUEUE && nic_info()->queue_is_group)
+		return (uint8_t)core_id();
+	return hash_tuple(remote, local, (uint32_t)local_port << 16 | remote_port) % FLOW_GROUPS_MAX;
+}
+
+static inline uint16_t load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/*
+ * The ports of an unfragmented TCP or UDP packet over IPv4, found within the first buffer; NULL for all
+ * else, which is the boot core's, as are answers of a DHCP server.
+ */
+static inline const uint8_t *find_ports(const struct buf *b)
+{
+	const uint8_t *p = b->data + b->off, *ports;
+	unsigned ip_bytes;
+
+	if (b->len < ETHERNET_BYTES + 20 + 4 || load16(p + 12) != be16(ETHERTYPE_IPV4) || p[14] >> 4 != 4)
+		return NULL;
+	ip_bytes = (p[14] & 15u) * 4;
+	if (ip_bytes < 20 || ETHERNET_BYTES + ip_bytes + 4 > b->len || load16(p + 20) & be16(IP_FRAGMENT))
+		return NULL;
+	ports = p + ETHERNET_BYTES + ip_bytes;
+	if (p[23] == IP_TCP)
+		return ports;
+	return p[23] == IP_UDP && load16(ports + 2) != be16(DHCP_CLIENT_PORT) ? ports : NULL;
+}
+
+uint32_t group_core_of(struct buf *first, uint16_t queue)
+{
+	const uint8_t *ports, *ip = first->data + first->off + ETHERNET_BYTES;
+
+	first->group = 0;
+	first->hash = 0;
+	if (flow_state.mode == FLOW_ONE)
+		return 0;
+	ports = find_ports(first);
+	if (!ports)
+		return 0;
+	if (flow_state.mode == FLOW_QUEUE) {
+		first->group = (uint8_t)queue;
+		return core_id();
+	}
+	first->hash = hash_tuple(load32(ip + 12), load32(ip + 16), load32(ports));
+	first->group = first->hash % FLOW_GROUPS_MAX;
+	return flow_state.owner[first->group];
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* What steer.c and send.c share: who owns what, and the state of each core. */
+#pragma once
+#include "kernel/base/ring.h"
+#include "kernel/flow/flow.h"
+
+#define TUPLE_BYTES 12u
+#define TOEPLITZ_BYTES_MAX 35u /* the last 32-bit piece of a 40-byte key that can be taken whole */
+#define FLOW_SLOTS 128u        /* frames that a core without a queue can have under way */
+
+/* How a received frame's core is found. */
+enum flow_mode {
+	FLOW_ONE,   /* one core: all frames are its own */
+	FLOW_QUEUE, /* the core that polls the queue it came from; the group is that queue or the device hashed */
+	FLOW_HASH,  /* the owner of its group, by our own hash */
+};
+
+/* A frame to send, on its way to the core that owns the queue and back. */
+struct flow_slot {
+	struct nic_tx tx;
+	struct flow_slot *next; /* free ones */
+	uint32_t core;          /* whose it is; fixed at start */
+};
+
+/* What other cores write of a core. A line of its own. */
+struct flow_inbox {
+	uint64_t frames;   /* atomic: bit c: core c pushed frames */
+	uint64_t sends;    /* atomic: bit c: core c pushed frames to send */
+	uint32_t sleeping; /* by the core itself: wake it after setting a bit */
+} ALIGNED(64);
+
+/* What only the core itself touches. */
+struct flow_core {
+	uint64_t frames_from; /* taken from inbox.frames, rings not seen empty since */
+	uint64_t sends_from;
+	uint64_t frames_to; /* pushed to since the last notice */
+	bool sends_pushed;  /* to the queue's owner, since the last notice */
+	bool is_own_first;  /* whose turn it is: own queues or what was handed over */
+	bool is_starved;    /* a frame could not be sent and none has come back since */
+	uint16_t slots_out;
+	struct flow_slot *slots_free;
+	struct flow_slot *stalled; /* taken from a ring, but the queue was full */
+	struct flow_stats stats;
+} ALIGNED(64);
+
+/* Set by flow_init(), then only read. */
+struct flow_state {
+	enum flow_mode mode;
+	uint32_t cores;
+	uint32_t pairs;                 /* queue pairs; core c polls c, c + cores, ... and sends on c % pairs */
+	uint8_t owner[FLOW_GROUPS_MAX]; /* core of each group */
+	struct flow_core *core;         /* [cores] */
+	struct flow_inbox *inbox;       /* [cores] */
+	struct ring *frames;            /* [to * cores + from] */
+	struct ring *sends;             /* [from], cores without a queue only */
+	struct ring *done;              /* [from]: their slots on the way back */
+	struct flow_slot *slots, *slots_end;
+};
+extern struct flow_state flow_state;
+
+/** hash_init() - set the key of hash_tuple(). */
+void hash_init(const uint8_t key[40]);
+/** hash_tuple() - flow_toeplitz() over addresses and ports as they lie in the packet. @ports: source port in the low half. */
+uint32_t hash_tuple(be32_t source, be32_t destination, uint32_t ports);
+
+/** group_core_of() - the core that @first, arrived on @queue of the calling core, belongs to; fills in group and hash. */
+uint32_t group_core_of(struct buf *first, uint16_t queue);
+
+/** send_for_others() - put frames of cores without a queue on this core's. */
+void send_for_others(struct flow_core *c);
+
+/** steer_notify() - tell cores what was pushed for them; wakes those that sleep. */
+void steer_notify(struct flow_core *c);
+
+static inline struct flow_core *flow_core(void)
+{
+	return &flow_state.core[core_id()];
+}
+static inline bool has_queue(uint32_t core)
+{
+	return core < flow_state.pairs;
+}

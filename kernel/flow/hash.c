@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Toeplitz: each input bit that is set adds (XOR) the 32 key bits that begin at its position. For the
+ * 12 bytes of a 4-tuple the sums of every byte value are kept, which makes it 12 look-ups.
+ */
+#include "kernel/flow/group.h"
+
+static uint32_t sums[TUPLE_BYTES][256]; /* by hash_init(), once */
+
+/* The 32 key bits from bit @at on; @at up to 40 * 8 - 33. */
+static uint32_t key_bits(const uint8_t key[40], unsigned at)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 5; i++)
+		v = v << 8 | key[at / 8 + i];
+	return (uint32_t)(v >> (8 - at % 8));
+}
+
+uint32_t flow_toeplitz(const uint8_t key[40], const uint8_t *in, unsigned bytes)
+{
+	uint32_t hash = 0;
+
+	for (unsigned bit = 0; bit < bytes * 8 && bit < TOEPLITZ_BYTES_MAX * 8; bit++)
+		if (in[bit / 8] & 0x80u >> bit % 8)
+			hash ^= key_bits(key, bit);
+	return hash;
+}
+
+void hash_init(const uint8_t key[40])
+{
+	uint8_t in[TUPLE_BYTES] = { 0 };
+
+	for (unsigned i = 0; i < TUPLE_BYTES; i++) {
+		for (unsigned v = 0; v < 256; v++) {
+			in[i] = (uint8_t)v;
+			sums[i][v] = flow_toeplitz(key, in, sizeof(in));
+		}
+		in[i] = 0;
+	}
+}
+
+/* Network order is memory order: the first byte on the wire is the lowest. */
+static inline uint32_t sum4(unsigned from, uint32_t word)
+{
+	return sums[from][word & 255] ^ sums[from + 1][word >> 8 & 255] ^ sums[from + 2][word >> 16 & 255] ^
+	       sums[from + 3][word >> 24];
+}
+
+uint32_t hash_tuple(be32_t source, be32_t destination, uint32_t ports)
+{
+	return sum4(0, source) ^ sum4(4, destination) ^ sum4(8, ports);
+}

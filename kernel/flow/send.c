@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a frame to a transmit queue. A core that has none of its own copies the description (not
+ * the data) into a slot and hands it to the queue's owner; the slot, and with it the token, comes back
+ * by another ring when the device is done. A core has fewer slots than a ring has places, so neither
+ * ring can be full.
+ */
+#include "kernel/flow/group.h"
+
+#include "kernel/base/assert.h"
+#include "kernel/base/bytes.h"
+
+_Static_assert(FLOW_SLOTS < RING_SLOTS, "a slot always finds room in its rings");
+
+static bool send_by_other(struct flow_core *c, const struct nic_tx *tx)
+{
+	struct flow_slot *s = c->slots_free;
+	bool is_pushed;
+
+	if (!s) {
+		c->is_starved = true;
+		c->stats.tx_drops++;
+		return false;
+	}
+	c->slots_free = s->next;
+	c->slots_out++;
+	memcpy(&s->tx, tx, offsetof(struct nic_tx, segs) + tx->seg_count * sizeof(tx->segs[0]));
+	is_pushed = ring_push(&flow_state.sends[core_id()], s);
+	kassert(is_pushed);
+	c->sends_pushed = true;
+	c->stats.tx_remote++;
+	return true;
+}
+
+bool flow_tx(const struct nic_tx *tx)
+{
+	struct flow_core *c = flow_core();
+
+	if (unlikely(!has_queue(core_id())))
+		return send_by_other(c, tx);
+	if (likely(nic_tx((uint16_t)core_id(), tx)))
+		return true;
+	c->is_starved = true;
+	c->stats.tx_drops++;
+	return false;
+}
+
+/* As nic_tx(), but the token that comes back is the slot. */
+static bool send_slot(struct flow_slot *s)
+{
+	void *token = s->tx.token;
+	bool is_sent;
+
+	s->tx.token = s;
+	is_sent = nic_tx((uint16_t)core_id(), &s->tx);
+	s->tx.token = token;
+	return is_sent;
+}
+
+void send_for_others(struct flow_core *c)
+{
+	const struct flow_state *f = &flow_state;
+	struct flow_inbox *in = &f->inbox[core_id()];
+
+	if (READ_ONCE(in->sends))
+		c->sends_from |= __atomic_exchange_n(&in->sends, 0, __ATOMIC_ACQ_REL);
+	if (c->stalled && !send_slot(c->stalled))
+		return;
+	c->stalled = NULL;
+	while (c->sends_from) {
+		struct flow_slot *s = ring_take(&f->sends[__builtin_ctzll(c->sends_from)]);
+
+		if (!s) {
+			c->sends_from &= c->sends_from - 1;
+		} else if (!send_slot(s)) {
+			c->stalled = s;
+			return;
+		}
+	}
+}
+
+void flow_tx_flush(void)
+{
+	struct flow_core *c = flow_core();
+
+	if (has_queue(core_id())) {
+		if (flow_state.slots)
+			send_for_others(c);
+		nic_tx_flush((uint16_t)core_id());
+	}
+	if (c->frames_to || c->sends_pushed)
+		steer_notify(c);
+}
+
+/* Slots among @tokens go back to the cores they came from. Return: tokens of this core that remain. */
+static unsigned return_slots(void **tokens, unsigned count)
+{
+	const struct flow_state *f = &flow_state;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct flow_slot *s = tokens[i];
+		bool is_pushed;
+
+		if (s < f->slots || s >= f->slots_end) {
+			tokens[kept++] = s;
+			continue;
+		}
+		is_pushed = ring_push(&f->done[s->core], s);
+		kassert(is_pushed);
+	}
+	return kept;
+}
+
+static unsigned reclaim_by_other(struct flow_core *c, void **tokens, unsigned max)
+{
+	struct ring *done = &flow_state.done[core_id()];
+	struct flow_slot *s;
+	unsigned n = 0;
+
+	while (n < max && (s = ring_take(done))) {
+		if (s->tx.token)
+			tokens[n++] = s->tx.token;
+		s->next = c->slots_free;
+		c->slots_free = s;
+		c->slots_out--;
+		c->is_starved = false;
+	}
+	return n;
+}
+
+unsigned flow_tx_reclaim(void **tokens, unsigned max)
+{
+	const struct flow_state *f = &flow_state;
+	struct flow_core *c = flow_core();
+	uint32_t me = core_id();
+	unsigned n;
+
+	if (unlikely(!has_queue(me)))
+		return reclaim_by_other(c, tokens, max);
+	n = nic_tx_reclaim((uint16_t)me, tokens, max);
+	c->is_starved = c->is_starved && n == 0;
+	if (f->slots)
+		n = return_slots(tokens, n);
+	/* Queues beyond the first are polled by this core but not sent on; they only need to be looked at. */
+	for (uint32_t q = me + f->cores; q < f->pairs && n < max; q += f->cores)
+		n += nic_tx_reclaim((uint16_t)q, tokens + n, max - n);
+	return n;
+}
+
+unsigned flow_tx_pending(void)
+{
+	return has_queue(core_id()) ? nic_tx_pending((uint16_t)core_id()) : flow_core()->slots_out;
+}

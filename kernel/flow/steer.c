@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a received frame from queue to owner. Between two cores lies a ring each way; a bit in the
+ * receiver's inbox says which rings to look at, so that looking costs one load however many cores there
+ * are. Bits are set and sleepers woken once a burst: {push; set bit; read sleeping; IPI} against
+ * {set sleeping; fence; look at the bits}.
+ */
+#include "kernel/flow/group.h"
+
+#include "kernel/base/bytes.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/cpu.h"
+
+void flow_core_init(void)
+{
+	const struct flow_state *f = &flow_state;
+
+	for (uint32_t q = core_id(); q < f->pairs; q += f->cores)
+		if (nic_irq_core((uint16_t)q, core_id()))
+			log_line("flow: core %u cannot be interrupted by queue %u", core_id(), q);
+}
+
+void steer_notify(struct flow_core *c)
+{
+	const struct flow_state *f = &flow_state;
+	uint32_t me = core_id();
+	uint64_t to = c->frames_to;
+
+	if (c->sends_pushed)
+		to |= 1ull << me % f->pairs;
+	while (to) {
+		uint32_t target = (uint32_t)__builtin_ctzll(to);
+		struct flow_inbox *in = &f->inbox[target];
+
+		to &= to - 1;
+		/* An atomic OR is a full fence: it comes before the look at sleeping. */
+		if (c->frames_to >> target & 1)
+			__atomic_fetch_or(&in->frames, 1ull << me, __ATOMIC_SEQ_CST);
+		if (c->sends_pushed && target == me % f->pairs)
+			__atomic_fetch_or(&in->sends, 1ull << me, __ATOMIC_SEQ_CST);
+		if (target != me && __atomic_load_n(&in->sleeping, __ATOMIC_SEQ_CST)) {
+			cpu_wake(target);
+			c->stats.wakes++;
+		}
+	}
+	c->frames_to = 0;
+	c->sends_pushed = false;
+}
+
+bool flow_hand(uint32_t core, struct buf *first)
+{
+	struct flow_core *c = flow_core();
+
+	if (!ring_push(&flow_state.frames[core * flow_state.cores + core_id()], first)) {
+		c->stats.hand_drops++;
+		return false;
+	}
+	c->frames_to |= 1ull << core;
+	c->stats.handed_over++;
+	return true;
+}
+
+static unsigned take_handed(struct flow_core *c, struct buf **out, unsigned max)
+{
+	const struct flow_state *f = &flow_state;
+	uint32_t me = core_id();
+	unsigned n = 0;
+
+	if (READ_ONCE(f->inbox[me].frames))
+		c->frames_from |= __atomic_exchange_n(&f->inbox[me].frames, 0, __ATOMIC_ACQ_REL);
+	while (c->frames_from) {
+		uint32_t from = (uint32_t)__builtin_ctzll(c->frames_from);
+		struct ring *r = &f->frames[me * f->cores + from];
+
+		for (; n < max; n++) {
+			out[n] = ring_take(r);
+			if (!out[n])
+				break;
+			__builtin_prefetch(out[n]);
+		}
+		if (n == max)
+			return n; /* the bit stays: there may be more */
+		c->frames_from &= c->frames_from - 1;
+	}
+	return n;
+}
+
+static unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max)
+{
+	unsigned n = nic_rx_burst(queue, out, max), mine = 0;
+	uint32_t me = core_id();
+
+	for (unsigned i = 0; i < n; i++) {
+		struct buf *b = out[i];
+		uint32_t core = group_core_of(b, queue);
+
+		if (likely(core == me))
+			out[mine++] = b;
+		else if (!flow_hand(core, b))
+			buf_free_frame(b);
+	}
+	return mine;
+}
+
+static unsigned poll_own(struct buf **out, unsigned max)
+{
+	const struct flow_state *f = &flow_state;
+	unsigned n = 0;
+
+	for (uint32_t q = core_id(); q < f->pairs && n < max; q += f->cores)
+		n += poll_queue((uint16_t)q, out + n, max - n);
+	return n;
+}
+
+unsigned flow_rx(struct buf **out, unsigned max)
+{
+	struct flow_core *c = flow_core();
+	unsigned n;
+
+	/* In turns, so that neither source can starve the other. */
+	c->is_own_first = !c->is_own_first;
+	if (c->is_own_first) {
+		n = poll_own(out, max);
+		n += take_handed(c, out + n, max - n);
+	} else {
+		n = take_handed(c, out, max);
+		n += poll_own(out + n, max - n);
+	}
+	if (c->frames_to)
+		steer_notify(c);
+	return n;
+}
+
+/* What can be seen without asking the device. */
+static bool has_work(const struct flow_core *c)
+{
+	const struct flow_state *f = &flow_state;
+	uint32_t me = core_id();
+
+	if (READ_ONCE(f->inbox[me].frames) | READ_ONCE(f->inbox[me].sends) | c->frames_from | c->sends_from)
+		return true;
+	if (has_queue(me))
+		return c->stalled || (c->is_starved && nic_tx_pending((uint16_t)me));
+	return !ring_is_empty(&f->done[me]) || (c->is_starved && c->slots_out);
+}
+
+bool flow_sleep_begin(void)
+{
+	const struct flow_state *f = &flow_state;
+	struct flow_core *c = flow_core();
+	bool is_busy;
+
+	/* Slots come back only when the queue's owner looks for them. */
+	if (!has_queue(core_id()) && c->is_starved)
+		c->sends_pushed = true;
+	steer_notify(c);
+	WRITE_ONCE(f->inbox[core_id()].sleeping, 1);
+	fence_full();
+	is_busy = has_work(c);
+	for (uint32_t q = core_id(); q < f->pairs && !is_busy; q += f->cores)
+		is_busy = nic_irq_arm((uint16_t)q);
+	return is_busy;
+}
+
+void flow_sleep_end(void)
+{
+	const struct flow_state *f = &flow_state;
+
+	WRITE_ONCE(f->inbox[core_id()].sleeping, 0);
+	for (uint32_t q = core_id(); q < f->pairs; q += f->cores)
+		nic_irq_disarm((uint16_t)q);
+}
+
+void flow_stats(struct flow_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (uint32_t i = 0; i < flow_state.cores; i++) {
+		const struct flow_stats *s = &flow_state.core[i].stats;
+
+		out->handed_over += READ_ONCE(s->handed_over);
+		out->hand_drops += READ_ONCE(s->hand_drops);
+		out->wakes += READ_ONCE(s->wakes);
+		out->tx_remote += READ_ONCE(s->tx_remote);
+		out->tx_drops += READ_ONCE(s->tx_drops);
+	}
+}
