@@ -52,7 +52,7 @@ static bool are_queues_stopped(struct virtio_net *n)
 	return all;
 }
 
-/* Cores that sleep or are in ring 3 would not look at their queues. */
+/* Cores that sleep or are in ring 3 would not look at their queues, to park them or to take back what they sent. */
 static void wake_others(void)
 {
 	for (uint32_t c = 0; c < cpu_core_count(); c++)
@@ -83,6 +83,7 @@ static void restart(struct virtio_net *n)
 		return;
 	}
 	n->is_stopping = false;
+	wake_others();
 	if ((n->resets & (n->resets - 1)) == 0)
 		log_line("virtio-net: device was reset (%lu so far)", (unsigned long)n->resets);
 }

@@ -7,6 +7,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
+#include "kernel/base/percore.h"
 #include "kernel/mem/mem.h"
 #include "kernel/nic/virtio_net.h"
 
@@ -226,7 +227,7 @@ bool virtio_rx_arm(uint16_t queue)
 
 	if (!virtq_is_running(&rx->q)) {
 		virtio_net_leave(&rx->q);
-		return false;
+		return core_id() == 0; /* the core that is to do the reset stays awake */
 	}
 	post_idle(rx);
 	virtq_show(&rx->q);
