@@ -35,9 +35,9 @@ bool net_has_events(void);
 /* ---- calls of ring 3, on the calling core; values already fetched and range-checked ---- */
 /* One range to send: kernel-readable memory behind a ring-3 range. */
 struct net_range {
-	const uint8_t *data;	/* direct map */
+	const uint8_t *data; /* direct map */
 	uint32_t bytes;
-	struct buf *lent;	/* receive buffer it lies in, NULL: partition data */
+	struct buf *lent; /* receive buffer it lies in, NULL: partition data */
 };
 
 /* Each returns enum ix_status (IX_OK or negative). Handles are checked here. */
@@ -47,8 +47,7 @@ int net_connect(const struct ix_connect *c, ix_handle_t *handle);
 int net_accept(ix_handle_t handle, uint64_t cookie);
 int net_reject(ix_handle_t handle);
 /** net_sendv() - @taken: bytes accepted, a prefix of the ranges. IX_BAD_ADDRESS: a lent buffer not of this connection. */
-int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags,
-	      uint64_t *taken);
+int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken);
 int net_recv_done(ix_handle_t handle, uint64_t bytes);
 int net_shutdown(ix_handle_t handle);
 int net_close(ix_handle_t handle);
@@ -56,9 +55,21 @@ int net_abort(ix_handle_t handle);
 int net_set(ix_handle_t handle, uint64_t option, uint64_t value);
 int net_udp_bind(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle);
 int net_udp_unbind(ix_handle_t handle);
-int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const struct net_range *data,
-		 uint64_t *sent);
+int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const struct net_range *data, uint64_t *sent);
 int net_udp_recv_done(ix_handle_t handle, uint64_t datagrams);
+
+/* ---- handles: one table for all that ring 3 can name ---- */
+enum net_kind { NET_FREE, NET_CONNECTION, NET_LISTENER, NET_UDP, NET_TIMER, NET_KIND_NR };
+
+/**
+ * net_handle_new() - a handle of the calling core for an object that the caller keeps (sys: application timers)
+ * Return: never 0 but when the table is full.
+ */
+ix_handle_t net_handle_new(enum net_kind kind, void *object);
+/** net_handle_find() - its object; NULL if stale, forged, of another kind or of another core. */
+void *net_handle_find(ix_handle_t handle, enum net_kind kind);
+/** net_handle_free() - from here on the handle is stale. Only what net_handle_find() would find. */
+void net_handle_free(ix_handle_t handle);
 
 /* ---- partition death and restart ---- */
 /**

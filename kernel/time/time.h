@@ -12,8 +12,8 @@
 #define TIME_TICK_US 16u
 
 struct time_node {
-	struct list link;	/* in a slot of this core's wheel, or self-linked */
-	uint64_t tick;		/* absolute deadline in ticks; valid while armed */
+	struct list link;                     /* in a slot of this core's wheel, or self-linked */
+	uint64_t tick;                        /* absolute deadline in ticks; valid while armed */
 	void (*fire)(struct time_node *node); /* set once by the owner; the node is disarmed before it runs */
 };
 

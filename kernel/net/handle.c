@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The partition-wide table behind handles: generation, kind, owner, object. An index is masked before
+ * use, a generation is never used twice for a slot within 2^32 lives, and only the owning core touches
+ * a slot's line. Free slots move between a core and the common list in chunks, under a lock.
+ */
+#include "kernel/net/handle.h"
+
+#include "kernel/base/assert.h"
+#include "kernel/base/lock.h"
+#include "kernel/mem/mem.h"
+
+#include "kernel/base/err.h"
+
+#define OTHERS 8192u /* handles beside connections: timers, listeners, sockets */
+#define CHUNK 64u    /* slots exchanged at once */
+#define EVERY_CORE 0xffffu
+#define NONE 0u /* slot 0 is never given out */
+
+struct slot {
+	uint32_t generation; /* of the present or next life, never 0 */
+	uint16_t kind;       /* enum net_kind */
+	uint16_t core;       /* owner, EVERY_CORE, by the owner */
+	union {
+		void *object;
+		uint32_t next; /* free slots: index, NONE ends */
+	};
+};
+_Static_assert(sizeof(struct slot) == 16, "four a cache line");
+
+/* What all cores share; written under the lock or at start. */
+static struct handle_table {
+	struct slot *slots;
+	uint32_t mask; /* slots - 1 */
+	uint32_t limit;
+	struct lock lock;
+	uint32_t fresh; /* slots from here on were never used */
+	uint32_t free;  /* common list */
+} handle_table;
+
+struct handle_core {
+	uint32_t free;
+	uint32_t count;
+};
+
+static PERCORE struct handle_core own;
+
+int handle_init(uint32_t connections)
+{
+	uint32_t slots = 1024, wanted = connections + OTHERS;
+
+	while (slots < wanted)
+		slots *= 2;
+	handle_table.slots = mem_boot_alloc((size_t)slots * sizeof(struct slot), CACHE_LINE);
+	if (!handle_table.slots)
+		return KERR_NO_MEMORY;
+	handle_table.mask = slots - 1;
+	handle_table.limit = MIN(wanted, slots);
+	handle_table.fresh = 1;
+	handle_table.free = NONE;
+	return 0;
+}
+
+static void own_push(uint32_t index)
+{
+	handle_table.slots[index].next = own.free;
+	own.free = index;
+	own.count++;
+}
+
+static uint32_t own_take(void)
+{
+	uint32_t index = own.free;
+
+	own.free = handle_table.slots[index].next;
+	own.count--;
+	return index;
+}
+
+static bool refill(void)
+{
+	lock_take(&handle_table.lock);
+	while (own.count < CHUNK) {
+		uint32_t index = handle_table.free;
+
+		if (index != NONE) {
+			handle_table.free = handle_table.slots[index].next;
+		} else if (handle_table.fresh < handle_table.limit) {
+			index = handle_table.fresh++;
+			handle_table.slots[index].generation = 1;
+		} else {
+			break;
+		}
+		own_push(index);
+	}
+	lock_give(&handle_table.lock);
+	return own.count > 0;
+}
+
+static void give_back(void)
+{
+	lock_take(&handle_table.lock);
+	for (unsigned i = 0; i < CHUNK; i++) {
+		uint32_t index = own_take();
+
+		handle_table.slots[index].next = handle_table.free;
+		handle_table.free = index;
+	}
+	lock_give(&handle_table.lock);
+}
+
+bool handle_has_room(void)
+{
+	return own.count > 0 || refill();
+}
+
+static ix_handle_t handle_new(enum net_kind kind, void *object, uint32_t core)
+{
+	struct slot *slot;
+	uint32_t index;
+
+	if (!handle_has_room())
+		return 0;
+	index = own_take();
+	slot = &handle_table.slots[index];
+	slot->kind = (uint16_t)kind;
+	slot->core = (uint16_t)core;
+	slot->object = object;
+	return (uint64_t)slot->generation << 32 | index;
+}
+
+ix_handle_t net_handle_new(enum net_kind kind, void *object)
+{
+	return handle_new(kind, object, core_id());
+}
+
+ix_handle_t handle_new_shared(enum net_kind kind, void *object)
+{
+	return handle_new(kind, object, EVERY_CORE);
+}
+
+static struct slot *find(ix_handle_t handle)
+{
+	struct slot *slot = &handle_table.slots[(uint32_t)handle & handle_table.mask];
+
+	if ((uint32_t)handle > handle_table.mask || slot->generation != handle >> 32 || slot->kind == NET_FREE)
+		return NULL;
+	if (slot->core != core_id() && slot->core != EVERY_CORE)
+		return NULL;
+	return slot;
+}
+
+void *net_handle_find(ix_handle_t handle, enum net_kind kind)
+{
+	struct slot *slot = find(handle);
+
+	return slot && slot->kind == kind ? slot->object : NULL;
+}
+
+void net_handle_free(ix_handle_t handle)
+{
+	struct slot *slot = find(handle);
+
+	kassert(slot);
+	slot->kind = NET_FREE;
+	if (++slot->generation == 0)
+		slot->generation = 1;
+	own_push((uint32_t)(slot - handle_table.slots));
+	if (own.count > 2 * CHUNK)
+		give_back();
+}
