@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP echo on port 7 as one writes it for Linux: level-triggered epoll, a read and a write for each ready connection, static,
+ * no thread, no allocation while it serves. A peer that does not read is not read from.
+ */
+#define _GNU_SOURCE
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PORT 7
+#define BUFFER_BYTES (256u * 1024)
+#define EVENTS 256
+#define ACCEPTS 64 /* at most, in one turn */
+
+struct connection {
+	int fd;
+	unsigned begin, end; /* of what could not be written yet, in unsent */
+	char *unsent;
+};
+
+static int epoll_fd, listener;
+static char buffer[BUFFER_BYTES];
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void watch(int op, int fd, uint32_t events, void *p)
+{
+	struct epoll_event e = { .events = events, .data.ptr = p };
+
+	if (epoll_ctl(epoll_fd, op, fd, &e))
+		fail("epoll_ctl");
+}
+
+static void drop(struct connection *c)
+{
+	close(c->fd);
+	free(c->unsent);
+	free(c);
+}
+
+static void accept_some(void)
+{
+	for (int i = 0; i < ACCEPTS; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+		struct connection *c;
+
+		if (fd < 0)
+			return;
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			fail("calloc");
+		c->fd = fd;
+		watch(EPOLL_CTL_ADD, fd, EPOLLIN, c);
+	}
+}
+
+/* Keeps what a full socket buffer refused, and waits for room instead of for input. */
+static void keep(struct connection *c, const char *data, unsigned bytes)
+{
+	c->unsent = malloc(bytes);
+	if (!c->unsent)
+		fail("malloc");
+	memcpy(c->unsent, data, bytes);
+	c->begin = 0;
+	c->end = bytes;
+	watch(EPOLL_CTL_MOD, c->fd, EPOLLOUT, c);
+}
+
+static void serve(struct connection *c)
+{
+	ssize_t got = read(c->fd, buffer, sizeof(buffer)), put;
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got <= 0) {
+		drop(c);
+		return;
+	}
+	put = write(c->fd, buffer, (size_t)got);
+	if (put < 0 && errno != EAGAIN)
+		drop(c);
+	else if (put < got)
+		keep(c, buffer + (put > 0 ? put : 0), (unsigned)(got - (put > 0 ? put : 0)));
+}
+
+static void write_unsent(struct connection *c)
+{
+	ssize_t put = write(c->fd, c->unsent + c->begin, c->end - c->begin);
+
+	if (put < 0) {
+		if (errno != EAGAIN)
+			drop(c);
+		return;
+	}
+	c->begin += (unsigned)put;
+	if (c->begin < c->end)
+		return;
+	free(c->unsent);
+	c->unsent = NULL;
+	watch(EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
+}
+
+static void start(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	int on = 1;
+
+	signal(SIGPIPE, SIG_IGN);
+	epoll_fd = epoll_create1(0);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits this */
+	if (epoll_fd < 0 || bind(listener, (struct sockaddr *)&a, sizeof(a)) || listen(listener, 4096))
+		fail("listen");
+	watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
+}
+
+int main(void)
+{
+	struct epoll_event events[EVENTS];
+
+	start();
+	for (;;) {
+		int n = epoll_wait(epoll_fd, events, EVENTS, -1);
+
+		for (int i = 0; i < n; i++) {
+			struct connection *c = events[i].data.ptr;
+
+			if (!c)
+				accept_some();
+			else if (c->unsent)
+				write_unsent(c);
+			else
+				serve(c);
+		}
+	}
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Latencies in 32 steps per power of two: a quantile is within 3 % of the sample it stands for. */
+#pragma once
+#include <stdint.h>
+
+#define HISTOGRAM_STEPS 32u
+
+struct histogram {
+	uint64_t count;
+	uint64_t slots[64 * HISTOGRAM_STEPS];
+};
+
+/** histogram_add() - a sample of @ns. */
+void histogram_add(struct histogram *h, uint64_t ns);
+
+/** histogram_quantile_us() - @q in 0..1. Return: microseconds, 0 if there is no sample. */
+double histogram_quantile_us(const struct histogram *h, double q);
