@@ -17,14 +17,13 @@
 
 static int bad(struct err *err, const char *name, const Elf64_Phdr *p, const char *what)
 {
-	return err_set(err, STATUS_DATA, "%s: the segment at 0x%llx %s (link with lib/libc's link script)",
-		       name, (unsigned long long)p->p_vaddr, what);
+	return err_set(err, STATUS_DATA, "%s: the segment at 0x%llx %s (link with lib/libc's link script)", name,
+		       (unsigned long long)p->p_vaddr, what);
 }
 
 static int check_segment(const Elf64_Phdr *p, const char *name, struct err *err)
 {
-	if (p->p_vaddr < IX_PARTITION_VA ||
-	    p->p_vaddr + p->p_memsz > IX_PARTITION_VA + PARTITION_BYTES_MAX)
+	if (p->p_vaddr < IX_PARTITION_VA || p->p_vaddr + p->p_memsz > IX_PARTITION_VA + PARTITION_BYTES_MAX)
 		return bad(err, name, p, "lies outside the partition");
 	if ((p->p_flags & (PF_W | PF_X)) == (PF_W | PF_X))
 		return bad(err, name, p, "is writable and executable");
@@ -63,14 +62,13 @@ int elf_check_app(const struct elf *e, const char *name, struct err *err)
 		is_entry_code |= (p->p_flags & PF_X) != 0 && e->head.e_entry >= p->p_vaddr &&
 				 e->head.e_entry < p->p_vaddr + p->p_filesz;
 		for (unsigned j = 0; j < e->count; j++)
-			if (j != i && e->segments[j].p_type == PT_LOAD &&
-			    e->segments[j].p_memsz != 0 &&
+			if (j != i && e->segments[j].p_type == PT_LOAD && e->segments[j].p_memsz != 0 &&
 			    check_pair(p, &e->segments[j], name, err) != 0)
 				return -1;
 	}
 	if (!is_entry_code)
-		return err_set(err, STATUS_DATA, "%s: its entry 0x%llx is not in an executable segment",
-			       name, (unsigned long long)e->head.e_entry);
+		return err_set(err, STATUS_DATA, "%s: its entry 0x%llx is not in an executable segment", name,
+			       (unsigned long long)e->head.e_entry);
 	return 0;
 }
 
@@ -97,18 +95,16 @@ static bool read_section(const struct elf *e, uint64_t index, Elf64_Shdr *s)
 	    (index + 1) * sizeof(*s) > e->bytes - h->e_shoff)
 		return false;
 	memcpy(s, e->data + h->e_shoff + index * sizeof(*s), sizeof(*s));
-	return s->sh_type == SHT_NOBITS ||
-	       (s->sh_offset <= e->bytes && s->sh_size <= e->bytes - s->sh_offset);
+	return s->sh_type == SHT_NOBITS || (s->sh_offset <= e->bytes && s->sh_size <= e->bytes - s->sh_offset);
 }
 
-static void take_symbol(const struct elf *e, const Elf64_Shdr *strings, const Elf64_Sym *sym,
-			struct symbols *out)
+static void take_symbol(const struct elf *e, const Elf64_Shdr *strings, const Elf64_Sym *sym, struct symbols *out)
 {
 	const char *name;
 	size_t room;
 
-	if (ELF64_ST_TYPE(sym->st_info) != STT_FUNC || sym->st_shndx == SHN_UNDEF ||
-	    sym->st_name >= strings->sh_size || out->count == SYMBOLS_MAX)
+	if (ELF64_ST_TYPE(sym->st_info) != STT_FUNC || sym->st_shndx == SHN_UNDEF || sym->st_name >= strings->sh_size ||
+	    out->count == SYMBOLS_MAX)
 		return;
 	name = (const char *)e->data + strings->sh_offset + sym->st_name;
 	room = strings->sh_size - sym->st_name;
@@ -126,8 +122,7 @@ static void take_table(const struct elf *e, const Elf64_Shdr *table, struct symb
 	size_t count = table->sh_size / sizeof(Elf64_Sym);
 	Elf64_Shdr strings;
 
-	if (!read_section(e, table->sh_link, &strings) || strings.sh_type != SHT_STRTAB ||
-	    count == 0)
+	if (!read_section(e, table->sh_link, &strings) || strings.sh_type != SHT_STRTAB || count == 0)
 		return;
 	out->list = calloc(count, sizeof(*out->list));
 	for (size_t i = 0; i < count && out->list != NULL; i++) {
@@ -140,7 +135,7 @@ static void take_table(const struct elf *e, const Elf64_Shdr *table, struct symb
 
 void elf_symbols(const struct elf *e, struct blob *out)
 {
-	struct symbols s = {0};
+	struct symbols s = { 0 };
 	uint32_t kept = 0;
 	uint32_t head[2];
 

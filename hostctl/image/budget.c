@@ -7,8 +7,8 @@
 
 #define MIB (1ull << 20)
 #define BUFFER_BYTES (2048u + 128u) /* and its description, kernel/buf/buf.h */
-#define CONNECTION_BYTES 2048u /* control blocks and a queued segment, from one half of what is free */
-#define CORE_BYTES (4 * MIB) /* ring-3 stack, window, arrays, rings */
+#define CONNECTION_BYTES 2048u      /* control blocks and a queued segment, from one half of what is free */
+#define CORE_BYTES (4 * MIB)        /* ring-3 stack, window, arrays, rings */
 #define BASE_BYTES (8 * MIB)
 
 static uint64_t up_2mib(uint64_t bytes)
@@ -21,8 +21,8 @@ static uint64_t mib(uint64_t bytes)
 	return (bytes + MIB - 1) / MIB;
 }
 
-void image_budget(struct image_budget *out, const struct ix_manifest *m, uint32_t cores,
-		  uint64_t image_end, uint64_t app_bytes)
+void image_budget(struct image_budget *out, const struct ix_manifest *m, uint32_t cores, uint64_t image_end,
+		  uint64_t app_bytes)
 {
 	out->image = up_2mib(image_end);
 	out->rx_buffers = up_2mib((uint64_t)m->rx_buffers * BUFFER_BYTES);
@@ -31,8 +31,8 @@ void image_budget(struct image_budget *out, const struct ix_manifest *m, uint32_
 	out->heap = up_2mib(m->heap_mib * MIB);
 	out->cores = cores * CORE_BYTES;
 	out->base = BASE_BYTES;
-	out->total_mib = mib(out->image + out->rx_buffers + out->connections + out->program +
-			     out->heap + out->cores + out->base);
+	out->total_mib = mib(out->image + out->rx_buffers + out->connections + out->program + out->heap + out->cores +
+			     out->base);
 }
 
 void image_budget_words(const struct image_budget *b, char *out, size_t bytes)
@@ -42,6 +42,6 @@ void image_budget_words(const struct image_budget *b, char *out, size_t bytes)
 		 "cores %llu + kernel %llu = %llu MiB",
 		 (unsigned long long)mib(b->image), (unsigned long long)mib(b->rx_buffers),
 		 (unsigned long long)mib(b->connections), (unsigned long long)mib(b->program),
-		 (unsigned long long)mib(b->heap), (unsigned long long)mib(b->cores),
-		 (unsigned long long)mib(b->base), (unsigned long long)b->total_mib);
+		 (unsigned long long)mib(b->heap), (unsigned long long)mib(b->cores), (unsigned long long)mib(b->base),
+		 (unsigned long long)b->total_mib);
 }

@@ -63,13 +63,13 @@ static int find_manifest(struct builder *b)
 		b->manifest = strdup(given);
 		return 0;
 	}
-	if (asprintf(&b->manifest, "%s%simage.yaml", given,
-		     given[strlen(given) - 1] == '/' ? "" : "/") < 0)
+	if (asprintf(&b->manifest, "%s%simage.yaml", given, given[strlen(given) - 1] == '/' ? "" : "/") < 0)
 		return err_set(b->err, STATUS_MACHINE, "out of memory");
 	if (!is_file(b->manifest))
 		return err_set(b->err, STATUS_DATA,
 			       "%s: no image.yaml in this folder (`ixctl image new NAME` makes one to "
-			       "start from)", given);
+			       "start from)",
+			       given);
 	return 0;
 }
 
@@ -93,8 +93,8 @@ static int find_app(struct builder *b)
 		b->app_path = NULL;
 		err_set(b->err, STATUS_MACHINE, "out of memory");
 	} else if (!is_file(b->app_path)) {
-		err_set(b->err, STATUS_DATA, "%s:%u: app: expected a program, got no file %s%s",
-			b->manifest, source_line(b->source, "app"), b->app_path,
+		err_set(b->err, STATUS_DATA, "%s:%u: app: expected a program, got no file %s%s", b->manifest,
+			source_line(b->source, "app"), b->app_path,
 			strchr(app, '/') == NULL ? " and none beside the manifest" : "");
 		n = -1;
 	}
@@ -148,9 +148,9 @@ static int check_memory(struct builder *b, const struct kernel_file *k)
 	if (m->memory_mib >= budget.total_mib)
 		return 0;
 	image_budget_words(&budget, words, sizeof(words));
-	return err_set(b->err, STATUS_DATA, "%s:%u: memory_mib: expected at least %llu, got %u: %s",
-		       b->manifest, source_line(b->source, "memory_mib"),
-		       (unsigned long long)budget.total_mib, m->memory_mib, words);
+	return err_set(b->err, STATUS_DATA, "%s:%u: memory_mib: expected at least %llu, got %u: %s", b->manifest,
+		       source_line(b->source, "memory_mib"), (unsigned long long)budget.total_mib, m->memory_mib,
+		       words);
 }
 
 /* Moves a kernel segment into the file. Its file offset keeps its place within a page. */
@@ -170,15 +170,13 @@ static size_t moved(const struct kernel_file *k, const Elf64_Phdr *now, size_t a
 	for (unsigned i = 0; i < k->elf.count; i++) {
 		const Elf64_Phdr *was = &k->elf.segments[i];
 
-		if (was->p_type == PT_LOAD && at >= was->p_offset &&
-		    at + bytes <= was->p_offset + was->p_filesz)
+		if (was->p_type == PT_LOAD && at >= was->p_offset && at + bytes <= was->p_offset + was->p_filesz)
 			return now[i].p_offset + (at - was->p_offset);
 	}
 	return 0;
 }
 
-static int place_kernel(struct builder *b, struct blob *out, const struct kernel_file *k,
-			Elf64_Phdr *now)
+static int place_kernel(struct builder *b, struct blob *out, const struct kernel_file *k, Elf64_Phdr *now)
 {
 	for (unsigned i = 0; i < k->elf.count; i++) {
 		now[i] = k->elf.segments[i];
@@ -190,8 +188,8 @@ static int place_kernel(struct builder *b, struct blob *out, const struct kernel
 			continue;
 		now[i].p_offset = moved(k, now, now[i].p_offset, now[i].p_filesz);
 		if (now[i].p_offset == 0)
-			return err_set(b->err, STATUS_DATA,
-				       "%s: expected its notes inside a loaded segment", b->from->kernel);
+			return err_set(b->err, STATUS_DATA, "%s: expected its notes inside a loaded segment",
+				       b->from->kernel);
 	}
 	return 0;
 }
@@ -245,8 +243,7 @@ static int assemble(struct builder *b, struct blob *out, struct kernel_file *k)
 		head.e_shstrndx = 0;
 		memcpy(out->data, &head, sizeof(head));
 		memcpy(out->data + sizeof(head), now, total * sizeof(*now));
-		memcpy(out->data + moved(k, now, k->note_at, sizeof(k->note)), &k->note,
-		       sizeof(k->note));
+		memcpy(out->data + moved(k, now, k->note_at, sizeof(k->note)), &k->note, sizeof(k->note));
 		result = 0;
 	}
 	free(now);
@@ -256,23 +253,21 @@ static int assemble(struct builder *b, struct blob *out, struct kernel_file *k)
 static int build(struct builder *b, struct kernel_file *k, struct blob *out)
 {
 	if (find_manifest(b) != 0 || source_read(&b->source, b->manifest, b->err) != 0 ||
-	    source_compile(b->source, b->manifest, new_part(b, IX_PART_MANIFEST), b->err) != 0 ||
-	    find_app(b) != 0 || take_app(b) != 0)
+	    source_compile(b->source, b->manifest, new_part(b, IX_PART_MANIFEST), b->err) != 0 || find_app(b) != 0 ||
+	    take_app(b) != 0)
 		return -1;
 	*new_part(b, IX_PART_APP) = b->app;
 	memset(&b->app, 0, sizeof(b->app));
-	if (b->source->file_count != 0 &&
-	    source_pack(b->source, b->manifest, new_part(b, IX_PART_FILES), b->err) != 0)
+	if (b->source->file_count != 0 && source_pack(b->source, b->manifest, new_part(b, IX_PART_FILES), b->err) != 0)
 		return -1;
 	if (!is_file(b->from->kernel))
-		return err_set(b->err, STATUS_DATA,
-			       "%s: no kernel here; build it, or say --kernel FILE", b->from->kernel);
+		return err_set(b->err, STATUS_DATA, "%s: no kernel here; build it, or say --kernel FILE",
+			       b->from->kernel);
 	if (blob_read(&b->kernel, b->from->kernel, KERNEL_BYTES_MAX, b->err) != 0 ||
 	    kernel_file_open(k, &b->kernel, b->from->kernel, b->err) != 0)
 		return -1;
 	if (k->note.part_count != 0)
-		return err_set(b->err, STATUS_DATA,
-			       "%s: expected a kernel without an application, got an image",
+		return err_set(b->err, STATUS_DATA, "%s: expected a kernel without an application, got an image",
 			       b->from->kernel);
 	elf_symbols(&k->elf, new_part(b, IX_PART_KERNEL_SYMBOLS));
 	if (check_memory(b, k) != 0)
@@ -280,10 +275,9 @@ static int build(struct builder *b, struct kernel_file *k, struct blob *out)
 	return assemble(b, out, k);
 }
 
-int image_build(const struct image_source *from, struct blob *out, char **name, char **app,
-		struct err *err)
+int image_build(const struct image_source *from, struct blob *out, char **name, char **app, struct err *err)
 {
-	struct builder b = {.from = from, .err = err};
+	struct builder b = { .from = from, .err = err };
 	struct kernel_file *k = calloc(1, sizeof(*k));
 	int result;
 

@@ -26,25 +26,24 @@ static int check_net(struct source *s, const char *path, struct err *err)
 
 	if (is_static && s->dhcp)
 		return err_set(err, STATUS_DATA,
-			       "%s:%u: net.dhcp: expected either net.dhcp: true or net.address, got both",
-			       path, source_line(s, "net.dhcp"));
+			       "%s:%u: net.dhcp: expected either net.dhcp: true or net.address, got both", path,
+			       source_line(s, "net.dhcp"));
 	if (!is_static && s->line[schema_find("net.dhcp")] != 0 && !s->dhcp)
 		return err_set(err, STATUS_DATA,
-			       "%s:%u: net.dhcp: expected net.address beside net.dhcp: false, got none",
-			       path, source_line(s, "net.dhcp"));
+			       "%s:%u: net.dhcp: expected net.address beside net.dhcp: false, got none", path,
+			       source_line(s, "net.dhcp"));
 	s->dhcp = !is_static;
 	if (!is_static && !is_zero(m->gateway))
 		return err_set(err, STATUS_DATA,
-			       "%s:%u: net.gateway: expected only beside net.address, DHCP brings its own",
-			       path, source_line(s, "net.gateway"));
+			       "%s:%u: net.gateway: expected only beside net.address, DHCP brings its own", path,
+			       source_line(s, "net.gateway"));
 	if (!is_zero(m->gateway) &&
-	    (!words_is_same_net(m->address, m->gateway, m->prefix_bits) ||
-	     memcmp(m->address, m->gateway, 4) == 0))
+	    (!words_is_same_net(m->address, m->gateway, m->prefix_bits) || memcmp(m->address, m->gateway, 4) == 0))
 		return err_set(err, STATUS_DATA,
 			       "%s:%u: net.gateway: expected another address in the network of "
 			       "net.address, got %u.%u.%u.%u",
-			       path, source_line(s, "net.gateway"), m->gateway[0], m->gateway[1],
-			       m->gateway[2], m->gateway[3]);
+			       path, source_line(s, "net.gateway"), m->gateway[0], m->gateway[1], m->gateway[2],
+			       m->gateway[3]);
 	return 0;
 }
 
@@ -52,9 +51,8 @@ int source_check(struct source *s, const char *path, struct err *err)
 {
 	if (s->m.cores_max < s->m.cores_min)
 		return err_set(err, STATUS_DATA,
-			       "%s:%u: cores.max: expected a number %u..%u (cores.min and up), got %u",
-			       path, source_line(s, "cores.max"), s->m.cores_min, IX_CORES_MAX,
-			       s->m.cores_max);
+			       "%s:%u: cores.max: expected a number %u..%u (cores.min and up), got %u", path,
+			       source_line(s, "cores.max"), s->m.cores_min, IX_CORES_MAX, s->m.cores_max);
 	return check_net(s, path, err);
 }
 
@@ -78,8 +76,8 @@ int source_compile(const struct source *s, const char *path, struct blob *out, s
 	m.bytes = (uint32_t)(out->bytes - start);
 	if (m.bytes > sizeof(m) + SOURCE_STRINGS_MAX)
 		return err_set(err, STATUS_DATA,
-			       "%s:%u: args: expected at most %u bytes of args and env together, got %zu",
-			       path, source_line(s, m.arg_count != 0 ? "args" : "env"), SOURCE_STRINGS_MAX,
+			       "%s:%u: args: expected at most %u bytes of args and env together, got %zu", path,
+			       source_line(s, m.arg_count != 0 ? "args" : "env"), SOURCE_STRINGS_MAX,
 			       m.bytes - sizeof(m));
 	memcpy(out->data + start, &m, sizeof(m));
 	return 0;

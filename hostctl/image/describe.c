@@ -32,9 +32,8 @@ static json_t *ports(const struct ix_manifest *m)
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < m->port_count; i++)
-		json_array_append_new(out,
-				      json_sprintf("%u/%s", m->ports[i].port,
-						   m->ports[i].protocol == IX_PORT_TCP ? "tcp" : "udp"));
+		json_array_append_new(out, json_sprintf("%u/%s", m->ports[i].port,
+							m->ports[i].protocol == IX_PORT_TCP ? "tcp" : "udp"));
 	return out;
 }
 
@@ -48,9 +47,8 @@ static json_t *parts(const struct image *im)
 
 		for (unsigned j = 0; j < 32; j++)
 			snprintf(hex + 2 * j, 3, "%02x", p->sha256[j]);
-		json_array_append_new(out, json_pack("{s:s, s:I, s:I, s:s}", "kind",
-						     image_part_name(p->kind), "physical_address",
-						     (json_int_t)p->pa, "bytes",
+		json_array_append_new(out, json_pack("{s:s, s:I, s:I, s:s}", "kind", image_part_name(p->kind),
+						     "physical_address", (json_int_t)p->pa, "bytes",
 						     (json_int_t)p->bytes, "sha256", hex));
 	}
 	return out;
@@ -63,8 +61,7 @@ static json_t *net(const struct ix_manifest *m)
 
 	json_object_set_new(out, "dhcp", json_boolean(json_is_null(address)));
 	if (!json_is_null(address)) {
-		json_object_set_new(out, "address", json_sprintf("%s/%u", json_string_value(address),
-								 m->prefix_bits));
+		json_object_set_new(out, "address", json_sprintf("%s/%u", json_string_value(address), m->prefix_bits));
 		json_decref(address);
 	} else {
 		json_object_set_new(out, "address", address);
@@ -86,15 +83,13 @@ static json_t *manifest(const struct image *im)
 	json_object_set_new(out, "env", texts(im->env, m->env_count));
 	json_object_set_new(out, "memory_mib", json_integer(m->memory_mib));
 	json_object_set_new(out, "heap_mib", json_integer(m->heap_mib));
-	json_object_set_new(out, "cores", json_pack("{s:i, s:i}", "min", (int)m->cores_min, "max",
-						    (int)m->cores_max));
+	json_object_set_new(out, "cores", json_pack("{s:i, s:i}", "min", (int)m->cores_min, "max", (int)m->cores_max));
 	json_object_set_new(out, "net", net(m));
 	json_object_set_new(out, "ports", ports(m));
 	json_object_set_new(out, "connections", json_integer(m->connections));
 	json_object_set_new(out, "rx_buffers", json_integer(m->rx_buffers));
 	json_object_set_new(out, "batch", json_integer(m->batch));
-	json_object_set_new(out, "poll_us", m->poll_us == UINT32_MAX ? json_string("auto") :
-								       json_integer(m->poll_us));
+	json_object_set_new(out, "poll_us", m->poll_us == UINT32_MAX ? json_string("auto") : json_integer(m->poll_us));
 	json_object_set_new(out, "restart",
 			    json_pack("{s:b, s:i, s:i}", "on_fault", m->restart_on_fault != 0, "max",
 				      (int)m->restart_max, "window_s", (int)m->restart_window_s));
@@ -108,12 +103,11 @@ static json_t *memory(const struct image *im)
 	struct image_budget b;
 
 	image_budget(&b, &im->m, im->m.cores_max, im->end_pa, im->app_bytes);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "needed_mib",
-			 (json_int_t)b.total_mib, "image_bytes", (json_int_t)b.image,
-			 "rx_buffers_bytes", (json_int_t)b.rx_buffers, "connections_bytes",
-			 (json_int_t)b.connections, "program_bytes", (json_int_t)b.program,
-			 "heap_bytes", (json_int_t)b.heap, "cores_bytes", (json_int_t)b.cores,
-			 "kernel_bytes", (json_int_t)b.base);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "needed_mib", (json_int_t)b.total_mib,
+			 "image_bytes", (json_int_t)b.image, "rx_buffers_bytes", (json_int_t)b.rx_buffers,
+			 "connections_bytes", (json_int_t)b.connections, "program_bytes", (json_int_t)b.program,
+			 "heap_bytes", (json_int_t)b.heap, "cores_bytes", (json_int_t)b.cores, "kernel_bytes",
+			 (json_int_t)b.base);
 }
 
 json_t *image_describe(const struct image *im)
@@ -123,8 +117,8 @@ json_t *image_describe(const struct image *im)
 	json_object_set_new(out, "image_version", json_integer(im->note.version));
 	json_object_set_new(out, "bytes", json_integer((json_int_t)im->file.bytes));
 	json_object_set_new(out, "kernel",
-			    json_pack("{s:I, s:I}", "physical_address", (json_int_t)im->kernel_pa,
-				      "end", (json_int_t)im->kernel_end_pa));
+			    json_pack("{s:I, s:I}", "physical_address", (json_int_t)im->kernel_pa, "end",
+				      (json_int_t)im->kernel_end_pa));
 	json_object_set_new(out, "parts", parts(im));
 	json_object_set_new(out, "manifest", manifest(im));
 	json_object_set_new(out, "memory", memory(im));

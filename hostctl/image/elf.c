@@ -8,8 +8,7 @@
 
 static int bad(struct err *err, const char *name, const char *what)
 {
-	return err_set(err, STATUS_DATA, "%s: expected a static ELF64 executable for x86-64, got %s",
-		       name, what);
+	return err_set(err, STATUS_DATA, "%s: expected a static ELF64 executable for x86-64, got %s", name, what);
 }
 
 static bool is_range_inside(uint64_t off, uint64_t bytes, size_t total)
@@ -31,8 +30,7 @@ static const char *check_head(const struct elf *e)
 		return "a position-independent or shared one (link with -static -no-pie)";
 	if (h->e_type != ET_EXEC)
 		return "an object file";
-	if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 ||
-	    h->e_phnum > ELF_SEGMENTS_MAX ||
+	if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum > ELF_SEGMENTS_MAX ||
 	    !is_range_inside(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), e->bytes))
 		return "a damaged one (program headers)";
 	return NULL;
@@ -47,8 +45,7 @@ static const char *check_segment(const struct elf *e, const Elf64_Phdr *p)
 	if (!is_range_inside(p->p_offset, p->p_filesz, e->bytes))
 		return "a damaged one (a segment goes beyond its end)";
 	if (p->p_type == PT_LOAD &&
-	    (p->p_filesz > p->p_memsz || p->p_vaddr + p->p_memsz < p->p_vaddr ||
-	     p->p_paddr + p->p_memsz < p->p_paddr))
+	    (p->p_filesz > p->p_memsz || p->p_vaddr + p->p_memsz < p->p_vaddr || p->p_paddr + p->p_memsz < p->p_paddr))
 		return "a damaged one (a segment's size)";
 	return NULL;
 }
@@ -77,8 +74,7 @@ int elf_open(struct elf *e, const uint8_t *data, size_t bytes, const char *name,
 }
 
 /* Notes are 4-aligned; some tools say 8 in p_align and mean it. */
-static size_t note_in(const struct elf *e, const Elf64_Phdr *p, const char *name, uint32_t type,
-		      size_t *bytes)
+static size_t note_in(const struct elf *e, const Elf64_Phdr *p, const char *name, uint32_t type, size_t *bytes)
 {
 	size_t align = p->p_align == 8 ? 8 : 4;
 	size_t at = p->p_offset;
@@ -127,8 +123,7 @@ size_t elf_end(const struct elf *e)
 	for (unsigned i = 0; i < e->count; i++) {
 		const Elf64_Phdr *p = &e->segments[i];
 
-		if ((p->p_type == PT_LOAD || p->p_type == PT_NOTE) &&
-		    p->p_offset + p->p_filesz > end)
+		if ((p->p_type == PT_LOAD || p->p_type == PT_NOTE) && p->p_offset + p->p_filesz > end)
 			end = p->p_offset + p->p_filesz;
 	}
 	return end;

@@ -21,16 +21,16 @@ struct image {
 	const char *version;
 	const char *args[IX_ARGS_MAX];
 	const char *env[IX_ENV_MAX];
-	size_t part_at[IX_PARTS_MAX]; /* where in file */
+	size_t part_at[IX_PARTS_MAX];      /* where in file */
 	uint64_t kernel_pa, kernel_end_pa; /* what the kernel itself occupies */
-	uint64_t end_pa; /* end of the last part */
-	uint64_t app_bytes; /* of guest memory that the program takes without its heap */
+	uint64_t end_pa;                   /* end of the last part */
+	uint64_t app_bytes;                /* of guest memory that the program takes without its heap */
 };
 
 struct image_source {
 	const char *folder; /* holds image.yaml; or the path of a manifest */
 	const char *kernel; /* kernel.elf */
-	const char *apps; /* folder in which an `app:` without a slash is searched last */
+	const char *apps;   /* folder in which an `app:` without a slash is searched last */
 };
 
 /**
@@ -40,8 +40,7 @@ struct image_source {
  * @app:  path of the program, on the heap, NULL if not wanted
  * Return: 0, or -1 with @err.
  */
-int image_build(const struct image_source *from, struct blob *out, char **name, char **app,
-		struct err *err);
+int image_build(const struct image_source *from, struct blob *out, char **name, char **app, struct err *err);
 
 /**
  * image_load() - understand an image file
@@ -67,14 +66,14 @@ struct image_budget {
 	uint64_t connections;
 	uint64_t program; /* code and data */
 	uint64_t heap;
-	uint64_t cores; /* stacks, windows, rings */
-	uint64_t base; /* page tables and boot */
+	uint64_t cores;     /* stacks, windows, rings */
+	uint64_t base;      /* page tables and boot */
 	uint64_t total_mib; /* of all, rounded up */
 };
 
 /** image_budget() - for manifest @m on @cores cores; @image_end: the image's end_pa. */
-void image_budget(struct image_budget *out, const struct ix_manifest *m, uint32_t cores,
-		  uint64_t image_end, uint64_t app_bytes);
+void image_budget(struct image_budget *out, const struct ix_manifest *m, uint32_t cores, uint64_t image_end,
+		  uint64_t app_bytes);
 
 /** image_budget_words() - the sum as text: "94 MiB: kernel and image 12, heap 16, ..." */
 void image_budget_words(const struct image_budget *b, char *out, size_t bytes);

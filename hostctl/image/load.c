@@ -12,12 +12,8 @@
 #include <string.h>
 
 static const char *const part_names[IX_PART_NR] = {
-	[IX_PART_NONE] = "none",
-	[IX_PART_MANIFEST] = "manifest",
-	[IX_PART_APP] = "app",
-	[IX_PART_FILES] = "files",
-	[IX_PART_SYMBOLS] = "symbols",
-	[IX_PART_KERNEL_SYMBOLS] = "kernel_symbols",
+	[IX_PART_NONE] = "none",   [IX_PART_MANIFEST] = "manifest", [IX_PART_APP] = "app",
+	[IX_PART_FILES] = "files", [IX_PART_SYMBOLS] = "symbols",   [IX_PART_KERNEL_SYMBOLS] = "kernel_symbols",
 };
 
 const char *image_part_name(uint32_t kind)
@@ -26,8 +22,7 @@ const char *image_part_name(uint32_t kind)
 }
 
 /* Finds part @i among the segments and checks its contents. */
-static int take_part(struct image *im, const struct kernel_file *k, uint32_t i, const char *path,
-		     struct err *err)
+static int take_part(struct image *im, const struct kernel_file *k, uint32_t i, const char *path, struct err *err)
 {
 	const struct ix_image_part *part = &im->note.parts[i];
 	uint8_t digest[SHA256_DIGEST_LENGTH];
@@ -35,15 +30,15 @@ static int take_part(struct image *im, const struct kernel_file *k, uint32_t i, 
 	for (unsigned j = 0; j < k->elf.count; j++) {
 		const Elf64_Phdr *p = &k->elf.segments[j];
 
-		if (p->p_type != PT_LOAD || p->p_paddr != part->pa || p->p_filesz != part->bytes ||
-		    part->bytes == 0)
+		if (p->p_type != PT_LOAD || p->p_paddr != part->pa || p->p_filesz != part->bytes || part->bytes == 0)
 			continue;
 		im->part_at[i] = p->p_offset;
 		SHA256(im->file.data + p->p_offset, p->p_filesz, digest);
 		if (memcmp(digest, part->sha256, sizeof(digest)) != 0)
 			return err_set(err, STATUS_DATA,
 				       "%s: damaged: the sha256 of part %u (%s) is not what the image says; "
-				       "build it again", path, i, image_part_name(part->kind));
+				       "build it again",
+				       path, i, image_part_name(part->kind));
 		if (p->p_paddr + p->p_filesz > im->end_pa)
 			im->end_pa = p->p_paddr + p->p_filesz;
 		return 0;
@@ -82,8 +77,7 @@ const uint8_t *image_part(const struct image *im, uint32_t kind, size_t *bytes)
 /* The string at @offset of the manifest part, NULL unless it ends inside. */
 static const char *text_at(const uint8_t *part, size_t bytes, uint32_t offset)
 {
-	if (offset < sizeof(struct ix_manifest) || offset >= bytes ||
-	    memchr(part + offset, 0, bytes - offset) == NULL)
+	if (offset < sizeof(struct ix_manifest) || offset >= bytes || memchr(part + offset, 0, bytes - offset) == NULL)
 		return NULL;
 	return (const char *)part + offset;
 }
@@ -115,13 +109,13 @@ static int take_manifest(struct image *im, const char *path, struct err *err)
 	if (part == NULL)
 		return err_set(err, STATUS_DATA,
 			       "%s: expected an image, got a kernel without an application (`ixctl image "
-			       "build` makes an image)", path);
+			       "build` makes an image)",
+			       path);
 	if (bytes >= sizeof(im->m))
 		memcpy(&im->m, part, sizeof(im->m));
 	if (bytes < sizeof(im->m) || m->bytes != bytes || !take_texts(im, part, bytes) ||
-	    m->port_count > IX_PORTS_MAX || m->prefix_bits > 32 || m->cores_min == 0 ||
-	    m->cores_max < m->cores_min || m->cores_max > IX_CORES_MAX || m->memory_mib < 64 ||
-	    m->memory_mib > 1048576)
+	    m->port_count > IX_PORTS_MAX || m->prefix_bits > 32 || m->cores_min == 0 || m->cores_max < m->cores_min ||
+	    m->cores_max > IX_CORES_MAX || m->memory_mib < 64 || m->memory_mib > 1048576)
 		return err_set(err, STATUS_DATA, "%s: its manifest is damaged; build it again", path);
 	return 0;
 }
@@ -151,8 +145,7 @@ static int understand(struct image *im, struct kernel_file *k, const char *path,
 		return -1;
 	im->note = k->note;
 	if (im->note.part_count > IX_PARTS_MAX)
-		return err_set(err, STATUS_DATA, "%s: damaged: it says it has %u parts", path,
-			       im->note.part_count);
+		return err_set(err, STATUS_DATA, "%s: damaged: it says it has %u parts", path, im->note.part_count);
 	measure_kernel(im, k);
 	for (uint32_t i = 0; i < im->note.part_count; i++)
 		if (take_part(im, k, i, path, err) != 0)

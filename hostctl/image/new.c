@@ -20,21 +20,21 @@ static void write_fields(struct blob *out, const char *name)
 	snprintf(line, sizeof(line),
 		 "# Image manifest. Build: ixctl image build %s    Run: ixctl run %s -p 7007:7\n"
 		 "name: %s\nversion: 0.1.0\napp: echo\nports: [7/tcp]\n\n"
-		 "# Everything else has a default:\n", name, name, name);
+		 "# Everything else has a default:\n",
+		 name, name, name);
 	add(out, line);
 	for (unsigned i = 0; i < schema_count; i++) {
 		const struct schema_key *key = &schema_keys[i];
 		const char *dot = strchr(key->name, '.');
 		const char *leaf = dot != NULL ? dot + 1 : key->name;
 
-		if (key->is_required || strcmp(key->name, "version") == 0 ||
-		    key->kind == SCHEMA_PORTS)
+		if (key->is_required || strcmp(key->name, "version") == 0 || key->kind == SCHEMA_PORTS)
 			continue;
 		snprintf(line, sizeof(line), "# %s%s:%s%s", dot != NULL ? "  " : "", leaf,
 			 key->fallback != NULL ? " " : "", key->fallback != NULL ? key->fallback : "");
 		add(out, line);
-		snprintf(line, sizeof(line), "%*s# %s\n", 32 - (int)(strlen(line) < 31 ? strlen(line) : 31),
-			 "", key->doc);
+		snprintf(line, sizeof(line), "%*s# %s\n", 32 - (int)(strlen(line) < 31 ? strlen(line) : 31), "",
+			 key->doc);
 		add(out, line);
 	}
 }
@@ -43,7 +43,7 @@ int image_new(const char *name, struct err *err)
 {
 	struct source *s = calloc(1, sizeof(*s));
 	const char *last = strrchr(name, '/');
-	struct blob out = {0};
+	struct blob out = { 0 };
 	char *path = NULL;
 	int result = -1;
 

@@ -25,8 +25,7 @@ static int apply(struct source *s, const char *key, const char *value, struct er
 	if (schema_set(s, index, value))
 		return 0;
 	schema_expected(index, words, sizeof(words));
-	return err_set(err, STATUS_USAGE, "%s: expected %s, got %s", key, words,
-		       *value != '\0' ? value : "nothing");
+	return err_set(err, STATUS_USAGE, "%s: expected %s, got %s", key, words, *value != '\0' ? value : "nothing");
 }
 
 int image_override(struct ix_manifest *m, const char *word, struct err *err)

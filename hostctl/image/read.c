@@ -40,20 +40,25 @@ static void got(const yaml_node_t *node, char *out, size_t bytes)
 		else
 			snprintf(out, bytes, "%.60s%s", text, strlen(text) > 60 ? "..." : "");
 		break;
-	case YAML_SEQUENCE_NODE: snprintf(out, bytes, "a list"); break;
-	case YAML_MAPPING_NODE: snprintf(out, bytes, "a mapping"); break;
-	case YAML_NO_NODE: snprintf(out, bytes, "nothing"); break;
+	case YAML_SEQUENCE_NODE:
+		snprintf(out, bytes, "a list");
+		break;
+	case YAML_MAPPING_NODE:
+		snprintf(out, bytes, "a mapping");
+		break;
+	case YAML_NO_NODE:
+		snprintf(out, bytes, "nothing");
+		break;
 	}
 }
 
-static int refuse(struct reader *r, const yaml_node_t *node, const char *field,
-		  const char *expected)
+static int refuse(struct reader *r, const yaml_node_t *node, const char *field, const char *expected)
 {
 	char have[80];
 
 	got(node, have, sizeof(have));
-	return err_set(r->err, STATUS_DATA, "%s:%u: %s: expected %s, got %s", r->path,
-		       line_of(node), field, expected, have);
+	return err_set(r->err, STATUS_DATA, "%s:%u: %s: expected %s, got %s", r->path, line_of(node), field, expected,
+		       have);
 }
 
 static int refuse_key(struct reader *r, const yaml_node_t *node, int index)
@@ -105,7 +110,7 @@ static bool set_port(const char *text, struct ix_manifest_port *port)
 static int read_port(struct reader *r, const yaml_node_t *item)
 {
 	struct ix_manifest *m = &r->s->m;
-	struct ix_manifest_port port = {0};
+	struct ix_manifest_port port = { 0 };
 	const char *text = scalar(item);
 
 	if (text == NULL || !set_port(text, &port))
@@ -182,7 +187,7 @@ static int read_file(struct reader *r, const yaml_node_t *item)
 	for (uint32_t i = 0; i < s->file_count; i++)
 		if (strcmp(s->files[i].to, to) == 0)
 			return refuse(r, item, "files", "each path once");
-	s->files[s->file_count++] = (struct source_file){strdup(from), strdup(to)};
+	s->files[s->file_count++] = (struct source_file){ strdup(from), strdup(to) };
 	return 0;
 }
 
@@ -219,8 +224,7 @@ static int read_pairs(struct reader *r, const yaml_node_t *node, int index)
 		if (m->env_count == IX_ENV_MAX)
 			return refuse(r, name_node, "env", "at most 32 variables");
 		for (uint32_t i = 0; i < m->env_count; i++)
-			if (strncmp(r->s->env[i], name, strlen(name)) == 0 &&
-			    r->s->env[i][strlen(name)] == '=')
+			if (strncmp(r->s->env[i], name, strlen(name)) == 0 && r->s->env[i][strlen(name)] == '=')
 				return refuse(r, name_node, "env", "each name once");
 		if (asprintf(&r->s->env[m->env_count], "%s=%s", name, value) < 0)
 			return err_set(r->err, STATUS_MACHINE, "out of memory");
@@ -234,11 +238,16 @@ static int read_value(struct reader *r, const yaml_node_t *node, int index)
 	const char *text;
 
 	switch (schema_keys[index].kind) {
-	case SCHEMA_PORTS: return read_list(r, node, index, read_port);
-	case SCHEMA_TEXTS: return read_list(r, node, index, read_arg);
-	case SCHEMA_FILES: return read_list(r, node, index, read_file);
-	case SCHEMA_PAIRS: return read_pairs(r, node, index);
-	default: break;
+	case SCHEMA_PORTS:
+		return read_list(r, node, index, read_port);
+	case SCHEMA_TEXTS:
+		return read_list(r, node, index, read_arg);
+	case SCHEMA_FILES:
+		return read_list(r, node, index, read_file);
+	case SCHEMA_PAIRS:
+		return read_pairs(r, node, index);
+	default:
+		break;
 	}
 	text = scalar(node);
 	if (text == NULL || !schema_set(r->s, index, text))
@@ -273,8 +282,7 @@ static int read_mapping(struct reader *r, const yaml_node_t *node, const char *g
 		if (index < 0)
 			return unknown_field(r, line_of(key), name);
 		if (r->s->line[index] != 0)
-			return err_set(r->err, STATUS_DATA,
-				       "%s:%u: %s: expected once, but line %u has it too", r->path,
+			return err_set(r->err, STATUS_DATA, "%s:%u: %s: expected once, but line %u has it too", r->path,
 				       line_of(key), name, r->s->line[index]);
 		r->s->line[index] = line_of(key);
 		if (schema_keys[index].kind != SCHEMA_GROUP) {
@@ -297,10 +305,11 @@ static int fill_defaults(struct reader *r)
 		if (r->s->line[i] != 0)
 			continue;
 		if (schema_keys[i].is_required)
-			return err_set(r->err, STATUS_DATA, "%s:1: %s: expected this field, got "
-				       "none", r->path, schema_keys[i].name);
-		if (schema_keys[i].fallback != NULL &&
-		    !schema_set(r->s, (int)i, schema_keys[i].fallback))
+			return err_set(r->err, STATUS_DATA,
+				       "%s:1: %s: expected this field, got "
+				       "none",
+				       r->path, schema_keys[i].name);
+		if (schema_keys[i].fallback != NULL && !schema_set(r->s, (int)i, schema_keys[i].fallback))
 			return err_set(r->err, STATUS_MACHINE, "out of memory");
 	}
 	if (r->s->m.cores_max == 0)
@@ -313,8 +322,7 @@ static int read_document(struct reader *r)
 	const yaml_node_t *root = yaml_document_get_root_node(r->doc);
 
 	if (root == NULL)
-		return err_set(r->err, STATUS_DATA,
-			       "%s:1: manifest: expected fields, got an empty file", r->path);
+		return err_set(r->err, STATUS_DATA, "%s:1: manifest: expected fields, got an empty file", r->path);
 	if (root->type != YAML_MAPPING_NODE)
 		return refuse(r, root, "manifest", "fields like `name: echo`");
 	if (read_mapping(r, root, "") != 0 || fill_defaults(r) != 0)
@@ -326,7 +334,7 @@ int source_read(struct source **out, const char *path, struct err *err)
 {
 	yaml_parser_t parser;
 	yaml_document_t doc;
-	struct reader r = {.path = path, .doc = &doc, .err = err};
+	struct reader r = { .path = path, .doc = &doc, .err = err };
 	struct blob text;
 	int result = -1;
 

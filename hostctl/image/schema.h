@@ -5,7 +5,7 @@
 
 enum schema_kind {
 	SCHEMA_GROUP = 0, /* a mapping of the keys that begin with its name and a dot */
-	SCHEMA_NAME, /* lower-case letters, digits, '-', '_', '.' */
+	SCHEMA_NAME,      /* lower-case letters, digits, '-', '_', '.' */
 	SCHEMA_TEXT,
 	SCHEMA_NUMBER,
 	SCHEMA_NUMBER_OR_AUTO, /* auto is UINT32_MAX */
@@ -23,10 +23,10 @@ struct schema_key {
 	const char *name; /* dotted */
 	enum schema_kind kind;
 	bool is_required;
-	bool is_override; /* the kernel takes it on its command line too */
+	bool is_override;        /* the kernel takes it on its command line too */
 	uint32_t min, max, step; /* of a number; step: it must be a multiple of */
-	size_t at; /* where in struct source */
-	const char *fallback; /* as it would be written; NULL: absent, empty or said in doc */
+	size_t at;               /* where in struct source */
+	const char *fallback;    /* as it would be written; NULL: absent, empty or said in doc */
 	const char *doc;
 };
 

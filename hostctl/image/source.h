@@ -7,12 +7,12 @@
 
 #define SOURCE_FILES_MAX 256
 #define SOURCE_KEYS_MAX 40
-#define SOURCE_TEXT_MAX 1024 /* bytes of one string */
+#define SOURCE_TEXT_MAX 1024     /* bytes of one string */
 #define SOURCE_STRINGS_MAX 16384 /* bytes of all strings of a compiled manifest */
 
 struct source_file {
 	char *from; /* path of the file, relative to the manifest */
-	char *to; /* path in the archive, without a leading slash */
+	char *to;   /* path in the archive, without a leading slash */
 };
 
 struct source {
@@ -24,7 +24,7 @@ struct source {
 	char *env[IX_ENV_MAX]; /* "KEY=VALUE" */
 	struct source_file files[SOURCE_FILES_MAX];
 	uint32_t file_count;
-	uint32_t dhcp; /* 1: "net.dhcp: true" */
+	uint32_t dhcp;                  /* 1: "net.dhcp: true" */
 	unsigned line[SOURCE_KEYS_MAX]; /* by index into schema_keys: where it stands, 0: it does not */
 };
 

@@ -72,7 +72,7 @@ static const char status[] = "Exit status of ixctl\n"
 static const struct {
 	const char *topic;
 	const char *text;
-} pages[] = {{"", top}, {"run", run}, {"image", image}, {"status", status}};
+} pages[] = { { "", top }, { "run", run }, { "image", image }, { "status", status } };
 
 bool help_print(const char *topic)
 {
@@ -92,7 +92,7 @@ bool help_print(const char *topic)
 
 int verb_help(int argc, char **argv, struct err *err)
 {
-	static const char *const known[] = {"run", "image", "manifest", "status"};
+	static const char *const known[] = { "run", "image", "manifest", "status" };
 
 	if (argc > 2)
 		return err_set(err, STATUS_USAGE, "help: expected one topic: run, image, manifest or status");

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 static const struct option options[] = {
-	{"output", required_argument, NULL, 'o'}, {"kernel", required_argument, NULL, 'k'},
-	{"apps", required_argument, NULL, 'a'},	  {"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+	{ "output", required_argument, NULL, 'o' }, { "kernel", required_argument, NULL, 'k' },
+	{ "apps", required_argument, NULL, 'a' },   { "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
 };
 
 struct build_words {
@@ -21,18 +21,27 @@ static int parse(struct build_words *w, int argc, char **argv, struct err *err)
 
 	while ((option = option_next(argc, argv, ":o:h", options, err)) > 0) {
 		switch (option) {
-		case 'o': w->output = optarg; break;
-		case 'k': w->kernel = optarg; break;
-		case 'a': w->apps = optarg; break;
-		case 'j': w->is_json = true; break;
-		default: w->wants_help = true; return 0;
+		case 'o':
+			w->output = optarg;
+			break;
+		case 'k':
+			w->kernel = optarg;
+			break;
+		case 'a':
+			w->apps = optarg;
+			break;
+		case 'j':
+			w->is_json = true;
+			break;
+		default:
+			w->wants_help = true;
+			return 0;
 		}
 	}
 	if (option < 0)
 		return -1;
 	if (argc - optind != 1)
-		return err_set(err, STATUS_USAGE,
-			       "image build: expected one folder with an image.yaml, got %d",
+		return err_set(err, STATUS_USAGE, "image build: expected one folder with an image.yaml, got %d",
 			       argc - optind);
 	w->folder = argv[optind];
 	return 0;
@@ -43,8 +52,8 @@ static void tell(const struct build_words *w, const char *path, const struct ima
 	json_t *all;
 
 	if (!w->is_json) {
-		printf("%s: %s %s, %zu bytes, needs %u MiB\n", path, image->name, image->version,
-		       image->file.bytes, image->m.memory_mib);
+		printf("%s: %s %s, %zu bytes, needs %u MiB\n", path, image->name, image->version, image->file.bytes,
+		       image->m.memory_mib);
 		return;
 	}
 	all = image_describe(image);
@@ -63,8 +72,7 @@ static int build(const struct build_words *w, const struct image_source *from, s
 
 	if (image_build(from, &bytes, &name, NULL, err) != 0)
 		return -1;
-	if (asprintf(&path, "%s%s", w->output != NULL ? w->output : name,
-		     w->output != NULL ? "" : ".ix") < 0) {
+	if (asprintf(&path, "%s%s", w->output != NULL ? w->output : name, w->output != NULL ? "" : ".ix") < 0) {
 		path = NULL;
 		err_set(err, STATUS_MACHINE, "out of memory");
 		blob_fini(&bytes);
@@ -82,7 +90,7 @@ static int build(const struct build_words *w, const struct image_source *from, s
 
 int verb_image_build(int argc, char **argv, struct err *err)
 {
-	struct build_words w = {0};
+	struct build_words w = { 0 };
 	struct image_source from;
 	char *kernel = path_in_build("kernel.elf");
 	char *apps = path_in_build("apps");
@@ -91,9 +99,9 @@ int verb_image_build(int argc, char **argv, struct err *err)
 	if (result == 0 && w.wants_help) {
 		help_print("image");
 	} else if (result == 0) {
-		from = (struct image_source){.folder = w.folder,
-					     .kernel = w.kernel != NULL ? w.kernel : kernel,
-					     .apps = w.apps != NULL ? w.apps : apps};
+		from = (struct image_source){ .folder = w.folder,
+					      .kernel = w.kernel != NULL ? w.kernel : kernel,
+					      .apps = w.apps != NULL ? w.apps : apps };
 		result = build(&w, &from, err);
 	}
 	free(kernel);

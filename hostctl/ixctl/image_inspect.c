@@ -8,9 +8,9 @@
 #define IMAGE_BYTES_MAX (1ull << 32)
 
 static const struct option options[] = {
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static void print_parts(const struct image *im)
@@ -33,7 +33,8 @@ static void print_settings(const char *prefix, json_t *object)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(object, key, value) {
+	json_object_foreach(object, key, value)
+	{
 		char name[64];
 		char *text;
 
@@ -43,8 +44,8 @@ static void print_settings(const char *prefix, json_t *object)
 			print_settings(name, value);
 			continue;
 		}
-		text = json_is_string(value) ? strdup(json_string_value(value)) :
-					       json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+		text = json_is_string(value) ? strdup(json_string_value(value))
+					     : json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 		if (text != NULL && !json_is_null(value))
 			printf("  %-17s %s\n", name, text);
 		free(text);
@@ -56,11 +57,10 @@ static void print(const char *path, const struct image *im, const json_t *all)
 	struct image_budget b;
 	char words[200];
 
-	printf("%s: %s %s, image version %u, %zu bytes\n", path, im->name, im->version,
-	       im->note.version, im->file.bytes);
-	printf("kernel at 0x%llx..0x%llx, program of %llu bytes in memory\n",
-	       (unsigned long long)im->kernel_pa, (unsigned long long)im->kernel_end_pa,
-	       (unsigned long long)im->app_bytes);
+	printf("%s: %s %s, image version %u, %zu bytes\n", path, im->name, im->version, im->note.version,
+	       im->file.bytes);
+	printf("kernel at 0x%llx..0x%llx, program of %llu bytes in memory\n", (unsigned long long)im->kernel_pa,
+	       (unsigned long long)im->kernel_end_pa, (unsigned long long)im->app_bytes);
 	print_parts(im);
 	puts("settings");
 	print_settings("", json_object_get(all, "manifest"));
@@ -75,8 +75,7 @@ static int inspect(const char *path, bool is_json, struct err *err)
 	struct image *im;
 	json_t *all;
 
-	if (blob_read(&bytes, path, IMAGE_BYTES_MAX, err) != 0 ||
-	    image_load(&im, &bytes, path, err) != 0)
+	if (blob_read(&bytes, path, IMAGE_BYTES_MAX, err) != 0 || image_load(&im, &bytes, path, err) != 0)
 		return -1;
 	all = image_describe(im);
 	if (is_json) {
@@ -103,7 +102,6 @@ int verb_image_inspect(int argc, char **argv, struct err *err)
 	if (option < 0)
 		return -1;
 	if (argc - optind != 1)
-		return err_set(err, STATUS_USAGE, "image inspect: expected one image file, got %d",
-			       argc - optind);
+		return err_set(err, STATUS_USAGE, "image inspect: expected one image file, got %d", argc - optind);
 	return inspect(argv[optind], is_json, err);
 }

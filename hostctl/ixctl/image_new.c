@@ -4,8 +4,8 @@
 #include "hostctl/ixctl/ixctl.h"
 
 static const struct option options[] = {
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 int verb_image_new(int argc, char **argv, struct err *err)

@@ -5,9 +5,9 @@
 
 int verb_image(int argc, char **argv, struct err *err)
 {
-	static const char *const known[] = {"build", "inspect", "new"};
-	static int (*const verbs[])(int, char **, struct err *) = {
-		verb_image_build, verb_image_inspect, verb_image_new};
+	static const char *const known[] = { "build", "inspect", "new" };
+	static int (*const verbs[])(int, char **, struct err *) = { verb_image_build, verb_image_inspect,
+								    verb_image_new };
 
 	if (argc < 2)
 		return err_set(err, STATUS_USAGE, "image: say build, inspect or new (`ixctl help image`)");

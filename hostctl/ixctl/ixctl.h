@@ -20,12 +20,10 @@ int verb_help(int argc, char **argv, struct err *err);
  * option_next() - getopt_long() whose mistakes end up in @err with the nearest known option
  * Return: the option's value, 0 at the end, -1 with @err.
  */
-int option_next(int argc, char **argv, const char *shorts, const struct option *longs,
-		struct err *err);
+int option_next(int argc, char **argv, const char *shorts, const struct option *longs, struct err *err);
 
 /** option_unknown_verb() - "unknown command 'rnu', did you mean run?" Return: -1. */
-int option_unknown_verb(const char *verb, const char *const *known, unsigned count,
-			struct err *err);
+int option_unknown_verb(const char *verb, const char *const *known, unsigned count, struct err *err);
 
 /** help_print() - the page about @topic ("", "run", "image", ...) on stdout. False: no such page. */
 bool help_print(const char *topic);

@@ -16,9 +16,9 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv, struct err *err);
 } verbs[] = {
-	{"run", verb_run},
-	{"image", verb_image},
-	{"help", verb_help},
+	{ "run", verb_run },
+	{ "image", verb_image },
+	{ "help", verb_help },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -45,7 +45,7 @@ static int dispatch(int argc, char **argv, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 	int status = dispatch(argc, argv, &err);
 
 	if (status < 0) {

@@ -34,7 +34,7 @@ static int unknown_option(const char *word, const struct option *longs, struct e
 static int refuse(char **argv, const struct option *longs, struct err *err)
 {
 	const char *word = argv[optind - 1];
-	char letter[3] = {'-', (char)optopt, '\0'};
+	char letter[3] = { '-', (char)optopt, '\0' };
 
 	for (unsigned i = 0; longs[i].name != NULL; i++) {
 		if (longs[i].val != optopt)
@@ -46,8 +46,7 @@ static int refuse(char **argv, const struct option *longs, struct err *err)
 	return unknown_option(optopt != 0 ? letter : word, longs, err);
 }
 
-int option_next(int argc, char **argv, const char *shorts, const struct option *longs,
-		struct err *err)
+int option_next(int argc, char **argv, const char *shorts, const struct option *longs, struct err *err)
 {
 	int option;
 

@@ -10,24 +10,35 @@
 #define IMAGE_BYTES_MAX (1ull << 32)
 #define WORDS_MAX 64
 
-enum { OPT_CPUS = 256, OPT_MEMORY, OPT_NET, OPT_ACCEL, OPT_GDB, OPT_JSON, OPT_ADDRESS, OPT_GATEWAY,
-       OPT_SET, OPT_QEMU_ARG, OPT_KERNEL };
+enum {
+	OPT_CPUS = 256,
+	OPT_MEMORY,
+	OPT_NET,
+	OPT_ACCEL,
+	OPT_GDB,
+	OPT_JSON,
+	OPT_ADDRESS,
+	OPT_GATEWAY,
+	OPT_SET,
+	OPT_QEMU_ARG,
+	OPT_KERNEL
+};
 
 static const struct option options[] = {
-	{"publish", required_argument, NULL, 'p'},
-	{"cpus", required_argument, NULL, OPT_CPUS},
-	{"memory", required_argument, NULL, OPT_MEMORY},
-	{"net", required_argument, NULL, OPT_NET},
-	{"address", required_argument, NULL, OPT_ADDRESS},
-	{"gateway", required_argument, NULL, OPT_GATEWAY},
-	{"set", required_argument, NULL, OPT_SET},
-	{"accel", required_argument, NULL, OPT_ACCEL},
-	{"gdb", no_argument, NULL, OPT_GDB},
-	{"json", no_argument, NULL, OPT_JSON},
-	{"qemu-arg", required_argument, NULL, OPT_QEMU_ARG},
-	{"kernel", required_argument, NULL, OPT_KERNEL},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{ "publish", required_argument, NULL, 'p' },
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "net", required_argument, NULL, OPT_NET },
+	{ "address", required_argument, NULL, OPT_ADDRESS },
+	{ "gateway", required_argument, NULL, OPT_GATEWAY },
+	{ "set", required_argument, NULL, OPT_SET },
+	{ "accel", required_argument, NULL, OPT_ACCEL },
+	{ "gdb", no_argument, NULL, OPT_GDB },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "qemu-arg", required_argument, NULL, OPT_QEMU_ARG },
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 struct run_words {
@@ -49,8 +60,7 @@ static int add_override(struct run_words *w, const char *key, const char *value,
 	if (asprintf(&word, "%s%s", key, value) < 0)
 		return err_set(err, STATUS_MACHINE, "out of memory");
 	w->overrides[w->m.override_count++] = word;
-	w->has_address |= strncmp(word, "net.address=", 12) == 0 ||
-			  strncmp(word, "net.gateway=", 12) == 0;
+	w->has_address |= strncmp(word, "net.address=", 12) == 0 || strncmp(word, "net.gateway=", 12) == 0;
 	return 0;
 }
 
@@ -72,18 +82,28 @@ static int take_option(struct run_words *w, int option, struct err *err)
 	switch (option) {
 	case 'p':
 		if (m->forward_count == MACHINE_FORWARDS_MAX)
-			return err_set(err, STATUS_USAGE, "-p: at most %u are taken",
-				       MACHINE_FORWARDS_MAX);
+			return err_set(err, STATUS_USAGE, "-p: at most %u are taken", MACHINE_FORWARDS_MAX);
 		return machine_parse_forward(&m->forwards[m->forward_count++], optarg, err);
-	case OPT_CPUS: return take_number("--cpus", 1, IX_CORES_MAX, &m->cpus, err);
-	case OPT_MEMORY: return take_number("--memory", 64, 1048576, &m->memory_mib, err);
-	case OPT_NET: return machine_parse_net(m, optarg, err);
-	case OPT_ACCEL: return machine_parse_accel(m, optarg, err);
-	case OPT_ADDRESS: return add_override(w, "net.address=", optarg, err);
-	case OPT_GATEWAY: return add_override(w, "net.gateway=", optarg, err);
-	case OPT_SET: return add_override(w, "", optarg, err);
-	case OPT_GDB: m->is_gdb = true; return 0;
-	case OPT_JSON: m->is_json = true; return 0;
+	case OPT_CPUS:
+		return take_number("--cpus", 1, IX_CORES_MAX, &m->cpus, err);
+	case OPT_MEMORY:
+		return take_number("--memory", 64, 1048576, &m->memory_mib, err);
+	case OPT_NET:
+		return machine_parse_net(m, optarg, err);
+	case OPT_ACCEL:
+		return machine_parse_accel(m, optarg, err);
+	case OPT_ADDRESS:
+		return add_override(w, "net.address=", optarg, err);
+	case OPT_GATEWAY:
+		return add_override(w, "net.gateway=", optarg, err);
+	case OPT_SET:
+		return add_override(w, "", optarg, err);
+	case OPT_GDB:
+		m->is_gdb = true;
+		return 0;
+	case OPT_JSON:
+		m->is_json = true;
+		return 0;
 	case OPT_QEMU_ARG:
 		if (m->qemu_arg_count == WORDS_MAX)
 			return err_set(err, STATUS_USAGE, "--qemu-arg: at most %u are taken", WORDS_MAX);
@@ -93,7 +113,9 @@ static int take_option(struct run_words *w, int option, struct err *err)
 		free(w->kernel);
 		w->kernel = strdup(optarg);
 		return 0;
-	default: w->wants_help = true; return 0;
+	default:
+		w->wants_help = true;
+		return 0;
 	}
 }
 
@@ -124,11 +146,11 @@ static int parse(struct run_words *w, int argc, char **argv, struct err *err)
 	if (argc - optind != 1)
 		return err_set(err, STATUS_USAGE,
 			       "run: expected one image or folder, got %d (the application's arguments "
-			       "stand after --)", argc - optind);
+			       "stand after --)",
+			       argc - optind);
 	w->target = argv[optind];
 	if (w->m.arg_count > IX_ARGS_MAX)
-		return err_set(err, STATUS_USAGE, "run: at most %u arguments are taken after --",
-			       IX_ARGS_MAX);
+		return err_set(err, STATUS_USAGE, "run: at most %u arguments are taken after --", IX_ARGS_MAX);
 	if (w->m.net != MACHINE_NET_USER && w->m.forward_count != 0)
 		return err_set(err, STATUS_USAGE,
 			       "-p works with --net user only; with %s connect to the guest's own address",
@@ -145,17 +167,16 @@ static bool is_source(const char *path)
 	size_t n = strlen(path);
 	struct stat st;
 
-	return (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) ||
-	       (n > 5 && strcmp(path + n - 5, ".yaml") == 0);
+	return (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) || (n > 5 && strcmp(path + n - 5, ".yaml") == 0);
 }
 
 static int open_image(struct run_words *w, struct err *err)
 {
 	char *apps = path_in_build("apps");
-	struct image_source from = {.folder = w->target, .kernel = w->kernel, .apps = apps};
+	struct image_source from = { .folder = w->target, .kernel = w->kernel, .apps = apps };
 	struct blob bytes;
-	int result = is_source(w->target) ? image_build(&from, &bytes, NULL, &w->app, err) :
-					    blob_read(&bytes, w->target, IMAGE_BYTES_MAX, err);
+	int result = is_source(w->target) ? image_build(&from, &bytes, NULL, &w->app, err)
+					  : blob_read(&bytes, w->target, IMAGE_BYTES_MAX, err);
 
 	if (result == 0)
 		result = image_load(&w->image, &bytes, w->target, err);
@@ -184,9 +205,8 @@ static int check_fit(struct run_words *w, struct err *err)
 	if (w->m.memory_mib >= budget.total_mib)
 		return 0;
 	image_budget_words(&budget, words, sizeof(words));
-	return err_set(err, STATUS_USAGE, "--memory: %s needs at least %llu MiB on %u CPUs, got %u: %s",
-		       w->image->name, (unsigned long long)budget.total_mib, w->m.cpus,
-		       w->m.memory_mib, words);
+	return err_set(err, STATUS_USAGE, "--memory: %s needs at least %llu MiB on %u CPUs, got %u: %s", w->image->name,
+		       (unsigned long long)budget.total_mib, w->m.cpus, w->m.memory_mib, words);
 }
 
 static void fini(struct run_words *w)

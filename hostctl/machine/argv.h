@@ -14,8 +14,7 @@ struct argv {
 };
 
 /** argv_add() - one option and its value (printf-style); @fmt NULL: none. */
-void argv_add(struct argv *a, const char *option, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+void argv_add(struct argv *a, const char *option, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /** argv_add_fd() - take over @fd, to be inherited. Return: @fd. */
 int argv_add_fd(struct argv *a, int fd);
@@ -26,11 +25,11 @@ void argv_fini(struct argv *a);
 /* What QEMU will be started as. */
 struct command {
 	struct argv argv;
-	char *qemu; /* path */
-	const char *accel; /* "kvm" or "tcg" */
+	char *qemu;             /* path */
+	const char *accel;      /* "kvm" or "tcg" */
 	const char *accel_note; /* why not the other, "" if that needs no word */
 	unsigned queues;
-	int qmp; /* our end of its control socket */
+	int qmp;          /* our end of its control socket */
 	char *gdb_folder; /* holds the gdb socket, NULL without --gdb */
 	char *gdb_socket;
 	char *socket; /* that QEMU makes and we remove at the end, NULL if none */

@@ -51,7 +51,7 @@ static void add_user_net(struct blob *line, const struct machine *m)
 
 static int add_cmdline(struct command *c, const struct machine *m, struct err *err)
 {
-	struct blob line = {0};
+	struct blob line = { 0 };
 	int result = 0;
 
 	if (m->net == MACHINE_NET_USER)
@@ -67,8 +67,8 @@ static int add_cmdline(struct command *c, const struct machine *m, struct err *e
 		add_word(&line, m->args[i]);
 	if (line.bytes >= BOOT_CMDLINE_BYTES)
 		result = err_set(err, STATUS_USAGE,
-				 "the arguments and --set words are %zu bytes together, at most %u fit",
-				 line.bytes, BOOT_CMDLINE_BYTES - 1);
+				 "the arguments and --set words are %zu bytes together, at most %u fit", line.bytes,
+				 BOOT_CMDLINE_BYTES - 1);
 	else if (line.bytes != 0)
 		argv_add(&c->argv, "-append", "%.*s", (int)line.bytes, (const char *)line.data);
 	blob_fini(&line);
@@ -77,7 +77,7 @@ static int add_cmdline(struct command *c, const struct machine *m, struct err *e
 
 static int add_seed(struct command *c, struct err *err)
 {
-	struct blob seed = {0};
+	struct blob seed = { 0 };
 	int fd = -1;
 
 	blob_add(&seed, NULL, SEED_BYTES);
@@ -89,8 +89,7 @@ static int add_seed(struct command *c, struct err *err)
 	blob_fini(&seed);
 	if (fd < 0)
 		return -1;
-	argv_add(&c->argv, "-fw_cfg", "name=opt/ix/seed,file=/proc/self/fd/%d",
-		 argv_add_fd(&c->argv, fd));
+	argv_add(&c->argv, "-fw_cfg", "name=opt/ix/seed,file=/proc/self/fd/%d", argv_add_fd(&c->argv, fd));
 	return 0;
 }
 
@@ -110,14 +109,12 @@ static int add_gdb(struct command *c, struct err *err)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
 
-	if (asprintf(&c->gdb_folder, "%s/ixctl.XXXXXX",
-		     base != NULL && *base == '/' ? base : "/tmp") < 0)
+	if (asprintf(&c->gdb_folder, "%s/ixctl.XXXXXX", base != NULL && *base == '/' ? base : "/tmp") < 0)
 		c->gdb_folder = NULL;
 	if (c->gdb_folder == NULL || mkdtemp(c->gdb_folder) == NULL) {
 		free(c->gdb_folder);
 		c->gdb_folder = NULL;
-		return err_set(err, STATUS_MACHINE, "--gdb: no folder for its socket: %s",
-			       strerror(errno));
+		return err_set(err, STATUS_MACHINE, "--gdb: no folder for its socket: %s", strerror(errno));
 	}
 	if (asprintf(&c->gdb_socket, "%s/gdb", c->gdb_folder) < 0) {
 		c->gdb_socket = NULL;
@@ -137,8 +134,7 @@ static void add_machine(struct command *c, const struct machine *m)
 	argv_add(a, "-machine", "q35,usb=off,sata=off,smbus=off,vmport=off,graphics=off,i8042=off%s",
 		 is_shared ? ",memory-backend=mem" : "");
 	if (is_shared)
-		argv_add(a, "-object", "memory-backend-memfd,id=mem,size=%uM,share=on",
-			 m->memory_mib);
+		argv_add(a, "-object", "memory-backend-memfd,id=mem,size=%uM,share=on", m->memory_mib);
 	argv_add(a, "-accel", "%s%s", c->accel, strcmp(c->accel, "tcg") == 0 ? ",thread=multi" : "");
 	argv_add(a, "-cpu", "%s", strcmp(c->accel, "kvm") == 0 ? "host" : "max");
 	argv_add(a, "-smp", "%u", m->cpus);
@@ -170,8 +166,8 @@ int command_make(struct command *c, struct machine *m, struct err *err)
 	if (image < 0)
 		return -1;
 	argv_add(&c->argv, "-kernel", "/proc/self/fd/%d", argv_add_fd(&c->argv, image));
-	if (add_cmdline(c, m, err) != 0 || add_seed(c, err) != 0 || add_qmp(c, err) != 0 ||
-	    net_add(c, m, err) != 0 || (m->is_gdb && add_gdb(c, err) != 0))
+	if (add_cmdline(c, m, err) != 0 || add_seed(c, err) != 0 || add_qmp(c, err) != 0 || net_add(c, m, err) != 0 ||
+	    (m->is_gdb && add_gdb(c, err) != 0))
 		return -1;
 	for (unsigned i = 0; i < m->qemu_arg_count; i++)
 		argv_add(&c->argv, m->qemu_args[i], NULL);

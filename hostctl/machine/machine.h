@@ -17,7 +17,7 @@ enum machine_net { MACHINE_NET_USER = 0, MACHINE_NET_TAP, MACHINE_NET_VHOST_USER
 
 /* -p: a port of this host that leads to one of the guest (user networking only). */
 struct machine_forward {
-	char host[16]; /* IPv4 address to listen on */
+	char host[16];      /* IPv4 address to listen on */
 	uint16_t host_port; /* 0: a free one is chosen */
 	uint16_t guest_port;
 	bool is_udp;
@@ -26,7 +26,7 @@ struct machine_forward {
 /* Everything that can be said about a run; all pointers are the caller's and must stay. */
 struct machine {
 	const struct image *image;
-	const char *app; /* path of the program with its symbols, NULL if not known */
+	const char *app;    /* path of the program with its symbols, NULL if not known */
 	const char *kernel; /* path of kernel.elf, for gdb */
 	uint32_t cpus, memory_mib;
 	enum machine_accel accel;
@@ -38,7 +38,7 @@ struct machine {
 	unsigned override_count;
 	const char *const *args; /* the application's, instead of the image's */
 	unsigned arg_count;
-	bool has_args; /* args count even when there are none */
+	bool has_args;                /* args count even when there are none */
 	const char *const *qemu_args; /* appended to QEMU's */
 	unsigned qemu_arg_count;
 	bool is_json;

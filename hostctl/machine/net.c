@@ -36,13 +36,12 @@ int machine_parse_net(struct machine *m, const char *text, struct err *err)
 		m->net_name = text + n;
 		return 0;
 	}
-	return err_set(err, STATUS_USAGE,
-		       "--net: expected user, tap=INTERFACE or vhost-user=SOCKET, got %s", text);
+	return err_set(err, STATUS_USAGE, "--net: expected user, tap=INTERFACE or vhost-user=SOCKET, got %s", text);
 }
 
 int machine_parse_accel(struct machine *m, const char *text, struct err *err)
 {
-	static const char *const names[] = {"auto", "kvm", "tcg"};
+	static const char *const names[] = { "auto", "kvm", "tcg" };
 
 	for (unsigned i = 0; i < 3; i++) {
 		if (strcmp(text, names[i]) == 0) {
@@ -95,7 +94,7 @@ int machine_parse_forward(struct machine_forward *out, const char *text, struct 
 /* Binds as QEMU will, gives a chosen port back, and lets go again. */
 static int check_forward(struct machine_forward *f, struct err *err)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(f->host_port)};
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(f->host_port) };
 	int fd = socket(AF_INET, (f->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 	socklen_t length = sizeof(addr);
 	int one = 1;
@@ -104,8 +103,7 @@ static int check_forward(struct machine_forward *f, struct err *err)
 	inet_pton(AF_INET, f->host, &addr.sin_addr);
 	if (!f->is_udp)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, length) != 0 ||
-	    (!f->is_udp && listen(fd, 1) != 0) ||
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, length) != 0 || (!f->is_udp && listen(fd, 1) != 0) ||
 	    getsockname(fd, (struct sockaddr *)&addr, &length) != 0)
 		why = errno;
 	if (fd >= 0)
@@ -117,8 +115,7 @@ static int check_forward(struct machine_forward *f, struct err *err)
 			       f->host_port, f->is_udp ? "udp" : "tcp", f->host, f->host_port,
 			       f->host_port < 55535 ? f->host_port + 10000 : 7007, f->guest_port);
 	if (why != 0)
-		return err_set(err, STATUS_USAGE, "cannot listen on %s:%u: %s%s", f->host,
-			       f->host_port, strerror(why),
+		return err_set(err, STATUS_USAGE, "cannot listen on %s:%u: %s%s", f->host, f->host_port, strerror(why),
 			       why == EACCES ? " (ports below 1024 need root)" : "");
 	f->host_port = ntohs(addr.sin_port);
 	return 0;
@@ -135,16 +132,15 @@ static int add_user(struct command *c, struct machine *m, struct err *err)
 		for (unsigned j = 0; j < i; j++) {
 			struct machine_forward *g = &m->forwards[j];
 
-			if (g->host_port == f->host_port && g->host_port != 0 &&
-			    g->is_udp == f->is_udp && strcmp(g->host, f->host) == 0) {
+			if (g->host_port == f->host_port && g->host_port != 0 && g->is_udp == f->is_udp &&
+			    strcmp(g->host, f->host) == 0) {
 				free(text);
-				return err_set(err, STATUS_USAGE, "-p: host port %u is given twice",
-					       f->host_port);
+				return err_set(err, STATUS_USAGE, "-p: host port %u is given twice", f->host_port);
 			}
 		}
 		if (check_forward(f, err) != 0 ||
-		    asprintf(&more, "%s,hostfwd=%s:%s:%u-:%u", text, f->is_udp ? "udp" : "tcp",
-			     f->host, f->host_port, f->guest_port) < 0) {
+		    asprintf(&more, "%s,hostfwd=%s:%s:%u-:%u", text, f->is_udp ? "udp" : "tcp", f->host, f->host_port,
+			     f->guest_port) < 0) {
 			free(text);
 			return err_set(err, STATUS_MACHINE, "out of memory");
 		}
@@ -160,7 +156,7 @@ static int add_tap(struct command *c, struct machine *m, struct err *err)
 {
 	int fds[IX_CORES_MAX];
 	int n = tap_open(m->net_name, m->cpus, fds, err);
-	struct blob list = {0};
+	struct blob list = { 0 };
 
 	if (n < 0)
 		return -1;
@@ -174,9 +170,10 @@ static int add_tap(struct command *c, struct machine *m, struct err *err)
 	c->queues = (unsigned)n;
 	if (c->queues < m->cpus)
 		say("%s has one queue, core 0 will hand packets over to the others; for one a core: "
-		    "ip tuntap add %s mode tap multi_queue", m->net_name, m->net_name);
-	argv_add(&c->argv, "-netdev", "tap,id=net0,%s=%.*s", n == 1 ? "fd" : "fds",
-		 (int)list.bytes, (const char *)list.data);
+		    "ip tuntap add %s mode tap multi_queue",
+		    m->net_name, m->net_name);
+	argv_add(&c->argv, "-netdev", "tap,id=net0,%s=%.*s", n == 1 ? "fd" : "fds", (int)list.bytes,
+		 (const char *)list.data);
 	blob_fini(&list);
 	return 0;
 }
@@ -184,14 +181,15 @@ static int add_tap(struct command *c, struct machine *m, struct err *err)
 /* QEMU listens, the switch connects: OVS calls such a port dpdkvhostuserclient. */
 static int add_vhost_user(struct command *c, struct machine *m, struct err *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	const char *path = m->net_name;
 	struct stat st;
 
 	if (strlen(path) >= sizeof(addr.sun_path) || strchr(path, ',') != NULL)
 		return err_set(err, STATUS_USAGE,
 			       "--net vhost-user: expected a path of at most %zu bytes without commas, "
-			       "got %s", sizeof(addr.sun_path) - 1, path);
+			       "got %s",
+			       sizeof(addr.sun_path) - 1, path);
 	if (lstat(path, &st) == 0) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		bool is_live;
@@ -216,14 +214,20 @@ static int add_vhost_user(struct command *c, struct machine *m, struct err *err)
 
 int net_add(struct command *c, struct machine *m, struct err *err)
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH] = {0x12, 0x34, 0x56};
+	unsigned char digest[SHA256_DIGEST_LENGTH] = { 0x12, 0x34, 0x56 };
 	int result = -1;
 
 	c->queues = 1;
 	switch (m->net) {
-	case MACHINE_NET_USER: result = add_user(c, m, err); break;
-	case MACHINE_NET_TAP: result = add_tap(c, m, err); break;
-	case MACHINE_NET_VHOST_USER: result = add_vhost_user(c, m, err); break;
+	case MACHINE_NET_USER:
+		result = add_user(c, m, err);
+		break;
+	case MACHINE_NET_TAP:
+		result = add_tap(c, m, err);
+		break;
+	case MACHINE_NET_VHOST_USER:
+		result = add_vhost_user(c, m, err);
+		break;
 	}
 	if (result != 0)
 		return -1;
@@ -233,10 +237,11 @@ int net_add(struct command *c, struct machine *m, struct err *err)
 	if (c->queues > 1)
 		argv_add(&c->argv, "-device",
 			 "virtio-net-pci,netdev=net0,disable-legacy=on,romfile=,mac=52:54:00:%02x:%02x:%02x,"
-			 "mq=on,vectors=%u", digest[0], digest[1], digest[2], 2 * c->queues + 2);
+			 "mq=on,vectors=%u",
+			 digest[0], digest[1], digest[2], 2 * c->queues + 2);
 	else
 		argv_add(&c->argv, "-device",
-			 "virtio-net-pci,netdev=net0,disable-legacy=on,romfile=,mac=52:54:00:%02x:%02x:%02x",
-			 digest[0], digest[1], digest[2]);
+			 "virtio-net-pci,netdev=net0,disable-legacy=on,romfile=,mac=52:54:00:%02x:%02x:%02x", digest[0],
+			 digest[1], digest[2]);
 	return 0;
 }

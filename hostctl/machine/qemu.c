@@ -37,8 +37,7 @@ char *qemu_find(struct err *err)
 	}
 	free(copy);
 	if (found == NULL)
-		err_set(err, STATUS_MACHINE,
-			QEMU_NAME " is not on PATH: run `ci/setup` as root, or set IXCTL_QEMU");
+		err_set(err, STATUS_MACHINE, QEMU_NAME " is not on PATH: run `ci/setup` as root, or set IXCTL_QEMU");
 	return found;
 }
 
@@ -48,8 +47,7 @@ bool qemu_has_qboot(const char *qemu)
 	char *beside = NULL;
 	bool is_there = access("/usr/share/qemu/qboot.rom", R_OK) == 0;
 
-	if (!is_there && real != NULL &&
-	    asprintf(&beside, "%s/../share/qemu/qboot.rom", dirname(real)) >= 0) {
+	if (!is_there && real != NULL && asprintf(&beside, "%s/../share/qemu/qboot.rom", dirname(real)) >= 0) {
 		is_there = access(beside, R_OK) == 0;
 		free(beside);
 	}

@@ -26,8 +26,8 @@ static void take_greeting(struct qmp *q, json_t *object)
 {
 	int major, minor, micro;
 
-	if (json_unpack(object, "{s:{s:{s:{s:i, s:i, s:i}}}}", "QMP", "version", "qemu",
-			"major", &major, "minor", &minor, "micro", &micro) != 0)
+	if (json_unpack(object, "{s:{s:{s:{s:i, s:i, s:i}}}}", "QMP", "version", "qemu", "major", &major, "minor",
+			&minor, "micro", &micro) != 0)
 		return;
 	snprintf(q->version, sizeof(q->version), "%d.%d.%d", major, minor, micro);
 	q->is_greeted = true;

@@ -7,11 +7,11 @@
 #define QMP_LINE_MAX 65536u
 
 enum qmp_reason {
-	QMP_REASON_NONE = 0, /* no SHUTDOWN event so far */
+	QMP_REASON_NONE = 0,       /* no SHUTDOWN event so far */
 	QMP_REASON_GUEST_SHUTDOWN, /* exit device or ACPI S5 */
-	QMP_REASON_GUEST_RESET, /* triple fault, since -no-reboot */
-	QMP_REASON_GUEST_PANIC, /* pvpanic */
-	QMP_REASON_HOST, /* quit, or a signal */
+	QMP_REASON_GUEST_RESET,    /* triple fault, since -no-reboot */
+	QMP_REASON_GUEST_PANIC,    /* pvpanic */
+	QMP_REASON_HOST,           /* quit, or a signal */
 };
 
 struct qmp {

@@ -51,7 +51,8 @@ static void put(struct report *r, const char *data, size_t bytes)
 /* Takes over @event. */
 static void put_event(struct report *r, json_t *event)
 {
-	char *text = event != NULL ? json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	char *text = event != NULL ? json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9))
+				   : NULL;
 
 	if (text != NULL) {
 		put(r, text, strlen(text));
@@ -71,18 +72,15 @@ static json_t *forwards(const struct machine *m)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < m->forward_count; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:i, s:i, s:s}", "host", m->forwards[i].host,
-						"host_port", m->forwards[i].host_port, "guest_port",
-						m->forwards[i].guest_port, "protocol",
-						m->forwards[i].is_udp ? "udp" : "tcp"));
+		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s}", "host", m->forwards[i].host, "host_port",
+						      m->forwards[i].host_port, "guest_port", m->forwards[i].guest_port,
+						      "protocol", m->forwards[i].is_udp ? "udp" : "tcp"));
 	return list;
 }
 
-static void start_json(struct report *r, const struct machine *m, const struct command *c,
-		       const char *qemu, int pid)
+static void start_json(struct report *r, const struct machine *m, const struct command *c, const char *qemu, int pid)
 {
-	static const char *const nets[] = {"user", "tap", "vhost-user"};
+	static const char *const nets[] = { "user", "tap", "vhost-user" };
 	json_t *e = event("start", r);
 
 	json_object_set_new(e, "name", json_string(m->image->name));
@@ -103,28 +101,25 @@ static void say_gdb(const struct machine *m, const struct command *c)
 {
 	const char *symbols = m->kernel != NULL && access(m->kernel, R_OK) == 0 ? m->kernel : "";
 
-	say("waiting for gdb:\n  gdb -ex 'set architecture i386:x86-64' %s%s%s%s -ex 'target remote %s'",
-	    symbols, m->app != NULL ? " -ex 'add-symbol-file " : "", m->app != NULL ? m->app : "",
-	    m->app != NULL ? "'" : "", c->gdb_socket);
+	say("waiting for gdb:\n  gdb -ex 'set architecture i386:x86-64' %s%s%s%s -ex 'target remote %s'", symbols,
+	    m->app != NULL ? " -ex 'add-symbol-file " : "", m->app != NULL ? m->app : "", m->app != NULL ? "'" : "",
+	    c->gdb_socket);
 }
 
-void report_start(struct report *r, const struct machine *m, const struct command *c,
-		  const char *qemu, int pid)
+void report_start(struct report *r, const struct machine *m, const struct command *c, const char *qemu, int pid)
 {
 	const char *note = c->accel_note;
 
 	if (r->is_json)
 		start_json(r, m, c, qemu, pid);
-	say("%s %s on QEMU %s, %u CPU%s, %u MiB, accelerator %s%s%s", m->image->name,
-	    m->image->version, qemu, m->cpus, m->cpus == 1 ? "" : "s", m->memory_mib,
-	    strcmp(c->accel, "kvm") == 0 ? "KVM" : "TCG", *note != '\0' ? ": " : "", note);
+	say("%s %s on QEMU %s, %u CPU%s, %u MiB, accelerator %s%s%s", m->image->name, m->image->version, qemu, m->cpus,
+	    m->cpus == 1 ? "" : "s", m->memory_mib, strcmp(c->accel, "kvm") == 0 ? "KVM" : "TCG",
+	    *note != '\0' ? ": " : "", note);
 	for (unsigned i = 0; i < m->forward_count; i++)
-		say("%s:%u leads to the guest's %u/%s", m->forwards[i].host,
-		    m->forwards[i].host_port, m->forwards[i].guest_port,
-		    m->forwards[i].is_udp ? "udp" : "tcp");
+		say("%s:%u leads to the guest's %u/%s", m->forwards[i].host, m->forwards[i].host_port,
+		    m->forwards[i].guest_port, m->forwards[i].is_udp ? "udp" : "tcp");
 	if (m->net == MACHINE_NET_USER && m->forward_count == 0 && m->image->m.port_count != 0)
-		say("no port of this host leads to the guest; for its %u/%s add -p %u:%u%s",
-		    m->image->m.ports[0].port,
+		say("no port of this host leads to the guest; for its %u/%s add -p %u:%u%s", m->image->m.ports[0].port,
 		    m->image->m.ports[0].protocol == IX_PORT_TCP ? "tcp" : "udp",
 		    m->image->m.ports[0].port % 55535 + 10000, m->image->m.ports[0].port,
 		    m->image->m.ports[0].protocol == IX_PORT_TCP ? "" : "/udp");
@@ -156,25 +151,41 @@ static void end_line(struct report *r)
 	r->line_bytes = 0;
 }
 
-void report_console(struct report *r, const char *data, size_t bytes)
+/* Passes text on, without what a terminal would obey. */
+static void pass_on(struct report *r, const char *data, size_t bytes)
 {
 	char clean[512];
 
-	for (size_t i = 0; i < bytes && !r->is_json; i += sizeof(clean)) {
+	for (size_t i = 0; i < bytes; i += sizeof(clean)) {
 		size_t n = bytes - i < sizeof(clean) ? bytes - i : sizeof(clean);
 
 		memcpy(clean, data + i, n);
 		for (size_t j = 0; r->is_terminal && j < n; j++)
-			if (((unsigned char)clean[j] < ' ' && strchr("\n\r\t", clean[j]) == NULL) ||
-			    clean[j] == 0x7f || clean[j] == '\0')
+			if ((unsigned char)clean[j] < ' ' && memchr("\n\r\t", clean[j], 3) == NULL)
 				clean[j] = '?';
 		put(r, clean, n);
 	}
-	for (size_t i = 0; i < bytes; i++) {
-		if (data[i] != '\n')
-			r->line[r->line_bytes++] = data[i];
-		if (data[i] == '\n' || r->line_bytes == sizeof(r->line))
-			end_line(r);
+}
+
+void report_console(struct report *r, const char *data, size_t bytes)
+{
+	while (bytes > 0) {
+		const char *end = memchr(data, '\n', bytes);
+		size_t n = end != NULL ? (size_t)(end - data) + 1 : bytes;
+		size_t room = sizeof(r->line) - r->line_bytes;
+
+		n = n < room ? n : room;
+		if (!r->is_json)
+			pass_on(r, data, n);
+		memcpy(r->line + r->line_bytes, data, n);
+		r->line_bytes += n;
+		data += n;
+		bytes -= n;
+		if (r->line[r->line_bytes - 1] == '\n')
+			r->line_bytes--;
+		else if (r->line_bytes < sizeof(r->line))
+			continue;
+		end_line(r);
 	}
 }
 

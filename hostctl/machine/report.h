@@ -11,8 +11,8 @@
 struct report {
 	bool is_json;
 	bool is_terminal; /* stdout is one: control characters of the guest are not passed on */
-	bool is_ready; /* the guest has printed its `ready` line */
-	bool is_broken; /* nobody reads stdout any more */
+	bool is_ready;    /* the guest has printed its `ready` line */
+	bool is_broken;   /* nobody reads stdout any more */
 	uint64_t start_ns;
 	char line[REPORT_LINE_MAX]; /* of the console, so far */
 	size_t line_bytes;
@@ -21,8 +21,7 @@ struct report {
 void report_init(struct report *r, bool is_json);
 
 /** report_start() - the guest is about to run. @qemu: its version. */
-void report_start(struct report *r, const struct machine *m, const struct command *c,
-		  const char *qemu, int pid);
+void report_start(struct report *r, const struct machine *m, const struct command *c, const char *qemu, int pid);
 
 /** report_console() - @bytes from the guest; anything may be in them. */
 void report_console(struct report *r, const char *data, size_t bytes);

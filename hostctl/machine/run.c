@@ -30,9 +30,9 @@ struct run {
 	pid_t pid;
 	int out, error, signals;
 	bool is_started; /* the guest was let go */
-	bool is_ended; /* facts.wait_status is valid */
-	char *bytes; /* READ_BYTES */
-	char said[512]; /* QEMU's stderr, the line so far */
+	bool is_ended;   /* facts.wait_status is valid */
+	char *bytes;     /* READ_BYTES */
+	char said[512];  /* QEMU's stderr, the line so far */
 	size_t said_bytes;
 	struct err *err;
 };
@@ -127,10 +127,10 @@ static void serve(struct run *r)
 {
 	while (!r->is_ended) {
 		struct pollfd p[] = {
-			{.fd = r->signals, .events = POLLIN},
-			{.fd = r->out, .events = POLLIN},
-			{.fd = r->error, .events = POLLIN},
-			{.fd = r->qmp.is_closed ? -1 : r->qmp.fd, .events = POLLIN},
+			{ .fd = r->signals, .events = POLLIN },
+			{ .fd = r->out, .events = POLLIN },
+			{ .fd = r->error, .events = POLLIN },
+			{ .fd = r->qmp.is_closed ? -1 : r->qmp.fd, .events = POLLIN },
 		};
 		int n = poll(p, 4, r->facts.stops != 0 ? STOP_MS : -1);
 

@@ -19,7 +19,7 @@
 /* Return: a descriptor or -errno. */
 static int open_queue(const char *name, bool is_multi)
 {
-	struct ifreq request = {0};
+	struct ifreq request = { 0 };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
@@ -44,18 +44,17 @@ static int refuse(const char *name, int why, struct err *err)
 	case EACCES:
 		return err_set(err, STATUS_USAGE,
 			       "--net tap=%s: not permitted: run as root, or let root make it yours: "
-			       "ip tuntap add %s mode tap user $USER multi_queue", name, name);
+			       "ip tuntap add %s mode tap user $USER multi_queue",
+			       name, name);
 	case EBUSY:
 		return err_set(err, STATUS_USAGE,
 			       "--net tap=%s: in use by another program: stop that, or use another tap", name);
 	case ENOENT:
 	case ENODEV:
 		return err_set(err, STATUS_USAGE,
-			       "--net tap=%s: there is no /dev/net/tun: load the module tun (modprobe tun)",
-			       name);
+			       "--net tap=%s: there is no /dev/net/tun: load the module tun (modprobe tun)", name);
 	case EINVAL:
-		return err_set(err, STATUS_USAGE,
-			       "--net tap=%s: expected a tap interface, got another kind", name);
+		return err_set(err, STATUS_USAGE, "--net tap=%s: expected a tap interface, got another kind", name);
 	default:
 		return err_set(err, STATUS_USAGE, "--net tap=%s: %s", name, strerror(why));
 	}
@@ -63,7 +62,7 @@ static int refuse(const char *name, int why, struct err *err)
 
 static void warn_if_down(const char *name)
 {
-	struct ifreq request = {0};
+	struct ifreq request = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	memcpy(request.ifr_name, name, strlen(name));
@@ -82,7 +81,8 @@ int tap_open(const char *name, unsigned want, int *fds, struct err *err)
 	if (strlen(name) >= IFNAMSIZ || if_nametoindex(name) == 0)
 		return err_set(err, STATUS_USAGE,
 			       "--net tap=%s: there is no such interface: ip tuntap add %s mode tap "
-			       "multi_queue && ip link set %s up", name, name, name);
+			       "multi_queue && ip link set %s up",
+			       name, name, name);
 	fd = open_queue(name, is_multi);
 	if (fd == -EINVAL) {
 		is_multi = !is_multi;

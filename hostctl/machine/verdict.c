@@ -35,11 +35,10 @@ static void fail(struct verdict *out, const struct verdict_facts *f, const char 
 	else if (f->complaint[0] != '\0')
 		n = asprintf(&out->words, "%s: %s", what, f->complaint);
 	else if (WIFSIGNALED(f->wait_status))
-		n = asprintf(&out->words, "%s: killed by signal %d (%s)", what,
-			     WTERMSIG(f->wait_status), strsignal(WTERMSIG(f->wait_status)));
+		n = asprintf(&out->words, "%s: killed by signal %d (%s)", what, WTERMSIG(f->wait_status),
+			     strsignal(WTERMSIG(f->wait_status)));
 	else
-		n = asprintf(&out->words, "%s, with status %d and without a word", what,
-			     WEXITSTATUS(f->wait_status));
+		n = asprintf(&out->words, "%s, with status %d and without a word", what, WEXITSTATUS(f->wait_status));
 	if (n < 0)
 		out->words = NULL;
 }
@@ -54,8 +53,9 @@ static void end_by_code(struct verdict *out, const struct verdict_facts *f, int 
 	else if (code == IX_EXIT_PANIC)
 		end(out, code, "panic", PANIC);
 	else if (code == IX_EXIT_WATCHDOG)
-		end(out, code, "watchdog", "the application stayed longer than watchdog_ms away from its "
-					   "event loop");
+		end(out, code, "watchdog",
+		    "the application stayed longer than watchdog_ms away from its "
+		    "event loop");
 	else
 		fail(out, f, "the guest ended with a code that this ixctl does not know");
 }

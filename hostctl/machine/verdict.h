@@ -5,11 +5,11 @@
 
 struct verdict_facts {
 	int wait_status; /* of QEMU, as waitpid() gives it */
-	unsigned stops; /* how often somebody asked us to end it */
+	unsigned stops;  /* how often somebody asked us to end it */
 	bool is_running; /* the guest was let go */
 	bool is_panicked;
 	enum qmp_reason reason;
-	const char *qemu; /* path */
+	const char *qemu;    /* path */
 	const char *version; /* NULL: not known */
 	bool is_old;
 	char complaint[512]; /* QEMU's last error line, "" if none */
@@ -18,8 +18,8 @@ struct verdict_facts {
 struct verdict {
 	int status;
 	const char *how; /* app, fault, panic, watchdog, interrupted, qemu */
-	bool is_error; /* status is STATUS_MACHINE */
-	char *words; /* one line for people, on the heap; NULL: none needed */
+	bool is_error;   /* status is STATUS_MACHINE */
+	char *words;     /* one line for people, on the heap; NULL: none needed */
 };
 
 void verdict(struct verdict *out, const struct verdict_facts *f);
