@@ -49,18 +49,31 @@ static const void *mapped(pa_t pa, uint64_t bytes)
 	return (const void *)(uintptr_t)pa;
 }
 
-/* Keep ranges sorted by address; whole pages only. */
+/* Keeps ranges sorted by address and disjoint, whole pages only: RAM that is named twice is handed out once. */
 static void add_ram(struct boot_info *out, uint64_t pa, uint64_t bytes)
 {
 	uint64_t from = ALIGN_UP(pa, PAGE_BYTES), to;
-	unsigned at;
+	unsigned at, kept = 0;
 
-	if (bytes > UINT64_MAX - pa || out->ram_count == BOOT_RANGES_MAX)
+	if (bytes > UINT64_MAX - pa)
 		return;
 	to = ALIGN_DOWN(pa + bytes, PAGE_BYTES);
-	if (from >= to)
+	if (from < pa || from >= to)
 		return;
-	for (at = out->ram_count; at > 0 && out->ram[at - 1].pa > from; at--)
+	for (unsigned i = 0; i < out->ram_count; i++) {
+		struct boot_range r = out->ram[i];
+
+		if (r.pa < to && from < r.pa + r.bytes) {
+			from = MIN(from, r.pa);
+			to = MAX(to, r.pa + r.bytes);
+		} else {
+			out->ram[kept++] = r;
+		}
+	}
+	out->ram_count = kept;
+	if (kept == BOOT_RANGES_MAX)
+		return;
+	for (at = kept; at > 0 && out->ram[at - 1].pa > from; at--)
 		out->ram[at] = out->ram[at - 1];
 	out->ram[at] = (struct boot_range){ .pa = from, .bytes = to - from };
 	out->ram_count++;
@@ -68,29 +81,37 @@ static void add_ram(struct boot_info *out, uint64_t pa, uint64_t bytes)
 
 int boot_info_read(pa_t start_info, struct boot_info *out, const char **error)
 {
-	const struct start_info *s = mapped(start_info, sizeof(*s));
-	const struct memmap_entry *map;
+	const void *at = mapped(start_info, sizeof(struct start_info));
+	const uint8_t *map;
+	struct start_info s;
 	const char *cmdline;
 
 	memset(out, 0, sizeof(*out));
 	*error = "no PVH start info: boot this image by qemu -kernel or libvirt <kernel>";
-	if (!s || s->magic != START_MAGIC)
+	if (!at)
+		return KERR_INVALID;
+	memcpy(&s, at, sizeof(s)); /* nobody promises alignment */
+	if (s.magic != START_MAGIC)
 		return KERR_INVALID;
 	*error = "PVH start info without a memory map: QEMU 9.2 or newer is needed";
-	if (s->version < 1 || s->memmap_entries == 0 || s->memmap_entries > MEMMAP_ENTRIES_MAX)
+	if (s.version < 1 || s.memmap_entries == 0 || s.memmap_entries > MEMMAP_ENTRIES_MAX)
 		return KERR_INVALID;
-	map = mapped(s->memmap_pa, s->memmap_entries * sizeof(*map));
+	map = mapped(s.memmap_pa, s.memmap_entries * sizeof(struct memmap_entry));
 	if (!map)
 		return KERR_INVALID;
-	for (unsigned i = 0; i < s->memmap_entries; i++)
-		if (map[i].type == MEMMAP_RAM)
-			add_ram(out, map[i].pa, map[i].bytes);
-	out->rsdp_pa = s->rsdp_pa;
+	for (unsigned i = 0; i < s.memmap_entries; i++) {
+		struct memmap_entry e;
+
+		memcpy(&e, map + i * sizeof(e), sizeof(e));
+		if (e.type == MEMMAP_RAM)
+			add_ram(out, e.pa, e.bytes);
+	}
+	out->rsdp_pa = s.rsdp_pa;
 	out->kernel_end_pa = ALIGN_UP((uint64_t)(uintptr_t)kernel_end - MEM_KERNEL_VA, HUGE_BYTES);
-	cmdline = mapped(s->cmdline_pa, 1);
+	cmdline = mapped(s.cmdline_pa, 1);
 	*error = "kernel command line longer than 4,095 bytes";
 	if (cmdline) {
-		size_t bytes = strnlen(cmdline, MIN(BOOT_CMDLINE_BYTES, BOOT_MAPPED - s->cmdline_pa));
+		size_t bytes = strnlen(cmdline, MIN(BOOT_CMDLINE_BYTES, BOOT_MAPPED - s.cmdline_pa));
 
 		if (bytes == BOOT_CMDLINE_BYTES)
 			return KERR_INVALID;
