@@ -50,9 +50,9 @@ static int send_list(const struct decoded *c, uint64_t *result)
 	if (!fetch_range(c->arg, c->len * sizeof(struct ix_iov), &list))
 		return IX_BAD_ADDRESS;
 	for (unsigned i = 0; i < c->len; i++) {
-		const struct fetch_word *iov = (const struct fetch_word *)list.data + 2 * i;
-		ix_uaddr_t addr = READ_ONCE(iov[0].v);
-		uint64_t len = READ_ONCE(iov[1].v);
+		const uint8_t *iov = list.data + i * sizeof(struct ix_iov);
+		ix_uaddr_t addr = fetch_word(iov + offsetof(struct ix_iov, addr));
+		uint64_t len = fetch_word(iov + offsetof(struct ix_iov, len));
 
 		if (len == 0 || len > UINT32_MAX - total)
 			return IX_BAD_LENGTH;
@@ -62,9 +62,6 @@ static int send_list(const struct decoded *c, uint64_t *result)
 	}
 	return net_sendv(c->handle, ranges, (unsigned)c->len, c->flags & IX_SENDV_MORE, result);
 }
-_Static_assert(sizeof(struct ix_iov) == 2 * sizeof(struct fetch_word) && offsetof(struct ix_iov, len) == 8,
-	       "two words");
-
 int do_sendv(const struct decoded *c, uint64_t *result)
 {
 	return c->flags & IX_SENDV_LIST ? send_list(c, result) : send_one(c, result);

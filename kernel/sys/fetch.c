@@ -45,13 +45,11 @@ bool fetch_range(ix_uaddr_t va, uint64_t bytes, struct net_range *out)
 
 bool fetch_words(uint64_t *out, ix_uaddr_t va, unsigned count)
 {
-	const struct fetch_word *from;
 	struct net_range range;
 
 	if (!fetch_range(va, count * sizeof(uint64_t), &range))
 		return false;
-	from = (const struct fetch_word *)range.data;
 	for (unsigned i = 0; i < count; i++)
-		out[i] = READ_ONCE(from[i].v);
+		out[i] = fetch_word(range.data + i * sizeof(uint64_t));
 	return true;
 }

@@ -6,10 +6,15 @@
 #pragma once
 #include "kernel/net/net.h"
 
-/* A word of ring-3 memory, at any alignment. */
-struct fetch_word {
+struct fetch_unaligned {
 	uint64_t v;
 } __attribute__((packed, may_alias));
+
+/** fetch_word() - one read of a word of ring-3 memory, at any alignment. */
+static inline uint64_t fetch_word(const uint8_t *at)
+{
+	return ((const volatile struct fetch_unaligned *)at)->v;
+}
 
 /**
  * fetch_range() - the memory behind [va, va + bytes), @bytes at least 1
