@@ -87,7 +87,7 @@ static void backtrace_kernel(uint64_t rbp)
 
 		if (!frame[1])
 			return;
-		print_place("  ", frame[1]);
+		print_place("  ", frame[1] - 1); /* inside the call, which may be a function's last instruction */
 		if (frame[0] <= rbp)
 			return;
 		rbp = frame[0];

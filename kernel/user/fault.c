@@ -38,7 +38,7 @@ static void backtrace_user(const struct trap_frame *f)
 		ret = READ_ONCE(frame[1]);
 		if (!space_is_code(ret))
 			return;
-		print_place(ret);
+		print_place(ret - 1); /* inside the call, which may be a function's last instruction */
 		if (next <= rbp)
 			return;
 		rbp = next;
