@@ -4,7 +4,6 @@
 #include "kernel/net/handle.h"
 #include "kernel/base/bytes.h"
 #include "kernel/conf/conf.h"
-#include "kernel/net/port/arch/cc.h"
 #include "kernel/flow/flow.h"
 int net_init(const struct conf *conf)
 {

@@ -8,7 +8,9 @@
 #define LWIP_NO_INTTYPES_H 1
 #define LWIP_NO_UNISTD_H 1
 #define LWIP_NO_CTYPE_H 1
-#define SSIZE_MAX INT_MAX
+#ifndef SSIZE_MAX
+#define SSIZE_MAX LONG_MAX /* lwIP then leaves the type to us */
+#endif
 typedef long ssize_t;
 
 #define X8_F "02x"
