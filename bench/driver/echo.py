@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Work `echo`: what a 64 B request costs a guest, and how soon it answers after its start, beside Linux."""
+import time
+
+from driver.guest import IxGuest, LinuxGuest
+from driver.results import print_table, ratio, shown
+
+MESSAGE_BYTES = 64
+CONNECTIONS = (1, 16, 64)
+PEERS = (LinuxGuest, IxGuest)
+SETTLE_S = 1.0                      # after a boot, for what a guest does once it is up
+STAGES = {0: 'application', 1: 'transmit reclaim', 2: 'calls', 3: 'timers', 4: 'receive', 5: 'network input', 6: 'transmit',
+          7: 'events', 15: 'poll found nothing'}
+# What would leave the machine under KVM, and of which counters it is the sum.
+EXITS = {'kick': ('mmio_notify',), 'interrupt': ('mmio_eoi', 'msr_eoi'), 'halt': ('hlt',), 'timer': ('mmio_timer', 'msr_timer'),
+         'ipi': ('mmio_icr', 'msr_icr'), 'port': ('pio_in', 'pio_out'), 'read': ('mmio_read',),
+         'register': ('mmio_lapic', 'mmio_ioapic', 'mmio_hpet', 'mmio_pci', 'mmio_other'), 'cpuid': ('cpuid', 'vmcall')}
+COUNTED = {'interrupts_per_request': ('mmio_eoi', 'msr_eoi'), 'halts_per_request': ('hlt',),
+           'bytes_stored_by_string_ops': ('rep_bytes_stored',)}
+
+
+class Plan:
+    """How long and how often: the full figures, or a look in under a minute."""
+
+    def __init__(self, is_quick):
+        self.warm_s, self.window_s, self.rounds = (0.3, 0.8, 1) if is_quick else (1.2, 2.5, 3)
+        self.settle_s = SETTLE_S / 2 if is_quick else SETTLE_S
+        self.exit_connections = (64,) if is_quick else CONNECTIONS
+
+
+def params(connections):
+    return {'connections': connections, 'message_bytes': MESSAGE_BYTES, 'cores': 1, 'backend': 'tap', 'app': 'echo'}
+
+
+def per_request(answer, names, group='counters'):
+    return sum(answer['counted'][group].get(n, 0) for n in names) / answer['requests']
+
+
+def count_instructions(bench, plan, out):
+    for kind in PEERS:
+        with kind(bench, plugin=[]) as guest:
+            time.sleep(plan.settle_s)
+            for n in CONNECTIONS:
+                got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
+                out.add(guest.peer, 'instructions_per_request', per_request(got, ('insn_kernel', 'insn_user')), 'instructions',
+                        **params(n))
+                out.add(guest.peer, 'user_instructions_per_request', per_request(got, ('insn_user',)), 'instructions',
+                        **params(n))
+                out.add(guest.peer, 'requests_counted', got['requests'], 'requests', **params(n))
+                for metric in ('halts_per_request', 'bytes_stored_by_string_ops'):
+                    out.add(guest.peer, metric, per_request(got, COUNTED[metric]), metric.split('_')[0], **params(n))
+                if guest.peer == 'ix':
+                    for stage, name in STAGES.items():
+                        out.add('ix', 'instructions_per_request_in_stage', per_request(got, (str(stage),), 'stages'),
+                                'instructions', **params(n), stage=name)
+
+
+def count_exits(bench, plan, out):
+    for kind in PEERS:
+        with kind(bench, plugin=['mmio=1']) as guest:
+            time.sleep(plan.settle_s)
+            for n in plan.exit_connections:
+                got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
+                each = {name: per_request(got, counters) for name, counters in EXITS.items()}
+                for name, value in each.items():
+                    out.add(guest.peer, 'vm_exits_per_request', value, 'exits', **params(n), kind=name)
+                out.add(guest.peer, 'vm_exits_per_request', sum(each.values()), 'exits', **params(n), kind='all')
+
+
+def time_both(bench, plan, out):
+    """Interleaved and without the plugin: boots as a user has them, then requests with all on one CPU."""
+    for _ in range(plan.rounds):
+        for kind in PEERS:
+            with kind(bench, is_pinned=False) as guest:
+                out.add(guest.peer, 'boot_to_first_reply_s', guest.boot_s, 's', cores=1, backend='tap', app='echo')
+                guest.pin()
+                time.sleep(plan.settle_s)
+                for n in CONNECTIONS:
+                    got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
+                    out.add(guest.peer, 'requests_per_second', got['requests'] / got['seconds'], '1/s', **params(n))
+                    for q in ('p50_us', 'p99_us'):
+                        out.add(guest.peer, f'latency_{q}', got[q], 'us', **params(n))
+
+
+def measure(bench, is_quick, out):
+    plan = Plan(is_quick)
+    count_instructions(bench, plan, out)
+    count_exits(bench, plan, out)
+    time_both(bench, plan, out)
+
+
+def show(out):
+    def both(metric, n, **more):
+        return [out.median(peer, metric, connections=n, **more) for peer in ('ix', 'linux')]
+
+    rows = []
+    for n in CONNECTIONS:
+        ix, linux = both('instructions_per_request', n)
+        idle = out.median('ix', 'instructions_per_request_in_stage', connections=n, stage=STAGES[15])
+        halts = [shown(v, 2) for v in both('halts_per_request', n)]
+        stored = [shown(v) for v in both('bytes_stored_by_string_ops', n)]
+        rows.append([str(n), shown(ix), shown(linux), ratio(ix, linux), shown(idle), *halts, *stored])
+    print_table('guest instructions per 64 B request, all of one vCPU (found nothing: part of ix, not taken off)',
+                ['connections', 'ix', 'linux', 'linux/ix', 'found nothing', 'halts ix', 'linux', 'rep bytes ix', 'linux'], rows)
+
+    rows = [[name, *(shown(out.median('ix', 'instructions_per_request_in_stage', connections=n, stage=name), 1)
+                     for n in CONNECTIONS)] for name in STAGES.values()]
+    print_table('ix by stage', ['stage', *(f'{n} conn.' for n in CONNECTIONS)], rows)
+
+    rows = []
+    for n in CONNECTIONS:
+        for peer in ('ix', 'linux'):
+            values = [out.median(peer, 'vm_exits_per_request', connections=n, kind=k) for k in (*EXITS, 'all')]
+            if values[0] is not None:
+                rows.append([f'{n} {peer}', *(shown(v, 3) for v in values)])
+    print_table('would-be VM exits per request (with every device access observed, which slows the guest about 3 times)',
+                ['connections', *EXITS, 'all'], rows)
+
+    rows = []
+    for n in CONNECTIONS:
+        ix, linux = both('requests_per_second', n)
+        p50, p99 = both('latency_p50_us', n), both('latency_p99_us', n)
+        rows.append([str(n), ratio(linux, ix, 2), *(f'{shown(a)} / {shown(b)}' for a, b in zip(p50, p99))])
+    print_table('requests per second under emulation: the ratio only', ['connections', 'ix/linux', 'p50/p99 us ix', 'linux'], rows)
+
+    ix, linux = (out.median(peer, 'boot_to_first_reply_s') for peer in ('ix', 'linux'))
+    print_table('start of QEMU to the first reply, static address (median, best)', ['', 'ix', 'linux', 'linux/ix'],
+                [['seconds', *(f'{shown(m, 3)}, {shown(min(out.values(p, "boot_to_first_reply_s"), default=None), 3)}'
+                               for p, m in (('ix', ix), ('linux', linux))), ratio(ix, linux)]])

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""The guests that are measured, on the same QEMU, machine, firmware, card and wire; only kernel and command line differ."""
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from driver.wire import GUEST, HOST, MAC, PREFIX, TAP
+
+MEMORY_MIB = 256
+MACHINE = 'q35,usb=off,sata=off,smbus=off,vmport=off,graphics=off,i8042=off'
+ECHO_PORT = 7
+BOOT_S = 60
+STOP_S = 10
+
+
+class Failure(Exception):
+    """What went wrong, in one line."""
+
+
+class Bench:
+    """Where the built parts are, on what wire they are joined, and which host CPU they share."""
+
+    def __init__(self, build, wire, cpu, work):
+        self.parts, self.build, self.wire, self.cpu, self.work = os.path.join(build, 'bench'), build, wire, cpu, work
+        self.qemu = shutil.which('qemu-system-x86_64')
+        if not self.qemu:
+            raise Failure('qemu-system-x86_64 is not on PATH: run ci/setup as root')
+
+    def part(self, *names):
+        return os.path.join(self.parts, *names)
+
+    def file(self, name):
+        return os.path.join(self.work, name)
+
+    def pin(self):
+        """Of a child process, before it becomes a program."""
+        os.sched_setaffinity(0, {self.cpu})
+
+
+class Guest:
+    """One boot. `with LinuxGuest(bench) as g:`; plugin: arguments of insn.so, None for none."""
+    peer = ''
+    booted = 0
+
+    def __init__(self, bench, plugin=None, is_pinned=True):
+        self.bench, self.is_pinned, self.process, self.boot_s = bench, is_pinned, None, None
+        Guest.booted += 1
+        self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
+        self.marks = None
+        self.argv = [bench.qemu, '-machine', MACHINE, '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1',
+                     '-m', f'{MEMORY_MIB}M', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none',
+                     '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
+                     '-netdev', f'tap,id=net0,ifname={TAP},script=no,downscript=no,vhost=off',
+                     '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}', *self.kernel()]
+        if plugin is not None:
+            self.marks = bench.file(f'{self.peer}-{Guest.booted}.marks')
+            self.argv += ['-plugin', ','.join([bench.part('insn.so'), f'socket={self.marks}', *plugin])]
+
+    def kernel(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        begin_ns = time.monotonic_ns()
+        with open(self.log + '.qemu', 'wb') as out:
+            self.process = subprocess.Popen(self.bench.wire.inside + self.argv, stdin=subprocess.DEVNULL, stdout=out,
+                                            stderr=out, preexec_fn=self.bench.pin if self.is_pinned else None)
+        try:
+            self.boot_s = self.first_reply(begin_ns)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def client(self, *words, timeout):
+        """A measuring program in the namespace, on the guest's CPU if that is pinned; its JSON."""
+        done = subprocess.run(self.bench.wire.inside + [str(w) for w in words], capture_output=True, text=True, check=False,
+                              timeout=timeout, preexec_fn=self.bench.pin if self.is_pinned else None)
+        if done.returncode:
+            raise Failure(f'{self.peer}: {done.stderr.strip()}\n{self.tail()}')
+        return json.loads(done.stdout, object_pairs_hook=add_up)
+
+    def first_reply(self, begin_ns):
+        return self.client(self.bench.part('first_reply'), GUEST, ECHO_PORT, begin_ns, BOOT_S, timeout=BOOT_S + 10)['reply_s']
+
+    def pin(self):
+        """From now on all threads of this QEMU, and its clients, share the bench's CPU."""
+        for thread in os.listdir(f'/proc/{self.process.pid}/task'):
+            os.sched_setaffinity(int(thread), {self.bench.cpu})
+        self.is_pinned = True
+
+    def load(self, connections, message_bytes, warm_s, window_s):
+        words = [self.bench.part('loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections, '-s', message_bytes,
+                 '-w', warm_s, '-t', window_s]
+        if self.marks:
+            words += ['-P', self.marks]
+        return self.client(*words, timeout=120 + warm_s + window_s)
+
+    def tail(self):
+        """The last lines that the guest and QEMU wrote."""
+        lines = []
+        for path in (self.log, self.log + '.qemu'):
+            if os.path.exists(path):
+                with open(path, encoding='utf-8', errors='replace') as f:
+                    lines += f.read().splitlines()[-15:]
+        return '\n'.join(f'  | {line}' for line in lines)
+
+
+class IxGuest(Guest):
+    peer = 'ix'
+
+    def kernel(self):
+        seed = self.bench.file('seed')
+        with open(seed, 'wb') as f:
+            f.write(os.urandom(32))
+        return ['-kernel', os.path.join(self.bench.build, 'images', 'echo.ix'),
+                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST}', '-fw_cfg', f'name=opt/ix/seed,file={seed}',
+                '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-device', 'pvpanic']
+
+
+class LinuxGuest(Guest):
+    peer = 'linux'
+
+    def kernel(self):
+        # Without the mitigations: the fastest Linux that this package can be.
+        return ['-kernel', self.bench.part('linux', 'kernel', 'vmlinuz'), '-initrd', self.bench.part('linux', 'echo.cpio'),
+                '-append', f'console=ttyS0 quiet panic=-1 net.ifnames=0 nokaslr mitigations=off bench.ip={GUEST}']
+
+
+def add_up(pairs):
+    """JSON object in which a name may come twice (static functions of one name): their numbers are added."""
+    out = {}
+    for name, value in pairs:
+        out[name] = out[name] + value if name in out and isinstance(value, (int, float)) else value
+    return out
