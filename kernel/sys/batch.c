@@ -18,24 +18,23 @@ void sys_core_init(struct ix_call_array *array)
 	do_timer_core_init();
 }
 
-/* [enum ix_op] Every value of @c comes from ring 3; handles are checked by who keeps them. */
-static int execute(const struct decoded *c, uint64_t *result)
+/* Every value of @c comes from ring 3; handles are checked by who keeps them. 0 is written where a call failed. */
+static inline int execute(const struct decoded *c, struct ix_call *slot)
 {
+	uint64_t result = 0;
+	int status = IX_BAD_CALL;
+
 	switch ((enum ix_op)c->op) {
-	case IX_OP_SENDV:
-		return do_sendv(c, result);
-	case IX_OP_RECV_DONE:
-		return net_recv_done(c->handle, c->len);
-	case IX_OP_LISTEN:
-		return do_listen(c, result);
+	case IX_OP_NONE:
+		return IX_OK;
 	case IX_OP_UNLISTEN:
 		return net_unlisten(c->handle);
-	case IX_OP_CONNECT:
-		return do_connect(c, result);
 	case IX_OP_ACCEPT:
 		return net_accept(c->handle, c->arg);
 	case IX_OP_REJECT:
 		return net_reject(c->handle);
+	case IX_OP_RECV_DONE:
+		return net_recv_done(c->handle, c->len);
 	case IX_OP_SHUTDOWN:
 		return net_shutdown(c->handle);
 	case IX_OP_CLOSE:
@@ -44,43 +43,54 @@ static int execute(const struct decoded *c, uint64_t *result)
 		return net_abort(c->handle);
 	case IX_OP_SET:
 		return net_set(c->handle, c->arg, c->len);
-	case IX_OP_UDP_BIND:
-		return do_udp_bind(c, result);
+	case IX_OP_RELEASE:
+		return IX_UNSUPPORTED;
 	case IX_OP_UDP_UNBIND:
 		return net_udp_unbind(c->handle);
-	case IX_OP_UDP_SENDV:
-		return do_udp_sendv(c, result);
 	case IX_OP_UDP_RECV_DONE:
 		return net_udp_recv_done(c->handle, c->len);
-	case IX_OP_TIMER_ARM:
-		return do_timer_arm(c, result);
 	case IX_OP_TIMER_CANCEL:
 		return do_timer_cancel(c);
-	case IX_OP_NONE:
-		return IX_OK;
-	case IX_OP_RELEASE: /* refused by decode() */
-	case IX_OP_NR:
+	case IX_OP_SENDV:
+		status = do_sendv(c, &result);
+		WRITE_ONCE(slot->len, result);
+		return status;
+	case IX_OP_UDP_SENDV:
+		status = do_udp_sendv(c, &result);
+		WRITE_ONCE(slot->len, result);
+		return status;
+	case IX_OP_LISTEN:
+		status = do_listen(c, &result);
 		break;
+	case IX_OP_CONNECT:
+		status = do_connect(c, &result);
+		break;
+	case IX_OP_UDP_BIND:
+		status = do_udp_bind(c, &result);
+		break;
+	case IX_OP_TIMER_ARM:
+		status = do_timer_arm(c, &result);
+		break;
+	case IX_OP_NR:
+	default:
+		return IX_BAD_CALL; /* decode() has refused it */
 	}
-	return IX_BAD_CALL;
+	WRITE_ONCE(slot->handle, result);
+	return status;
 }
 
 /* Not inlined: most turns of the loop find an empty array and should not save registers for it. */
 static __attribute__((noinline)) unsigned run_batch(struct ix_call_array *array, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		struct ix_call *slot = &array->calls[i];
+	struct ix_call *slot = array->calls;
+
+	for (const struct ix_call *end = slot + count; slot != end; slot++) {
 		struct decoded c;
-		uint64_t result = 0;
 		int status = decode(slot, &c);
 
 		if (likely(status == IX_OK))
-			status = execute(&c, &result);
+			status = execute(&c, slot);
 		kcheck(status <= 0 && status > -IX_STATUS_NR);
-		if (c.result == DECODE_RESULT_LEN)
-			WRITE_ONCE(slot->len, result);
-		else if (c.result == DECODE_RESULT_HANDLE)
-			WRITE_ONCE(slot->handle, result);
 		WRITE_ONCE(slot->status, status);
 	}
 	WRITE_ONCE(array->executed, count);

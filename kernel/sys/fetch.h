@@ -4,7 +4,9 @@
  * what decides something is copied out by words (fetch_words) and looked at in the copy only.
  */
 #pragma once
+#include "kernel/abi/entry.h"
 #include "kernel/net/net.h"
+#include "kernel/user/user.h"
 
 struct fetch_unaligned {
 	uint64_t v;
@@ -16,12 +18,32 @@ static inline uint64_t fetch_word(const uint8_t *at)
 	return ((const volatile struct fetch_unaligned *)at)->v;
 }
 
+/* Whether [va, va + bytes) lies in [base, base + region); no sum can wrap. */
+static inline bool fetch_is_inside(ix_uaddr_t va, uint64_t bytes, uint64_t base, uint64_t region)
+{
+	return va >= base && bytes <= region && va - base <= region - bytes;
+}
+
+/** fetch_elsewhere() - fetch_range() for what is not partition data; @out->bytes is filled in. */
+bool fetch_elsewhere(ix_uaddr_t va, struct net_range *out);
+
 /**
- * fetch_range() - the memory behind [va, va + bytes), @bytes at least 1
+ * fetch_range() - the memory behind [va, va + bytes)
  * Inside the partition, one stack, or one receive buffer; whether that buffer is lent is for net to say.
- * Return: false if it is not wholly inside one of these.
+ * Return: false if it is not wholly inside one of these, or @bytes is not 1..2^32-1.
  */
-bool fetch_range(ix_uaddr_t va, uint64_t bytes, struct net_range *out);
+static inline bool fetch_range(ix_uaddr_t va, uint64_t bytes, struct net_range *out)
+{
+	if (unlikely(bytes - 1 >= UINT32_MAX))
+		return false;
+	out->bytes = (uint32_t)bytes;
+	if (fetch_is_inside(va, bytes, IX_PARTITION_VA, user_partition.bytes)) {
+		out->data = user_partition.data + (va - IX_PARTITION_VA);
+		out->lent = NULL;
+		return true;
+	}
+	return fetch_elsewhere(va, out);
+}
 
 /** fetch_words() - copy @count 64-bit words at @va to @out, each read once. Return: false: bad address. */
 bool fetch_words(uint64_t *out, ix_uaddr_t va, unsigned count);
