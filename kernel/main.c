@@ -7,6 +7,7 @@
 
 #include "kernel/acpi/acpi.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/fmt.h"
 #include "kernel/base/log.h"
 #include "kernel/buf/buf.h"
 #include "kernel/conf/conf.h"
@@ -29,6 +30,9 @@
 
 #define SLAB_SHARE 2u /* of the memory left after buffers and partition, one half is for connections and segments */
 
+#define STAGE_SHOWN_US 500u /* steps that took less are not worth a word */
+#define STAGES_TEXT_BYTES 300u
+
 struct step {
 	const char *name;
 	int (*run)(void);
@@ -39,6 +43,7 @@ extern const uint8_t user_syscall[];
 static struct boot_info boot;
 static struct acpi_info acpi;
 static struct conf conf;
+static tsc_t boot_entered; /* the TSC begins at 0 with the machine, so this is the firmware's share */
 
 static void run_steps(const struct step *steps, unsigned count)
 {
@@ -48,6 +53,28 @@ static void run_steps(const struct step *steps, unsigned count)
 		if (err)
 			panic("%s failed (%d)", steps[i].name, err);
 	}
+}
+
+/* As run_steps(), and say where the time went: boot time is a feature. */
+static void run_boot_steps(const struct step *steps, unsigned count)
+{
+	char stages[STAGES_TEXT_BYTES] = "";
+	tsc_t taken[24];
+	size_t at = 0;
+
+	kassert(count <= ARRAY_COUNT(taken));
+	for (unsigned i = 0; i < count; i++) {
+		tsc_t from = cpu_tsc();
+
+		run_steps(&steps[i], 1);
+		taken[i] = cpu_tsc() - from;
+	}
+	for (unsigned i = 0; i < count && at < sizeof(stages); i++)
+		if (cpu_tsc_to_us(taken[i]) >= STAGE_SHOWN_US)
+			at += fmt_text(stages + at, sizeof(stages) - at, "%s%s %lu", at ? ", " : "", steps[i].name,
+				       cpu_tsc_to_us(taken[i]));
+	log_line("boot: %lu us before the kernel, %lu us in it (%s)", cpu_tsc_to_us(boot_entered),
+		 cpu_tsc_to_us(cpu_tsc() - boot_entered), stages);
 }
 
 /* ---- what every core does for itself ---- */
@@ -262,9 +289,11 @@ static const struct step boot_steps[] = {
 static void main_high(void)
 {
 	run_steps(core_early, ARRAY_COUNT(core_early));
-	run_steps(boot_steps, ARRAY_COUNT(boot_steps));
+	run_boot_steps(boot_steps, ARRAY_COUNT(boot_steps));
 	run_steps(core_late, ARRAY_COUNT(core_late));
 	store_release(&cores_open, 1);
+	for (uint32_t core = 1; core < cpu_core_count(); core++)
+		cpu_wake(core);
 	loop_run();
 }
 
@@ -273,6 +302,7 @@ void main_boot(pa_t start_info)
 	const char *error;
 	pa_t root;
 
+	boot_entered = cpu_tsc();
 	uart_init();
 	log_init(uart_write);
 	if (boot_info_read(start_info, &boot, &error))
@@ -290,8 +320,9 @@ void main_core(void)
 	run_steps(core_early, ARRAY_COUNT(core_early));
 	window_probe = core_id() + 1;
 	smp_started();
+	/* Asleep, not spinning: the boot core needs the host's time, and under emulation its locks too. */
 	while (!load_acquire(&cores_open))
-		cpu_pause();
+		cpu_halt_until(UINT64_MAX);
 	run_steps(core_late, ARRAY_COUNT(core_late));
 	loop_run();
 }

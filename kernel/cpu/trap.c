@@ -146,6 +146,8 @@ const char *trap_name(uint64_t vector)
 		"control protection",
 	};
 
+	if (vector == CPU_VECTOR_TIMER)
+		return "timer interrupt";
 	return vector < TRAP_NR && names[vector] ? names[vector] : "unexpected vector";
 }
 

@@ -87,15 +87,20 @@ bool mem_is_ram(pa_t pa, uint64_t bytes)
 	return frame_is_ram(pa, bytes);
 }
 
+void *mem_boot_alloc_raw(size_t bytes, size_t align)
+{
+	pa_t pa = frame_take(ALIGN_UP((uint64_t)bytes, CACHE_LINE), MAX(align, CACHE_LINE));
+
+	return pa ? mem_va(pa) : NULL;
+}
+
 void *mem_boot_alloc(size_t bytes, size_t align)
 {
-	uint64_t rounded = ALIGN_UP((uint64_t)bytes, CACHE_LINE);
-	pa_t pa = frame_take(rounded, MAX(align, CACHE_LINE));
+	void *p = mem_boot_alloc_raw(bytes, align);
 
-	if (!pa)
-		return NULL;
-	memset(mem_va(pa), 0, rounded);
-	return mem_va(pa);
+	if (p)
+		memset(p, 0, ALIGN_UP(bytes, CACHE_LINE));
+	return p;
 }
 
 size_t mem_boot_free_bytes(void)

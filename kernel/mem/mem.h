@@ -26,6 +26,9 @@ bool mem_is_ram(pa_t pa, uint64_t bytes);
  */
 void *mem_boot_alloc(size_t bytes, size_t align);
 
+/** mem_boot_alloc_raw() - the same, not zeroed: pages that nobody uses are never touched and cost the host nothing. */
+void *mem_boot_alloc_raw(size_t bytes, size_t align);
+
 /** mem_boot_free_bytes() - largest contiguous piece that mem_boot_alloc() could still give. */
 size_t mem_boot_free_bytes(void);
 

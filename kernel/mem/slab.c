@@ -49,7 +49,7 @@ int mem_slab_init(size_t bytes)
 
 	if (bytes % HUGE_BYTES || bytes / HUGE_BYTES > CHUNKS_MAX)
 		return KERR_INVALID;
-	arena = mem_boot_alloc(bytes, HUGE_BYTES);
+	arena = mem_boot_alloc_raw(bytes, HUGE_BYTES);
 	if (!arena)
 		return KERR_NO_MEMORY;
 	chunk_count = (uint32_t)(bytes / HUGE_BYTES);
