@@ -25,7 +25,8 @@ static int compare(const void *a, const void *b)
 int symbols_load(const char *path)
 {
 	FILE *f = fopen(path, "r");
-	char line[512], name[400], type;
+	static char line[512], name[400];
+	char type;
 	unsigned room = 0;
 	uint64_t va;
 
