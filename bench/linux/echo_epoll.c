@@ -129,7 +129,7 @@ static void start(void)
 
 int main(void)
 {
-	struct epoll_event events[EVENTS];
+	static struct epoll_event events[EVENTS];
 
 	start();
 	for (;;) {

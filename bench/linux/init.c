@@ -49,7 +49,7 @@ static void load_module(const char *name)
 
 static struct in_addr address_from_cmdline(void)
 {
-	char line[2048] = "";
+	static char line[2048];
 	const char *word;
 	struct in_addr a;
 	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);

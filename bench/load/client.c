@@ -196,7 +196,7 @@ static uint64_t handle(const struct epoll_event *e, struct histogram *latency)
 uint64_t client_run(uint64_t requests, double seconds, struct histogram *latency)
 {
 	uint64_t until = clock_ns() + (uint64_t)(seconds * 1e9), done = 0, now;
-	struct epoll_event events[EVENTS];
+	static struct epoll_event events[EVENTS];
 
 	while (done < requests && (now = clock_ns()) < until) {
 		uint64_t ms = (until - now) / 1000000 + 1;
