@@ -81,8 +81,11 @@ void ix_timer_stop(struct ix_timer *t)
 	switch ((enum timer_state)t->state) {
 	case TIMER_ARMING: {
 		struct ix_watch *w = &core->watches[t->slot];
+		struct ix_call *call = &core->calls->calls[w->slot];
 
-		core->calls->calls[w->slot].op = t->handle ? IX_OP_TIMER_CANCEL : IX_OP_NONE;
+		call->op = t->handle ? IX_OP_TIMER_CANCEL : IX_OP_NONE;
+		call->arg = 0; /* a cancel has neither delay nor cookie: ring 0 would refuse it */
+		call->len = 0;
 		w->object = NULL;
 		break;
 	}
