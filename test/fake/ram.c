@@ -49,6 +49,11 @@ void *mem_boot_alloc(size_t bytes, size_t align)
 	return mem_va(pa);
 }
 
+void *mem_boot_alloc_raw(size_t bytes, size_t align)
+{
+	return mem_boot_alloc(bytes, align);
+}
+
 size_t mem_boot_free_bytes(void)
 {
 	return frame_largest();
