@@ -76,6 +76,11 @@ static inline struct flow_core *flow_core(void)
 {
 	return &flow_state.core[core_id()];
 }
+/* Whether there is a point in an atomic exchange. */
+static inline uint64_t peek(const uint64_t *bits)
+{
+	return __atomic_load_n(bits, __ATOMIC_RELAXED);
+}
 static inline bool has_queue(uint32_t core)
 {
 	return core < flow_state.pairs;

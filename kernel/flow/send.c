@@ -62,7 +62,7 @@ void send_for_others(struct flow_core *c)
 	const struct flow_state *f = &flow_state;
 	struct flow_inbox *in = &f->inbox[core_id()];
 
-	if (READ_ONCE(in->sends))
+	if (peek(&in->sends))
 		c->sends_from |= __atomic_exchange_n(&in->sends, 0, __ATOMIC_ACQ_REL);
 	if (c->stalled && !send_slot(c->stalled))
 		return;

@@ -66,7 +66,7 @@ static unsigned take_handed(struct flow_core *c, struct buf **out, unsigned max)
 	uint32_t me = core_id();
 	unsigned n = 0;
 
-	if (READ_ONCE(f->inbox[me].frames))
+	if (peek(&f->inbox[me].frames))
 		c->frames_from |= __atomic_exchange_n(&f->inbox[me].frames, 0, __ATOMIC_ACQ_REL);
 	while (c->frames_from) {
 		uint32_t from = (uint32_t)__builtin_ctzll(c->frames_from);
@@ -137,7 +137,7 @@ static bool has_work(const struct flow_core *c)
 	const struct flow_state *f = &flow_state;
 	uint32_t me = core_id();
 
-	if (READ_ONCE(f->inbox[me].frames) | READ_ONCE(f->inbox[me].sends) | c->frames_from | c->sends_from)
+	if (peek(&f->inbox[me].frames) | peek(&f->inbox[me].sends) | c->frames_from | c->sends_from)
 		return true;
 	if (has_queue(me))
 		return c->stalled || (c->is_starved && nic_tx_pending((uint16_t)me));
@@ -154,7 +154,7 @@ bool flow_sleep_begin(void)
 	if (!has_queue(core_id()) && c->is_starved)
 		c->sends_pushed = true;
 	steer_notify(c);
-	WRITE_ONCE(f->inbox[core_id()].sleeping, 1);
+	__atomic_store_n(&f->inbox[core_id()].sleeping, 1, __ATOMIC_RELAXED);
 	fence_full();
 	is_busy = has_work(c);
 	for (uint32_t q = core_id(); q < f->pairs && !is_busy; q += f->cores)
@@ -166,7 +166,7 @@ void flow_sleep_end(void)
 {
 	const struct flow_state *f = &flow_state;
 
-	WRITE_ONCE(f->inbox[core_id()].sleeping, 0);
+	__atomic_store_n(&f->inbox[core_id()].sleeping, 0, __ATOMIC_RELAXED);
 	for (uint32_t q = core_id(); q < f->pairs; q += f->cores)
 		nic_irq_disarm((uint16_t)q);
 }
