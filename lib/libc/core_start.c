@@ -14,7 +14,7 @@ struct core_start {
 	void *arg;
 };
 
-/* entry.S */
+/* core_entry.S */
 void libc_core_entry(void);
 _Noreturn void libc_core_main(struct core_start *start);
 

@@ -20,11 +20,12 @@ foreach(file ${arch_files})
 	endif()
 endforeach()
 # Not built: what is nothing without a kernel that has files, processes, users, terminals, sockets or queues behind it,
-# the dynamic linker, and complex numbers. Of network/ the pure functions stay: byte order and addresses as text.
+# the dynamic linker, and complex numbers. Of network/ and linux/ stays what is served or needs no kernel.
 set(absent aio|complex|dirent|ipc|ldso|legacy|linux|mq|network|passwd|process|sched|stat|statvfs|temp|termios)
 file(GLOB files ${m}/src/*/*.c ${m}/src/malloc/mallocng/*.c)
 list(FILTER files EXCLUDE REGEX "/src/(${absent})/")
-file(GLOB pure ${m}/src/network/[hn]to[hn][ls].c ${m}/src/network/inet_*.c ${m}/src/network/in6addr*.c)
+file(GLOB pure ${m}/src/network/[hn]to[hn][ls].c ${m}/src/network/inet_*.c ${m}/src/network/in6addr*.c
+	${m}/src/linux/getrandom.c ${m}/src/linux/gettid.c)
 list(APPEND files ${pure})
 list(FILTER arch_files EXCLUDE REGEX "/src/(${absent})/")
 foreach(file ${arch_files})
