@@ -145,7 +145,7 @@ void elf_symbols(const struct elf *e, struct blob *out)
 		if (read_section(e, i, &table) && table.sh_type == SHT_SYMTAB)
 			take_table(e, &table, &s);
 	}
-	if (s.count != 0)
+	if (s.list != NULL)
 		qsort(s.list, s.count, sizeof(*s.list), compare);
 	for (uint32_t i = 0; i < s.count; i++) /* one name an address is enough */
 		if (kept == 0 || s.list[kept - 1].va != s.list[i].va)

@@ -252,9 +252,12 @@ static int assemble(struct builder *b, struct blob *out, struct kernel_file *k)
 
 static int build(struct builder *b, struct kernel_file *k, struct blob *out)
 {
-	if (find_manifest(b) != 0 || source_read(&b->source, b->manifest, b->err) != 0 ||
-	    source_compile(b->source, b->manifest, new_part(b, IX_PART_MANIFEST), b->err) != 0 || find_app(b) != 0 ||
-	    take_app(b) != 0)
+	struct blob *compiled;
+
+	if (find_manifest(b) != 0 || source_read(&b->source, b->manifest, b->err) != 0)
+		return -1;
+	compiled = new_part(b, IX_PART_MANIFEST);
+	if (source_compile(b->source, b->manifest, compiled, b->err) != 0 || find_app(b) != 0 || take_app(b) != 0)
 		return -1;
 	*new_part(b, IX_PART_APP) = b->app;
 	memset(&b->app, 0, sizeof(b->app));

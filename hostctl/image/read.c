@@ -346,6 +346,7 @@ int source_read(struct source **out, const char *path, struct err *err)
 		blob_fini(&text);
 		return err_set(err, STATUS_MACHINE, "out of memory");
 	}
+	blob_add(&text, "\n", 1); /* libyaml takes no empty input */
 	yaml_parser_set_input_string(&parser, text.data, text.bytes);
 	if (!yaml_parser_load(&parser, &doc)) {
 		err_set(err, STATUS_DATA, "%s:%zu: manifest: expected YAML, got this: %s", path,

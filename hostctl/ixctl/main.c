@@ -32,7 +32,7 @@ static int dispatch(int argc, char **argv, struct err *err)
 	if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)
 		return help_print("") ? STATUS_OK : STATUS_USAGE;
 	if (strcmp(verb, "--version") == 0) {
-		printf("ixctl %s (image version %u)\n", IXCTL_VERSION, IX_IMAGE_VERSION);
+		printf("ixctl %s (image version %d)\n", IXCTL_VERSION, IX_IMAGE_VERSION);
 		return STATUS_OK;
 	}
 	for (unsigned i = 0; i < VERB_COUNT; i++) {

@@ -21,7 +21,7 @@ static int unknown_option(const char *word, const struct option *longs, struct e
 	if (word[0] != '-' || word[1] != '-')
 		return err_set(err, STATUS_USAGE, "unknown option %s (--help lists them)", word);
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
-	while (longs[n].name != NULL && n < LONGS_MAX) {
+	while (n < LONGS_MAX && longs[n].name != NULL) {
 		known[n] = longs[n].name;
 		n++;
 	}

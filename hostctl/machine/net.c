@@ -55,13 +55,16 @@ int machine_parse_accel(struct machine *m, const char *text, struct err *err)
 int machine_parse_forward(struct machine_forward *out, const char *text, struct err *err)
 {
 	char *copy = strdup(text);
-	char *slash = strchr(copy, '/');
-	char *guest = strrchr(copy, ':');
-	char *host = copy;
+	char *slash, *guest, *host;
 	uint8_t addr[4];
 	uint64_t host_port = 0, guest_port = 0;
-	bool is_good = guest != NULL;
+	bool is_good;
 
+	if (copy == NULL)
+		return err_set(err, STATUS_MACHINE, "out of memory");
+	slash = strchr(copy, '/');
+	guest = strrchr(copy, ':');
+	is_good = guest != NULL;
 	snprintf(out->host, sizeof(out->host), "127.0.0.1");
 	out->is_udp = false;
 	if (slash != NULL) {

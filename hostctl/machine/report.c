@@ -21,7 +21,7 @@ static uint64_t now_ns(void)
 
 static double seconds(const struct report *r)
 {
-	return (double)((now_ns() - r->start_ns) / 1000) / 1e6;
+	return (double)(now_ns() - r->start_ns) / 1e9;
 }
 
 void report_init(struct report *r, bool is_json)
