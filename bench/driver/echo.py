@@ -9,13 +9,14 @@ MESSAGE_BYTES = 64
 CONNECTIONS = (1, 16, 64)
 PEERS = (LinuxGuest, IxGuest)
 SETTLE_S = 1.0                      # after a boot, for what a guest does once it is up
-STAGES = {0: 'application', 1: 'transmit reclaim', 2: 'calls', 3: 'timers', 4: 'receive', 5: 'network input', 6: 'transmit',
-          7: 'events', 15: 'poll found nothing'}
+STAGES = {0: 'application', 1: 'transmit reclaim', 2: 'calls', 3: 'timers', 4: 'receive', 5: 'network input',
+          6: 'transmit', 7: 'events', 15: 'poll found nothing'}
 # What would leave the machine under KVM, and of which counters it is the sum.
-EXITS = {'kick': ('mmio_notify',), 'interrupt': ('mmio_eoi', 'msr_eoi'), 'halt': ('hlt',), 'timer': ('mmio_timer', 'msr_timer'),
-         'ipi': ('mmio_icr', 'msr_icr'), 'port': ('pio_in', 'pio_out'), 'read': ('mmio_read',),
+EXITS = {'kick': ('mmio_notify',), 'interrupt': ('mmio_eoi', 'msr_eoi'), 'halt': ('hlt',),
+         'timer': ('mmio_timer', 'msr_timer'), 'ipi': ('mmio_icr', 'msr_icr'), 'port': ('pio_in', 'pio_out'),
+         'read': ('mmio_read',),
          'register': ('mmio_lapic', 'mmio_ioapic', 'mmio_hpet', 'mmio_pci', 'mmio_other'), 'cpuid': ('cpuid', 'vmcall')}
-COUNTED = {'interrupts_per_request': ('mmio_eoi', 'msr_eoi'), 'halts_per_request': ('hlt',),
+COUNTED = {'halts_per_request': ('hlt',),
            'bytes_stored_by_string_ops': ('rep_bytes_stored',)}
 
 
@@ -42,8 +43,8 @@ def count_instructions(bench, plan, out):
             time.sleep(plan.settle_s)
             for n in CONNECTIONS:
                 got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
-                out.add(guest.peer, 'instructions_per_request', per_request(got, ('insn_kernel', 'insn_user')), 'instructions',
-                        **params(n))
+                out.add(guest.peer, 'instructions_per_request', per_request(got, ('insn_kernel', 'insn_user')),
+                        'instructions', **params(n))
                 out.add(guest.peer, 'user_instructions_per_request', per_request(got, ('insn_user',)), 'instructions',
                         **params(n))
                 out.add(guest.peer, 'requests_counted', got['requests'], 'requests', **params(n))
@@ -51,8 +52,9 @@ def count_instructions(bench, plan, out):
                     out.add(guest.peer, metric, per_request(got, COUNTED[metric]), metric.split('_')[0], **params(n))
                 if guest.peer == 'ix':
                     for stage, name in STAGES.items():
-                        out.add('ix', 'instructions_per_request_in_stage', per_request(got, (str(stage),), 'stages'),
-                                'instructions', **params(n), stage=name)
+                        value = per_request(got, (str(stage),), 'stages')
+                        out.add('ix', 'instructions_per_request_in_stage', value, 'instructions', **params(n),
+                                stage=name)
 
 
 def count_exits(bench, plan, out):
@@ -101,7 +103,8 @@ def show(out):
         stored = [shown(v) for v in both('bytes_stored_by_string_ops', n)]
         rows.append([str(n), shown(ix), shown(linux), ratio(ix, linux), shown(idle), *halts, *stored])
     print_table('guest instructions per 64 B request, all of one vCPU (found nothing: part of ix, not taken off)',
-                ['connections', 'ix', 'linux', 'linux/ix', 'found nothing', 'halts ix', 'linux', 'rep bytes ix', 'linux'], rows)
+                ['connections', 'ix', 'linux', 'linux/ix', 'found nothing', 'halts ix', 'linux', 'rep bytes ix', 'linux'],
+                rows)
 
     rows = [[name, *(shown(out.median('ix', 'instructions_per_request_in_stage', connections=n, stage=name), 1)
                      for n in CONNECTIONS)] for name in STAGES.values()]
@@ -121,7 +124,8 @@ def show(out):
         ix, linux = both('requests_per_second', n)
         p50, p99 = both('latency_p50_us', n), both('latency_p99_us', n)
         rows.append([str(n), ratio(linux, ix, 2), *(f'{shown(a)} / {shown(b)}' for a, b in zip(p50, p99))])
-    print_table('requests per second under emulation: the ratio only', ['connections', 'ix/linux', 'p50/p99 us ix', 'linux'], rows)
+    print_table('requests per second under emulation: the ratio only',
+                ['connections', 'ix/linux', 'p50/p99 us ix', 'linux'], rows)
 
     ix, linux = (out.median(peer, 'boot_to_first_reply_s') for peer in ('ix', 'linux'))
     print_table('start of QEMU to the first reply, static address (median, best)', ['', 'ix', 'linux', 'linux/ix'],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The guests that are measured, on the same QEMU, machine, firmware, card and wire; only kernel and command line differ."""
+"""The guests that are measured: same QEMU, machine, firmware, card and wire; kernel and command line differ."""
 import json
 import os
 import shutil
@@ -64,8 +64,8 @@ class Guest:
     def __enter__(self):
         begin_ns = time.monotonic_ns()
         with open(self.log + '.qemu', 'wb') as out:
-            self.process = subprocess.Popen(self.bench.wire.inside + self.argv, stdin=subprocess.DEVNULL, stdout=out,
-                                            stderr=out, preexec_fn=self.bench.pin if self.is_pinned else None)
+            self.process = subprocess.Popen(self.bench.wire.inside + self.argv, stdin=subprocess.DEVNULL,
+                                            stdout=out, stderr=out, preexec_fn=self.pin_child())
         try:
             self.boot_s = self.first_reply(begin_ns)
         except BaseException:
@@ -83,14 +83,19 @@ class Guest:
 
     def client(self, *words, timeout):
         """A measuring program in the namespace, on the guest's CPU if that is pinned; its JSON."""
-        done = subprocess.run(self.bench.wire.inside + [str(w) for w in words], capture_output=True, text=True, check=False,
-                              timeout=timeout, preexec_fn=self.bench.pin if self.is_pinned else None)
+        done = subprocess.run(self.bench.wire.inside + [str(w) for w in words], capture_output=True, text=True,
+                              check=False, timeout=timeout, preexec_fn=self.pin_child())
         if done.returncode:
             raise Failure(f'{self.peer}: {done.stderr.strip()}\n{self.tail()}')
         return json.loads(done.stdout, object_pairs_hook=add_up)
 
     def first_reply(self, begin_ns):
-        return self.client(self.bench.part('first_reply'), GUEST, ECHO_PORT, begin_ns, BOOT_S, timeout=BOOT_S + 10)['reply_s']
+        got = self.client(self.bench.part('first_reply'), GUEST, ECHO_PORT, begin_ns, BOOT_S, timeout=BOOT_S + 10)
+        return got['reply_s']
+
+    def pin_child(self):
+        """What a child does before it becomes a program."""
+        return self.bench.pin if self.is_pinned else None
 
     def pin(self):
         """From now on all threads of this QEMU, and its clients, share the bench's CPU."""
@@ -123,7 +128,8 @@ class IxGuest(Guest):
         with open(seed, 'wb') as f:
             f.write(os.urandom(32))
         return ['-kernel', os.path.join(self.bench.build, 'images', 'echo.ix'),
-                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST}', '-fw_cfg', f'name=opt/ix/seed,file={seed}',
+                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min=1 cores.max=1',
+                '-fw_cfg', f'name=opt/ix/seed,file={seed}',
                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-device', 'pvpanic']
 
 
@@ -132,8 +138,9 @@ class LinuxGuest(Guest):
 
     def kernel(self):
         # Without the mitigations: the fastest Linux that this package can be.
-        return ['-kernel', self.bench.part('linux', 'kernel', 'vmlinuz'), '-initrd', self.bench.part('linux', 'echo.cpio'),
-                '-append', f'console=ttyS0 quiet panic=-1 net.ifnames=0 nokaslr mitigations=off bench.ip={GUEST}']
+        return ['-kernel', self.bench.part('linux', 'kernel', 'vmlinuz'),
+                '-initrd', self.bench.part('linux', 'echo.cpio'), '-append',
+                f'console=ttyS0 quiet panic=-1 net.ifnames=0 nokaslr mitigations=off bench.ip={GUEST}']
 
 
 def add_up(pairs):

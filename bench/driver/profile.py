@@ -11,8 +11,9 @@ CONNECTIONS, MESSAGE_BYTES, WARM_S, WINDOW_S = 64, 64, 1.0, 3.0
 
 def symbols(bench, path):
     with open(path, 'w', encoding='utf-8') as out:
-        for elf in (os.path.join(bench.build, 'bin', 'kernel.elf'), os.path.join(bench.build, 'apps', 'echo')):
-            done = subprocess.run(['nm', '--defined-only', elf], stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+        for elf in (os.path.join(bench.build, 'kernel.elf'), os.path.join(bench.build, 'apps', 'echo')):
+            done = subprocess.run(['nm', '--defined-only', elf], stdout=out, stderr=subprocess.PIPE, text=True,
+                                  check=False)
             if done.returncode:
                 raise Failure(f'nm: {done.stderr.strip()}')
 
@@ -23,7 +24,8 @@ def write(bench, path):
     with IxGuest(bench, plugin=[f'symbols={table}']) as guest:
         time.sleep(0.5)
         got = guest.load(CONNECTIONS, MESSAGE_BYTES, WARM_S, WINDOW_S)
-    each = sorted(((n / got['requests'], name) for name, n in got['counted']['functions'].items() if n), reverse=True)
+    functions = got['counted']['functions']
+    each = sorted(((n / got['requests'], name) for name, n in functions.items() if n), reverse=True)
     with open(path, 'w', encoding='utf-8') as f:
         f.write(f'{sum(v for v, _ in each):.1f} instructions per {MESSAGE_BYTES} B request, {CONNECTIONS} connections\n')
         for value, name in each:

@@ -14,7 +14,8 @@ class Results:
         self.work, self.rows = work, []
 
     def add(self, peer, metric, value, unit, **params):
-        self.rows.append({'work': self.work, 'params': params, 'peer': peer, 'metric': metric, 'value': value, 'unit': unit})
+        self.rows.append({'work': self.work, 'params': params, 'peer': peer, 'metric': metric, 'value': value,
+                          'unit': unit})
 
     def values(self, peer, metric, **params):
         return [r['value'] for r in self.rows if r['peer'] == peer and r['metric'] == metric

@@ -7,8 +7,9 @@ TAP = 'tap0'
 HOST, GUEST, PREFIX = '10.77.0.1', '10.77.0.2', 24
 MAC = '52:54:00:77:00:02'
 # Many short-lived connections from one address, and nothing remembered from one guest to the next.
-SYSCTLS = {'net.ipv4.ip_local_port_range': '1024 65535', 'net.ipv4.tcp_tw_reuse': '1', 'net.ipv4.tcp_no_metrics_save': '1',
-           'net.ipv4.tcp_max_tw_buckets': '20000', 'net.ipv6.conf.all.disable_ipv6': '1'}
+SYSCTLS = {'net.ipv4.ip_local_port_range': '1024 65535', 'net.ipv4.tcp_tw_reuse': '1',
+           'net.ipv4.tcp_no_metrics_save': '1', 'net.ipv4.tcp_max_tw_buckets': '20000',
+           'net.ipv6.conf.all.disable_ipv6': '1'}
 
 
 class Wire:
