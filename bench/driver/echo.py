@@ -102,8 +102,8 @@ def show(out):
         halts = [shown(v, 2) for v in both('halts_per_request', n)]
         stored = [shown(v) for v in both('bytes_stored_by_string_ops', n)]
         rows.append([str(n), shown(ix), shown(linux), ratio(ix, linux), shown(idle), *halts, *stored])
-    print_table('guest instructions per 64 B request, all of one vCPU (found nothing: part of ix, not taken off)',
-                ['connections', 'ix', 'linux', 'linux/ix', 'found nothing', 'halts ix', 'linux', 'rep bytes ix', 'linux'],
+    print_table('guest instructions per 64 B request, all of one vCPU (nothing: spent on polls that found nothing)',
+                ['connections', 'ix', 'linux', 'linux/ix', 'nothing', 'halts ix', 'linux', 'rep bytes ix', 'linux'],
                 rows)
 
     rows = [[name, *(shown(out.median('ix', 'instructions_per_request_in_stage', connections=n, stage=name), 1)
@@ -116,7 +116,7 @@ def show(out):
             values = [out.median(peer, 'vm_exits_per_request', connections=n, kind=k) for k in (*EXITS, 'all')]
             if values[0] is not None:
                 rows.append([f'{n} {peer}', *(shown(v, 3) for v in values)])
-    print_table('would-be VM exits per request (with every device access observed, which slows the guest about 3 times)',
+    print_table('would-be VM exits per request (all device accesses observed: 3 times slower)',
                 ['connections', *EXITS, 'all'], rows)
 
     rows = []

@@ -27,6 +27,6 @@ def write(bench, path):
     functions = got['counted']['functions']
     each = sorted(((n / got['requests'], name) for name, n in functions.items() if n), reverse=True)
     with open(path, 'w', encoding='utf-8') as f:
-        f.write(f'{sum(v for v, _ in each):.1f} instructions per {MESSAGE_BYTES} B request, {CONNECTIONS} connections\n')
+        f.write(f'{sum(v for v, _ in each):.1f} instructions per {MESSAGE_BYTES} B request, {CONNECTIONS} conns\n')
         for value, name in each:
             f.write(f'{value:10.2f}  {name}\n')
