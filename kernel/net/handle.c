@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The partition-wide table behind handles: generation, kind, owner, object. An index is masked before
- * use, a generation is never used twice for a slot within 2^32 lives, and only the owning core touches
- * a slot's line. Free slots move between a core and the common list in chunks, under a lock.
+ * use, a generation is never used twice for a slot within 2^32 lives, and only the owning core writes a
+ * slot. Any core may look at it meanwhile, with a handle that is shared or forged: when a life begins kind
+ * is written last, when it ends kind, then generation, then the rest; a look-up reads the generation
+ * before and after all else. Free slots move between a core and the common list in chunks, under a lock.
  */
 #include "kernel/net/handle.h"
 
@@ -123,9 +125,9 @@ static ix_handle_t handle_new(enum net_kind kind, void *object, uint32_t core)
 		return 0;
 	index = own_take();
 	slot = &handle_table.slots[index];
-	slot->kind = (uint16_t)kind;
 	slot->core = (uint16_t)core;
 	slot->object = object;
+	store_release(&slot->kind, (uint16_t)kind);
 	return (uint64_t)slot->generation << 32 | index;
 }
 
@@ -139,32 +141,42 @@ ix_handle_t handle_new_shared(enum net_kind kind, void *object)
 	return handle_new(kind, object, EVERY_CORE);
 }
 
-static struct slot *find(ix_handle_t handle)
+/* NULL unless @handle is alive and the calling core may use it; @kind and @object as of then. */
+static struct slot *find(ix_handle_t handle, enum net_kind *kind, void **object)
 {
 	struct slot *slot = &handle_table.slots[(uint32_t)handle & handle_table.mask];
+	uint32_t core;
 
-	if ((uint32_t)handle > handle_table.mask || slot->generation != handle >> 32 || slot->kind == NET_FREE)
+	/* Loads are not reordered by the processor [SDM 3A 8.2.2], nor volatile ones by the compiler. */
+	if ((uint32_t)handle > handle_table.mask || READ_ONCE(slot->generation) != handle >> 32)
 		return NULL;
-	if (slot->core != core_id() && slot->core != EVERY_CORE)
+	*kind = READ_ONCE(slot->kind);
+	core = READ_ONCE(slot->core);
+	*object = READ_ONCE(slot->object);
+	if (*kind == NET_FREE || (core != core_id() && core != EVERY_CORE) ||
+	    READ_ONCE(slot->generation) != handle >> 32)
 		return NULL;
 	return slot;
 }
 
 void *net_handle_find(ix_handle_t handle, enum net_kind kind)
 {
-	struct slot *slot = find(handle);
+	enum net_kind found;
+	void *object;
 
-	return slot && slot->kind == kind ? slot->object : NULL;
+	return find(handle, &found, &object) && found == kind ? object : NULL;
 }
 
 void net_handle_free(ix_handle_t handle)
 {
-	struct slot *slot = find(handle);
+	enum net_kind kind;
+	void *object;
+	struct slot *slot = find(handle, &kind, &object);
 
 	kassert(slot);
-	slot->kind = NET_FREE;
-	if (++slot->generation == 0)
-		slot->generation = 1;
+	WRITE_ONCE(slot->kind, NET_FREE);
+	WRITE_ONCE(slot->generation, slot->generation + 1 ? slot->generation + 1 : 1);
+	fence_compiler(); /* the next line writes where the object was */
 	own_push((uint32_t)(slot - handle_table.slots));
 	if (own.count > 2 * CHUNK)
 		give_back();
