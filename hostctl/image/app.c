@@ -147,7 +147,7 @@ void elf_symbols(const struct elf *e, struct blob *out)
 	}
 	if (s.list != NULL)
 		qsort(s.list, s.count, sizeof(*s.list), compare);
-	for (uint32_t i = 0; i < s.count; i++) /* one name an address is enough */
+	for (uint32_t i = 0; s.list != NULL && i < s.count; i++) /* one name an address is enough */
 		if (kept == 0 || s.list[kept - 1].va != s.list[i].va)
 			s.list[kept++] = s.list[i];
 	head[0] = kept;

@@ -35,6 +35,7 @@ struct builder {
 	uint64_t app_bytes;
 	struct part parts[IX_PARTS_MAX];
 	uint32_t part_count;
+	struct kernel_file k;
 	struct err *err;
 };
 
@@ -250,12 +251,15 @@ static int assemble(struct builder *b, struct blob *out, struct kernel_file *k)
 	return result;
 }
 
-static int build(struct builder *b, struct kernel_file *k, struct blob *out)
+static int build(struct builder *b, struct blob *out)
 {
+	struct kernel_file *k = &b->k;
+
 	struct blob *compiled;
 
 	if (find_manifest(b) != 0 || source_read(&b->source, b->manifest, b->err) != 0)
 		return -1;
+	/* The analyzer takes the write to parts[] for one over b->manifest. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	compiled = new_part(b, IX_PART_MANIFEST);
 	if (source_compile(b->source, b->manifest, compiled, b->err) != 0 || find_app(b) != 0 || take_app(b) != 0)
 		return -1;
@@ -278,29 +282,35 @@ static int build(struct builder *b, struct kernel_file *k, struct blob *out)
 	return assemble(b, out, k);
 }
 
+static void builder_free(struct builder *b)
+{
+	for (uint32_t i = 0; i < b->part_count; i++)
+		blob_fini(&b->parts[i].bytes);
+	blob_fini(&b->app);
+	blob_fini(&b->kernel);
+	source_free(b->source);
+	free(b->manifest);
+	free(b->app_path);
+	free(b);
+}
+
 int image_build(const struct image_source *from, struct blob *out, char **name, char **app, struct err *err)
 {
-	struct builder b = { .from = from, .err = err };
-	struct kernel_file *k = calloc(1, sizeof(*k));
+	struct builder *b = calloc(1, sizeof(*b));
 	int result;
 
 	memset(out, 0, sizeof(*out));
-	if (k == NULL)
+	if (b == NULL)
 		return err_set(err, STATUS_MACHINE, "out of memory");
-	result = build(&b, k, out);
+	b->from = from;
+	b->err = err;
+	result = build(b, out);
 	if (result != 0)
 		blob_fini(out);
 	if (result == 0 && name != NULL)
-		*name = strdup(b.source->name);
+		*name = strdup(b->source->name);
 	if (result == 0 && app != NULL)
-		*app = strdup(b.app_path);
-	for (uint32_t i = 0; i < b.part_count; i++)
-		blob_fini(&b.parts[i].bytes);
-	blob_fini(&b.app);
-	blob_fini(&b.kernel);
-	source_free(b.source);
-	free(b.manifest);
-	free(b.app_path);
-	free(k);
+		*app = strdup(b->app_path);
+	builder_free(b);
 	return result;
 }

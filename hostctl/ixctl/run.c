@@ -164,7 +164,8 @@ static int parse(struct run_words *w, int argc, char **argv, struct err *err)
 
 static bool is_source(const char *path)
 {
-	size_t n = strlen(path); /* NOLINT(clang-analyzer-core.NonNullParamChecker): parse() without an error has set it */
+	size_t n = strlen(
+		path); /* NOLINT(clang-analyzer-core.NonNullParamChecker): parse() without an error has set it */
 	struct stat st;
 
 	return (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) || (n > 5 && strcmp(path + n - 5, ".yaml") == 0);

@@ -157,18 +157,21 @@ static int add_user(struct command *c, struct machine *m, struct err *err)
 
 static int add_tap(struct command *c, struct machine *m, struct err *err)
 {
-	int fds[IX_CORES_MAX];
-	int n = tap_open(m->net_name, m->cpus, fds, err);
+	int *fds = c->argv.fds + c->argv.fd_count;
 	struct blob list = { 0 };
+	int n;
 
+	if (c->argv.fd_count + m->cpus > ARGV_FDS_MAX)
+		return err_set(err, STATUS_USAGE, "--cpus: too many for a tap");
+	n = tap_open(m->net_name, m->cpus, fds, err);
 	if (n < 0)
 		return -1;
+	c->argv.fd_count += (unsigned)n;
 	for (int i = 0; i < n; i++) {
 		char digits[16];
 
 		snprintf(digits, sizeof(digits), "%s%d", i == 0 ? "" : ":", fds[i]);
 		blob_add(&list, digits, strlen(digits));
-		argv_add_fd(&c->argv, fds[i]);
 	}
 	c->queues = (unsigned)n;
 	if (c->queues < m->cpus)

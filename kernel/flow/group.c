@@ -33,6 +33,8 @@ static int deal_groups(const uint8_t key[40])
 	bool is_rss = nic_info()->offloads & NIC_RSS;
 	struct nic_steering s;
 
+	if (!f->pairs)
+		return KERR_INVALID;
 	f->mode = FLOW_HASH;
 	if (f->cores == 1)
 		f->mode = FLOW_ONE;
