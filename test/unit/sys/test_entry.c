@@ -19,7 +19,7 @@ static void test_console(void **state)
 	(void)state;
 	check_console("hello\tworld\n", 12, "hello\tworld\n");
 	check_console("\x1b[31mred", 8, "?[31mred");
-	check_console("a\rb\bc\x07\x00\x7f", 9, "a?b?c????" + 0);
+	check_console("a\rb\bc\x07\x00\x7f", 9, "a?b?c????");
 	check_console("caf\xc3\xa9 \xe2\x82\xac", 9, "caf\xc3\xa9 \xe2\x82\xac");
 	check_console("\x9b[31m", 5, "?[31m");         /* CSI as one byte */
 	check_console("\xc2\x9b[31m", 6, "\xc2?[31m"); /* CSI as UTF-8 */
