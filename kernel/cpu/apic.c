@@ -10,6 +10,8 @@
 #include "kernel/mem/map.h"
 
 #define XAPIC_PA 0xfee00000ull
+#define PIC1_MASK 0x21
+#define PIC2_MASK 0xa1
 /* Offsets in the memory-mapped page; the MSR of a register is 0x800 + offset / 16. */
 #define APIC_ID 0x20
 #define APIC_EOI 0xb0
@@ -57,6 +59,9 @@ void apic_core_init(void)
 
 		x2apic = id1.c >> 21 & 1;
 		has_deadline = id1.c >> 24 & 1;
+		/* SeaBIOS leaves the 8259s open: their timer would come in as vector 8. */
+		cpu_out8(PIC1_MASK, 0xff);
+		cpu_out8(PIC2_MASK, 0xff);
 		if (!x2apic) {
 			xapic = map_device(XAPIC_PA, PAGE_BYTES);
 			kassert(xapic);
