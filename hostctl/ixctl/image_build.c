@@ -52,8 +52,8 @@ static void tell(const struct build_words *w, const char *path, const struct ima
 	json_t *all;
 
 	if (!w->is_json) {
-		printf("%s: %s %s, %zu bytes, needs %u MiB\n", path, image->name, image->version, image->file.bytes,
-		       image->m.memory_mib);
+		printf("%s: %s %s, %zu bytes, for a guest of %u MiB\n", path, image->name, image->version,
+		       image->file.bytes, image->m.memory_mib);
 		return;
 	}
 	all = image_describe(image);
