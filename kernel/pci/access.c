@@ -12,16 +12,15 @@
 #define PORT_SPACE 256u
 #define ECAM_BUS_BYTES 0x100000ull
 
-static volatile uint8_t *ecam; /* NULL: ports */
+static pa_t ecam_pa; /* 0: ports */
 static uint8_t ecam_last_bus;
+static volatile uint8_t *ecam_buses[256]; /* mapped when first looked at: few of them exist */
 
-uint8_t access_init(pa_t ecam_pa, uint8_t last_bus)
+uint8_t access_init(pa_t pa, uint8_t last_bus)
 {
-	ecam = NULL;
+	ecam_pa = pa;
 	ecam_last_bus = last_bus;
-	if (ecam_pa)
-		ecam = map_device(ecam_pa, (last_bus + 1ull) * ECAM_BUS_BYTES);
-	return ecam ? last_bus : 255;
+	return pa ? last_bus : 255;
 }
 
 /* NULL where the window does not reach: such a function is absent. */
@@ -29,7 +28,11 @@ static volatile uint8_t *ecam_at(const struct pci_dev *d, uint16_t off)
 {
 	if (d->bus > ecam_last_bus || off >= PAGE_BYTES)
 		return NULL;
-	return ecam + ((uint32_t)d->bus << 20 | (uint32_t)(d->dev & 31) << 15 | (uint32_t)(d->fn & 7) << 12 | off);
+	if (!ecam_buses[d->bus])
+		ecam_buses[d->bus] = map_device(ecam_pa + d->bus * ECAM_BUS_BYTES, ECAM_BUS_BYTES);
+	if (!ecam_buses[d->bus])
+		return NULL;
+	return ecam_buses[d->bus] + ((uint32_t)(d->dev & 31) << 15 | (uint32_t)(d->fn & 7) << 12 | off);
 }
 
 /* Point the data port at the word that holds @off. False beyond what ports can reach. */
@@ -44,7 +47,7 @@ static bool port_select(const struct pci_dev *d, uint16_t off)
 
 uint32_t pci_read32(const struct pci_dev *d, uint16_t off)
 {
-	if (ecam) {
+	if (ecam_pa) {
 		volatile uint8_t *at = ecam_at(d, off & 0xfffcu);
 
 		return at ? *(volatile uint32_t *)at : UINT32_MAX;
@@ -64,7 +67,7 @@ uint8_t pci_read8(const struct pci_dev *d, uint16_t off)
 
 void pci_write32(const struct pci_dev *d, uint16_t off, uint32_t v)
 {
-	if (ecam) {
+	if (ecam_pa) {
 		volatile uint8_t *at = ecam_at(d, off & 0xfffcu);
 
 		if (at)
@@ -77,7 +80,7 @@ void pci_write32(const struct pci_dev *d, uint16_t off, uint32_t v)
 /* Two bytes really: the other half of a word may have bits that are cleared by writing them. */
 void pci_write16(const struct pci_dev *d, uint16_t off, uint16_t v)
 {
-	if (ecam) {
+	if (ecam_pa) {
 		volatile uint8_t *at = ecam_at(d, off & 0xfffeu);
 
 		if (at)
