@@ -231,7 +231,7 @@ int verb_run(int argc, char **argv, struct err *err)
 	result = parse(w, argc, argv, err);
 	if (result == 0 && w->wants_help) {
 		help_print("run");
-	} else if (result == 0 && open_image(w, err) == 0 && check_fit(w, err) == 0) {
+	} else if (result == 0 && w->target != NULL && open_image(w, err) == 0 && check_fit(w, err) == 0) {
 		w->m.image = w->image;
 		w->m.app = w->app;
 		w->m.kernel = w->kernel;
