@@ -49,6 +49,7 @@ const struct schema_key schema_keys[] = {
 	{ .name = "cores", .kind = SCHEMA_GROUP, .doc = "how many virtual CPUs it may have" },
 	{ .name = "cores.min",
 	  .kind = SCHEMA_NUMBER,
+	  .is_override = true,
 	  .min = 1,
 	  .max = IX_CORES_MAX,
 	  .at = AT(m.cores_min),

@@ -196,10 +196,10 @@ static int check_fit(struct run_words *w, struct err *err)
 			return -1;
 	if (w->m.cpus == 0)
 		w->m.cpus = m.cores_min;
-	if (w->m.cpus < w->image->m.cores_min || w->m.cpus > m.cores_max)
+	if (w->m.cpus < m.cores_min || w->m.cpus > m.cores_max)
 		return err_set(err, STATUS_USAGE,
 			       "--cpus: %s takes %u..%u (its manifest's cores.min and cores.max), got %u",
-			       w->image->name, w->image->m.cores_min, m.cores_max, w->m.cpus);
+			       w->image->name, m.cores_min, m.cores_max, w->m.cpus);
 	if (w->m.memory_mib == 0)
 		w->m.memory_mib = m.memory_mib;
 	image_budget(&budget, &m, w->m.cpus, w->image->end_pa, w->image->app_bytes);

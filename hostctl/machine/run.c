@@ -40,7 +40,7 @@ struct run {
 static void ask_to_end(struct run *r)
 {
 	r->facts.stops++;
-	if (r->facts.stops == 1 && !r->qmp.is_closed)
+	if (r->facts.stops == 1 && r->is_started && !r->qmp.is_closed)
 		qmp_send(&r->qmp, "quit");
 	else
 		kill(r->pid, SIGKILL);

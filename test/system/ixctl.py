@@ -339,6 +339,37 @@ def test_stop(lab):
         wait_gone(qemu[0])
 
 
+def test_stop_unstarted(lab):
+    """QEMU waits for the switch and would not listen to us."""
+    image = lab.image('hang', READY + fixture.HALT)
+    with subprocess.Popen([lab.ixctl, 'run', image, '--net', 'vhost-user=switch.sock'], cwd=lab.folder,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        line = process.stderr.readline()
+        while line and 'QEMU waiting for connection' not in line:
+            line = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        finally:
+            process.kill()
+    if process.returncode != INTERRUPTED or os.path.exists(lab.path('switch.sock')):
+        raise Wrong(f'status {process.returncode}, files {os.listdir(lab.folder)}')
+
+
+def test_nobody_reads(lab):
+    image = lab.image('hang', READY * 20 + fixture.say('more\n') * 20 + fixture.HALT)
+    read, write = os.pipe()
+    os.close(read)
+    with subprocess.Popen([lab.ixctl, 'run', image], cwd=lab.folder, stdout=write, stderr=subprocess.DEVNULL) as process:
+        os.close(write)
+        try:
+            process.wait(10)
+        finally:
+            process.kill()
+    if process.returncode != INTERRUPTED:
+        raise Wrong(f'status {process.returncode}')
+
+
 def test_gdb(lab):
     image = lab.image('end', READY + fixture.finish(0))
     runtime = lab.path('runtime')
