@@ -9,10 +9,9 @@
 #include "kernel/net/handle.h"
 
 #include "kernel/base/assert.h"
+#include "kernel/base/err.h"
 #include "kernel/base/lock.h"
 #include "kernel/mem/mem.h"
-
-#include "kernel/base/err.h"
 
 #define OTHERS 8192u /* handles beside connections: timers, listeners, sockets */
 #define CHUNK 64u    /* slots exchanged at once */
@@ -180,4 +179,14 @@ void net_handle_free(ix_handle_t handle)
 	own_push((uint32_t)(slot - handle_table.slots));
 	if (own.count > 2 * CHUNK)
 		give_back();
+}
+
+void handle_each(enum net_kind kind, void (*fn)(void *object))
+{
+	for (uint32_t i = 1; i < handle_table.limit; i++) {
+		struct slot *slot = &handle_table.slots[i];
+
+		if (slot->kind == kind && slot->core == core_id())
+			fn(slot->object);
+	}
 }

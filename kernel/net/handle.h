@@ -11,3 +11,6 @@ ix_handle_t handle_new_shared(enum net_kind kind, void *object);
 
 /** handle_has_room() - whether net_handle_new() would succeed now. */
 bool handle_has_room(void);
+
+/** handle_each() - call @fn for the object of every handle of @kind that the calling core owns; @fn may free it. */
+void handle_each(enum net_kind kind, void (*fn)(void *object));

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen and udp_bind are partition-wide: one entry in a shared table, under a lock, announced by
+ * net_shared.epoch. Each core reads that word once a turn and then creates or closes its own lwIP
+ * listeners; cores that start later do so with their first turn.
+ */
+#include "kernel/net/binding.h"
+
+#include "kernel/abi/status.h"
+#include "kernel/base/err.h"
+#include "kernel/base/lock.h"
+#include "kernel/mem/mem.h"
+#include "kernel/net/endpoint.h"
+#include "kernel/net/handle.h"
+#include "kernel/net/udp.h"
+
+#define PORTS 65536u
+
+struct net_shared net_shared;
+
+static struct binding_table {
+	struct lock lock;
+	struct binding entries[NET_BINDINGS_MAX];
+	uint8_t *by_port[2]; /* protocol, port: index + 1, 0: nobody's */
+} table;
+
+int binding_init(void)
+{
+	for (unsigned i = 0; i < ARRAY_COUNT(table.by_port); i++) {
+		table.by_port[i] = mem_boot_alloc(PORTS, CACHE_LINE);
+		if (!table.by_port[i])
+			return KERR_NO_MEMORY;
+	}
+	return 0;
+}
+
+void binding_announce(void)
+{
+	__atomic_fetch_add(&net_shared.epoch, 1, __ATOMIC_RELEASE);
+}
+
+static bool is_free(const struct binding *b)
+{
+	return !(load_acquire(&b->generation) & 1);
+}
+
+static int take(enum binding_protocol protocol, const struct binding *wanted, ix_handle_t *handle)
+{
+	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++) {
+		struct binding *b = &table.entries[i];
+
+		if (!is_free(b))
+			continue;
+		*handle = handle_new_shared(protocol == BINDING_TCP ? NET_LISTENER : NET_UDP, b);
+		if (!*handle)
+			return IX_NO_MEMORY;
+		b->protocol = (uint8_t)protocol;
+		b->port = wanted->port;
+		b->address = wanted->address;
+		b->cookie = wanted->cookie;
+		b->handle = *handle;
+		store_release(&b->generation, b->generation + 1);
+		store_release(&table.by_port[protocol][b->port], (uint8_t)(i + 1));
+		return IX_OK;
+	}
+	return IX_NO_MEMORY;
+}
+
+int binding_new(enum binding_protocol protocol, const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle)
+{
+	struct binding wanted = { .port = local->port, .cookie = cookie };
+	int status;
+
+	if (!endpoint_ip4(local, &wanted.address) || (wanted.address && wanted.address != net_shared.address))
+		return IX_UNREACHABLE;
+	if (wanted.port == 0)
+		return IX_BAD_CALL;
+	lock_take(&table.lock);
+	status = table.by_port[protocol][wanted.port] ? IX_IN_USE : take(protocol, &wanted, handle);
+	lock_give(&table.lock);
+	if (status == IX_OK)
+		binding_announce();
+	return status;
+}
+
+static void release(struct binding *b)
+{
+	store_release(&table.by_port[b->protocol][b->port], 0);
+	net_handle_free(b->handle);
+	store_release(&b->generation, b->generation + 1);
+}
+
+int binding_free(enum binding_protocol protocol, ix_handle_t handle)
+{
+	struct binding *b;
+
+	lock_take(&table.lock);
+	b = binding_of(protocol, handle);
+	if (b)
+		release(b);
+	lock_give(&table.lock);
+	if (!b)
+		return IX_BAD_HANDLE;
+	binding_announce();
+	return IX_OK;
+}
+
+void binding_free_all(void)
+{
+	lock_take(&table.lock);
+	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++)
+		if (!is_free(&table.entries[i]))
+			release(&table.entries[i]);
+	lock_give(&table.lock);
+	binding_announce();
+}
+
+struct binding *binding_find(enum binding_protocol protocol, uint16_t port)
+{
+	unsigned index = load_acquire(&table.by_port[protocol][port]);
+
+	return index ? &table.entries[index - 1] : NULL;
+}
+
+struct binding *binding_of(enum binding_protocol protocol, ix_handle_t handle)
+{
+	return net_handle_find(handle, protocol == BINDING_TCP ? NET_LISTENER : NET_UDP);
+}
+
+unsigned binding_index(const struct binding *b)
+{
+	return (unsigned)(b - table.entries);
+}
+
+struct binding *binding_at(unsigned index)
+{
+	return &table.entries[index];
+}
+
+/* Half-open connections name their listener, and lwIP would not find them: its lists are empty. */
+static void abort_half_open(const struct tcp_pcb *listener)
+{
+	struct list *node = net_self.half_open.next;
+
+	while (node != &net_self.half_open) {
+		struct conn *c = CONTAINER_OF(node, struct conn, half_open);
+
+		node = node->next;
+		if ((const struct tcp_pcb *)pcb_of(c)->listener == listener)
+			conn_abort(c, IX_DEAD_ABORTED);
+	}
+}
+
+static void close_listener(unsigned i)
+{
+	struct tcp_pcb *listener = net_self.listeners[i];
+
+	if (!listener)
+		return;
+	abort_half_open(listener);
+	tcp_close(listener);
+	net_self.listeners[i] = NULL;
+}
+
+static void open_listener(unsigned i)
+{
+	struct binding *b = &table.entries[i];
+	struct tcp_pcb *pcb = tcp_new(), *listener;
+	ip_addr_t address;
+
+	if (!pcb)
+		return; /* another try with the next change */
+	ip4_addr_set_u32(&address, b->address);
+	tcp_ext_arg_set(pcb, net_self.ext_id, NULL);
+	tcp_ext_arg_set_callbacks(pcb, net_self.ext_id, &conn_ext_callbacks);
+	listener = tcp_bind(pcb, &address, b->port) == ERR_OK ? tcp_listen(pcb) : NULL;
+	if (!listener) {
+		tcp_abort(pcb);
+		return;
+	}
+	tcp_arg(listener, b);
+	tcp_accept(listener, tcp_in_accept);
+	net_self.listeners[i] = listener;
+}
+
+void binding_sync(void)
+{
+	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++) {
+		struct binding *b = &table.entries[i];
+		uint32_t generation = load_acquire(&b->generation);
+
+		if (generation == net_self.listener_generation[i])
+			continue;
+		net_self.listener_generation[i] = generation;
+		close_listener(i);
+		udp_socket_reset(i);
+		if ((generation & 1) && b->protocol == BINDING_TCP)
+			open_listener(i);
+	}
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What the partition listens on: one table for all cores, which each repeats for itself. Private to kernel/net. */
+#pragma once
+#include "kernel/net/core.h"
+
+enum binding_protocol { BINDING_TCP = 0, BINDING_UDP = 1 };
+
+struct binding {
+	uint32_t generation; /* grows when it is taken and when it is freed; even: free */
+	uint8_t protocol;    /* enum binding_protocol */
+	uint16_t port;       /* host order */
+	be32_t address;      /* 0: any */
+	uint64_t cookie;
+	ix_handle_t handle;
+};
+
+int binding_init(void);
+/** binding_new() - IX_OK, IX_IN_USE, IX_BAD_CALL (not an address of ours), IX_NO_MEMORY. */
+int binding_new(enum binding_protocol protocol, const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle);
+/** binding_free() - IX_OK or IX_BAD_HANDLE. */
+int binding_free(enum binding_protocol protocol, ix_handle_t handle);
+/** binding_free_all() - partition end; by any core, again by the others without effect. */
+void binding_free_all(void);
+/** binding_find() - whose port @port (host order) is; NULL if nobody's. */
+struct binding *binding_find(enum binding_protocol protocol, uint16_t port);
+/** binding_of() - by handle. binding_index() - its place in per-core tables. */
+struct binding *binding_of(enum binding_protocol protocol, ix_handle_t handle);
+unsigned binding_index(const struct binding *b);
+struct binding *binding_at(unsigned index);
+/** binding_sync() - make this core's lwIP listeners agree with the table. */
+void binding_sync(void);
+/** binding_announce() - other cores shall look at net_shared. Under no lock. */
+void binding_announce(void);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long a connection's memory lives. lwIP, ring 3 (its handle), a queue of this core and the device
+ * may each still need the block; the last one to let go frees it. The handle goes when IX_EV_DEAD has
+ * been written, never before.
+ */
+#include "kernel/abi/status.h"
+#include "kernel/base/bytes.h"
+#include "kernel/mem/mem.h"
+#include "kernel/net/core.h"
+#include "kernel/net/demux.h"
+#include "kernel/net/binding.h"
+#include "kernel/net/output.h"
+
+#define OOSEQ_BUDGET 16u /* one in so many receive buffers may wait out of order, all connections of a core together */
+
+PERCORE struct net_core net_self;
+
+/* ---- queues ---- */
+void conn_mark(struct conn *c)
+{
+	QUEUE_PUSH(&net_self.dirty, c, dirty_next, CONN_ON_DIRTY);
+}
+
+void conn_touch(struct conn *c)
+{
+	QUEUE_PUSH(&net_self.out, c, out_next, CONN_ON_OUT);
+}
+
+static struct conn *queue_take(struct conn_queue *queue, struct conn *next, unsigned flag)
+{
+	struct conn *c = queue->head;
+
+	queue->head = next;
+	if (!next)
+		queue->tail = NULL;
+	c->flags &= ~flag;
+	return c;
+}
+
+struct conn *conn_take_dirty(void)
+{
+	struct conn *c = net_self.dirty.head;
+
+	return c ? queue_take(&net_self.dirty, c->dirty_next, CONN_ON_DIRTY) : NULL;
+}
+
+struct conn *conn_take_out(void)
+{
+	struct conn *c = net_self.out.head;
+
+	return c ? queue_take(&net_self.out, c->out_next, CONN_ON_OUT) : NULL;
+}
+
+struct conn *conn_take_delack(void)
+{
+	struct conn *c = net_self.delack.head;
+
+	return c ? queue_take(&net_self.delack, c->delack_next, CONN_ON_DELACK) : NULL;
+}
+
+/* ---- life ---- */
+static bool is_needed(const struct conn *c)
+{
+	return c->handle || (c->flags & CONN_ON_ANY) || c->busy[0] || c->busy[1];
+}
+
+void conn_free_if_done(struct conn *c)
+{
+	if (!(c->flags & CONN_GONE) || is_needed(c))
+		return;
+	tcp_out_drop(c);
+	conn_drop_rx(c, false);
+	mem_free(pcb_of(c));
+}
+
+static void half_open_leave(struct conn *c)
+{
+	if (!(c->flags & CONN_HALF_OPEN))
+		return;
+	c->flags &= ~CONN_HALF_OPEN;
+	list_remove(&c->half_open);
+	net_self.half_open_count--;
+}
+
+/* lwIP frees its part right after this; what it has queued is freed already. */
+static void on_destroy(u8_t id, void *data)
+{
+	struct conn *c = data;
+
+	(void)id;
+	if (!c)
+		return; /* never got as far as conn_init() */
+	demux_remove(c);
+	time_cancel(&c->timer);
+	half_open_leave(c);
+	net_self.ooseq_count -= c->ooseq_held;
+	c->ooseq_held = 0;
+	list_remove(&c->ooseq);
+	c->flags |= CONN_GONE;
+	net_self.stats.connections--;
+	if (c->flags & CONN_CLOSING)
+		conn_end(c);
+	if (is_needed(c)) {
+		net_self.keep = pcb_of(c);
+		return;
+	}
+	tcp_out_drop(c);
+	conn_drop_rx(c, false);
+}
+
+static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *listener, struct tcp_pcb *pcb)
+{
+	struct conn *c = conn_of(pcb);
+	const struct binding *b = listener->callback_arg;
+
+	(void)id;
+	conn_init(pcb);
+	if (b->port != listener->local_port)
+		return ERR_VAL; /* just freed by another core; this one follows in its next turn */
+	c->cookie = b->cookie;
+	c->flags |= CONN_HALF_OPEN;
+	list_add_tail(&net_self.half_open, &c->half_open);
+	net_self.half_open_count++;
+	return ERR_OK;
+}
+
+const struct tcp_ext_arg_callbacks conn_ext_callbacks = { on_destroy, on_passive_open };
+
+void conn_init(struct tcp_pcb *pcb)
+{
+	struct conn *c = conn_of(pcb);
+
+	memset(c, 0, sizeof(*c));
+	list_init(&c->ooseq);
+	list_init(&c->half_open);
+	c->refs_tail = &c->refs;
+	timers_init(c);
+	tcp_arg(pcb, c);
+	tcp_recv(pcb, tcp_in_recv);
+	tcp_sent(pcb, tcp_in_sent);
+	tcp_err(pcb, tcp_in_err);
+	tcp_nagle_disable(pcb);
+	tcp_ext_arg_set(pcb, net_self.ext_id, c);
+	/* lwIP does not hand them down from the listener. */
+	tcp_ext_arg_set_callbacks(pcb, net_self.ext_id, &conn_ext_callbacks);
+	net_self.stats.connections++;
+}
+
+struct conn *conn_find(ix_handle_t handle)
+{
+	struct conn *c = net_handle_find(handle, NET_CONNECTION);
+
+	return c && !(c->flags & CONN_KNOCK) ? c : NULL; /* not before ring 3 was told of it */
+}
+
+void conn_established(struct conn *c, unsigned event)
+{
+	half_open_leave(c);
+	c->flags |= event;
+	conn_mark(c);
+}
+
+/* ---- the end ---- */
+void conn_end(struct conn *c)
+{
+	if ((c->flags & CONN_DEAD) || !c->handle)
+		return;
+	if (c->flags & CONN_KNOCK) { /* ring 3 has never heard of it */
+		c->flags &= ~CONN_KNOCK;
+		net_handle_free(c->handle);
+		c->handle = 0;
+		return;
+	}
+	c->flags |= CONN_DEAD;
+	if (!c->busy[0] && !c->busy[1])
+		conn_mark(c); /* else when the device has given back what it has of ring 3 */
+}
+
+void conn_told_dead(struct conn *c)
+{
+	conn_drop_rx(c, true);
+	net_handle_free(c->handle);
+	c->handle = 0;
+	c->flags &= ~CONN_DEAD;
+	conn_free_if_done(c);
+}
+
+void conn_check_over(struct conn *c)
+{
+	enum tcp_state state = pcb_of(c)->state;
+
+	if ((state == FIN_WAIT_2 || state == TIME_WAIT) && c->released == c->queued)
+		conn_end(c);
+}
+
+void conn_abort(struct conn *c, unsigned reason)
+{
+	if (!c->reason)
+		c->reason = (uint8_t)reason;
+	if (c->flags & CONN_GONE)
+		conn_end(c);
+	else
+		tcp_abort(pcb_of(c));
+}
+
+void tcp_in_err(void *arg, err_t err)
+{
+	struct conn *c = arg;
+
+	if (err == ERR_CLSD)
+		return; /* both directions are done; ring 3 still has to close its handle */
+	if (!c->reason && err == ERR_RST)
+		c->reason = pcb_of(c)->state == SYN_SENT ? IX_DEAD_REFUSED : IX_DEAD_RESET;
+	if (!c->reason)
+		c->reason = IX_DEAD_ABORTED;
+	conn_end(c);
+	conn_free_if_done(c); /* after a reset lwIP still has it, after an abort not */
+}
+
+void conn_drop_rx(struct conn *c, bool grace)
+{
+	struct buf *b = c->rx_head;
+
+	while (b) {
+		struct rx_buf *x = rx_of(b);
+		struct buf *next = x->next;
+
+		x->owner = NULL;
+		if (grace) {
+			x->next = net_self.grace_bufs;
+			net_self.grace_bufs = b;
+		} else {
+			rx_put(b);
+		}
+		b = next;
+	}
+	c->rx_head = c->rx_tail = c->rx_tell = NULL;
+	c->rx_held = c->rx_untold = c->rx_lent = 0;
+}
+
+/* ---- after each segment ---- */
+static void account_ooseq(struct conn *c)
+{
+	const struct tcp_seg *seg;
+	unsigned held = 0;
+
+	for (seg = pcb_of(c)->ooseq; seg; seg = seg->next)
+		held += pbuf_clen(seg->p);
+	net_self.ooseq_count += held - c->ooseq_held;
+	if (!held)
+		list_remove(&c->ooseq);
+	else if (!c->ooseq_held)
+		list_add_tail(&net_self.ooseq, &c->ooseq);
+	c->ooseq_held = held;
+	while (net_self.ooseq_count > buf_total() / OOSEQ_BUDGET) {
+		struct conn *oldest = CONTAINER_OF(net_self.ooseq.next, struct conn, ooseq);
+
+		tcp_free_ooseq(pcb_of(oldest));
+		net_self.ooseq_count -= oldest->ooseq_held;
+		oldest->ooseq_held = 0;
+		list_remove(&oldest->ooseq);
+	}
+}
+
+void conn_after(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+
+	timers_post(c);
+	if ((pcb->flags & TF_ACK_DELAY) && !(c->flags & CONN_ON_DELACK)) {
+		c->delack_ms = net_self.now_ms;
+		QUEUE_PUSH(&net_self.delack, c, delack_next, CONN_ON_DELACK);
+	}
+	if (unlikely(pcb->ooseq || c->ooseq_held))
+		account_ooseq(c);
+	if (unlikely(c->flags & CONN_CLOSING))
+		conn_check_over(c);
+	if (unlikely(net_self.is_sending_blocked))
+		conn_touch(c);
+}

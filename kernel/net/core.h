@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a core knows of its connections. struct conn stands right behind lwIP's pcb in the same block, so
+ * finding the pcb is finding the connection; struct net_core lies in the window, one a core, next to
+ * lwIP's own data. Private to kernel/net.
+ */
+#pragma once
+#include "kernel/base/assert.h"
+#include "kernel/net/lwip.h"
+#include "kernel/net/net.h"
+#include "kernel/time/time.h"
+
+#define NET_BINDINGS_MAX 64u
+#define CONN_HELD_MAX (64u + TCP_WND / BUF_BYTES) /* receive buffers a connection may hold */
+#define CONN_HELD_FREE 4u                         /* so many may hold short payloads, the rest is packed */
+#define DEFAULT_TTL 64u
+
+/* What kernel/net keeps with a receive buffer, in struct buf.net. */
+struct rx_buf {
+	struct pbuf_custom pbuf;
+	void *owner;        /* struct conn or struct udp_socket it is queued for or lent to, else NULL */
+	struct buf *next;   /* in the owner's queue */
+	uint16_t start;     /* first payload byte in the buffer */
+	uint16_t len;       /* payload bytes */
+	uint16_t told;      /* of them, announced to ring 3 */
+	uint16_t done;      /* of them, given back by ring 3 */
+	uint32_t refs;      /* the queue, and each range of it that is being sent */
+	uint32_t is_packed; /* filled by copying: more may be appended while it is the last of its queue */
+};
+_Static_assert(sizeof(struct rx_buf) <= BUF_NET_WORDS * sizeof(uint64_t), "fits in struct buf");
+
+static inline struct rx_buf *rx_of(struct buf *b)
+{
+	return (struct rx_buf *)(void *)b->net;
+}
+static inline struct buf *buf_of_pbuf(struct pbuf *p)
+{
+	return CONTAINER_OF(p, struct buf, net);
+}
+
+/* A range of a lent buffer that is queued for sending. */
+struct out_ref {
+	struct out_ref *next;
+	struct buf *buf;
+	uint32_t end; /* position in the stream behind it, as conn.queued counts */
+};
+
+enum conn_flag {
+	CONN_KNOCK = 0x1,       /* pending event: knock */
+	CONN_CONNECTED = 0x2,   /* pending event: connected */
+	CONN_EOF = 0x4,         /* pending event: peer's FIN */
+	CONN_DEAD = 0x8,        /* pending event: the last one */
+	CONN_ACCEPTED = 0x10,   /* ring 3 has given a cookie: events may go out */
+	CONN_CLOSING = 0x20,    /* ring 3 has closed, rejected or aborted it */
+	CONN_SHUT = 0x40,       /* no more to send */
+	CONN_GONE = 0x80,       /* lwIP has freed its part */
+	CONN_HALF_OPEN = 0x100, /* passive, not yet acknowledged */
+	CONN_RECOVER = 0x200,   /* in fast recovery up to conn.recover */
+	CONN_GRACE = 0x400,     /* waits for the device to give back the frames of one parity */
+	CONN_HASHED = 0x800,    /* in the demultiplexer */
+	CONN_ON_DIRTY = 0x1000, /* in the queue of that name */
+	CONN_ON_OUT = 0x2000,
+	CONN_ON_DELACK = 0x4000,
+	CONN_ON_ANY = 0x7000,
+};
+
+struct conn {
+	/* timers.c */
+	struct time_node timer;
+	uint64_t deadline;   /* what is wanted, in ticks; the node may be armed earlier */
+	uint64_t rto_at;     /* retransmission or probe due, in ticks */
+	uint32_t stalled_ms; /* since when nothing was acknowledged, or the connection was begun */
+	uint32_t heard_ms;   /* last segment from the peer */
+	uint16_t rto_floor_ms;
+	uint8_t reason; /* enum ix_dead, 0: not known yet */
+	uint8_t epoch;  /* parity of frames given to the device */
+	/* events.c */
+	uint32_t flags;     /* enum conn_flag */
+	ix_handle_t handle; /* 0: ring 3 does not know it (yet, or no more) */
+	uint64_t cookie;
+	struct conn *dirty_next, *out_next, *delack_next;
+	uint32_t delack_ms;
+	/* tcp_in.c */
+	uint32_t hash;
+	struct buf *rx_head, *rx_tail;
+	struct buf *rx_tell;   /* first one with bytes not announced */
+	uint32_t rx_held;      /* buffers in the queue */
+	uint32_t rx_untold;    /* bytes not announced */
+	uint32_t rx_lent;      /* bytes announced and not given back */
+	uint32_t recved;       /* bytes given back that the window does not know of yet */
+	uint32_t ooseq_held;   /* pbufs in lwIP's out-of-order queue */
+	uint32_t recover;      /* sequence number that ends fast recovery */
+	struct list ooseq;     /* in net_core.ooseq while ooseq_held */
+	struct list half_open; /* in net_core.half_open */
+	/* tcp_out.c: positions in the stream, modulo 2^32 */
+	uint32_t queued, acked, released, reported;
+	uint32_t grace_mark; /* released becomes this when CONN_GRACE ends */
+	uint16_t busy[2];    /* frames over memory of ring 3 that the device has, by parity */
+	struct out_ref *refs, **refs_tail;
+	/* output.c */
+	uint32_t l2_version; /* of the neighbour table that l2 was read from, 0: not read */
+	uint8_t l2[14];
+};
+
+#define PCB_BYTES LWIP_MEM_ALIGN_SIZE(sizeof(struct tcp_pcb))
+
+static inline struct conn *conn_of(struct tcp_pcb *pcb)
+{
+	return (struct conn *)(void *)((char *)pcb + PCB_BYTES);
+}
+static inline struct tcp_pcb *pcb_of(struct conn *c)
+{
+	return (struct tcp_pcb *)(void *)((char *)c - PCB_BYTES);
+}
+
+/* A queue of connections linked by one of their *_next fields. */
+struct conn_queue {
+	struct conn *head, *tail;
+};
+
+struct net_core {
+	struct netif netif;
+	uint32_t now_ms; /* as tcp_ticks */
+	uint64_t now_tick;
+	struct conn *tx_conn;     /* whose segments lwIP is sending */
+	struct tcp_pcb *keep;     /* block that lwIP is about to free and struct conn still needs */
+	struct conn_queue dirty;  /* with events to write */
+	struct conn_queue out;    /* with something to send or to acknowledge */
+	struct conn_queue delack; /* with a delayed acknowledgement, oldest first */
+	struct buf *grace_bufs;   /* lent to connections whose end ring 3 has just been told */
+	struct list half_open;
+	uint32_t half_open_count;
+	struct list ooseq; /* connections with out-of-order data, oldest first */
+	uint32_t ooseq_count;
+	uint64_t udp_dirty;  /* bit: socket with datagrams to announce */
+	uint32_t epoch_seen; /* of net_shared.epoch */
+	uint32_t tx_refs;    /* frames over memory of ring 3 that the device has */
+	uint32_t rst_tokens, ack_tokens;
+	uint32_t token_ms; /* when they were filled up */
+	uint32_t down_ms;
+	bool is_down;            /* no partition: connection requests are dropped, not refused */
+	bool is_low;             /* on receive buffers, as this batch began: data waits */
+	bool is_sending_blocked; /* the transmit queue was full in this turn */
+	uint8_t timer_shadow;    /* lwIP's private tcp_timer_ctr: both move only in timers.c */
+	uint8_t ext_id;          /* of lwIP's extension argument */
+	struct time_node tick;   /* delayed acknowledgements, blocked output, device's debts */
+	struct tcp_pcb *listeners[NET_BINDINGS_MAX];
+	uint32_t listener_generation[NET_BINDINGS_MAX];
+	struct net_stats stats;
+};
+
+extern PERCORE struct net_core net_self;
+
+/* What all cores share; written rarely, by the boot core or under the lock, and announced by epoch. */
+struct net_shared {
+	uint32_t epoch; /* grows with each change of the rest or of the bindings; read once a turn by all */
+	be32_t address; /* ours, 0: none yet */
+	be32_t mask;
+	be32_t gateway; /* 0: none */
+	uint16_t rto_floor_ms;
+	uint16_t mtu;
+	uint32_t connections; /* most, of the partition */
+	const struct conf *conf;
+};
+extern struct net_shared net_shared;
+
+#define QUEUE_PUSH(queue, c, field, flag)                   \
+	do {                                                \
+		if (!((c)->flags & (flag))) {               \
+			(c)->flags |= (flag);               \
+			(c)->field = NULL;                  \
+			if ((queue)->tail)                  \
+				(queue)->tail->field = (c); \
+			else                                \
+				(queue)->head = (c);        \
+			(queue)->tail = (c);                \
+		}                                           \
+	} while (0)
+
+/** net_sync() - follow net_shared if it has changed. */
+void net_sync(void);
+
+/* conn.c */
+/** conn_init() - the part behind a pcb that lwIP has just made; before lwIP sends anything for it. */
+void conn_init(struct tcp_pcb *pcb);
+/** conn_find() - the calling core's connection of @handle, NULL if there is none. */
+struct conn *conn_find(ix_handle_t handle);
+/** conn_mark() - it has events to write; conn_touch() - it has something to send. */
+void conn_mark(struct conn *c);
+void conn_touch(struct conn *c);
+/** conn_take() - oldest of a queue with @flag cleared, NULL if empty. */
+struct conn *conn_take_dirty(void);
+struct conn *conn_take_out(void);
+struct conn *conn_take_delack(void);
+/** conn_abort() - RST, @reason (enum ix_dead) unless one is known; @c may be gone afterwards. */
+void conn_abort(struct conn *c, unsigned reason);
+/** conn_free_if_done() - give the block back when neither lwIP, ring 3, a queue nor the device needs it. */
+void conn_free_if_done(struct conn *c);
+/** conn_drop_rx() - forget received data; @grace: only at the next turn, ring 3 may still be reading. */
+void conn_drop_rx(struct conn *c, bool grace);
+/** conn_after() - look at what lwIP made of @c: timers, delayed acknowledgement, out-of-order budget. */
+void conn_after(struct conn *c);
+/** conn_check_over() - tell ring 3 of a connection that it has closed once all is acknowledged. */
+void conn_check_over(struct conn *c);
+/** conn_established() - it has a handle now; @event: CONN_KNOCK or CONN_CONNECTED. */
+void conn_established(struct conn *c, unsigned event);
+/** conn_end() - nothing more to come: IX_EV_DEAD is the last event. conn_told_dead() - ring 3 has got it. */
+void conn_end(struct conn *c);
+void conn_told_dead(struct conn *c);
+extern const struct tcp_ext_arg_callbacks conn_ext_callbacks;
+
+/* timers.c */
+void timers_init(struct conn *c);
+void timers_post(struct conn *c);
+
+/* tcp_in.c */
+err_t tcp_in_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
+err_t tcp_in_accept(void *arg, struct tcp_pcb *pcb, err_t err);
+err_t tcp_in_connected(void *arg, struct tcp_pcb *pcb, err_t err);
+err_t tcp_in_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes);
+void tcp_in_err(void *arg, err_t err);
+/** rx_put() - drop a reference of a lent buffer. */
+void rx_put(struct buf *b);
+/** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */
+void rx_free_pbuf(struct pbuf *p);
+
+/* tcp_out.c */
+/** tcp_out_release() - the device gave back a frame, or the peer acknowledged: advance conn.released. */
+void tcp_out_release(struct conn *c);
+/** tcp_out_drop() - forget what was queued. */
+void tcp_out_drop(struct conn *c);
+/** tcp_out_room() - bytes that net_sendv() would take now. */
+uint32_t tcp_out_room(struct conn *c);

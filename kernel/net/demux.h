@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Which connection a segment belongs to, in constant time, and what is left of closed ones. Private to kernel/net. */
+#pragma once
+#include "kernel/net/core.h"
+
+#define DEMUX_WAYS 7u
+
+/* One cache line: tags of up to seven connections, and how many that belong here lie further on. */
+struct demux_bucket {
+	uint32_t tag[DEMUX_WAYS]; /* hash | 1; 0: free */
+	uint32_t overflow;
+	uint32_t ref[DEMUX_WAYS]; /* pcb address / 64 from the start of the direct map */
+	uint32_t reserved;
+} ALIGNED(64);
+
+/* A 4-tuple in network order, as hashed and compared. */
+struct demux_tuple {
+	be32_t remote, local;
+	be16_t remote_port, local_port;
+};
+
+/** demux_init() - shared: keys, one table a core for @connections connections. demux_core_init() - this core's table. */
+int demux_init(uint32_t connections, uint32_t cores);
+void demux_core_init(void);
+
+uint32_t demux_hash(const struct demux_tuple *t);
+/** demux_prefetch() - stage 1: the bucket. demux_candidate() - stage 2: likely pcb, prefetched; NULL if none. */
+void demux_prefetch(uint32_t hash);
+struct tcp_pcb *demux_candidate(uint32_t hash);
+struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t);
+/** demux_insert() - a pcb that is on no list. Return: false if its buckets are full. */
+bool demux_insert(struct tcp_pcb *pcb);
+/** demux_remove() - nothing if it was never inserted. */
+void demux_remove(struct conn *c);
+/** demux_tuple_of() - of a pcb. */
+struct demux_tuple demux_tuple_of(const struct tcp_pcb *pcb);
+/** demux_each() - call @fn for every connection of this core; @fn may remove it. */
+void demux_each(void (*fn)(struct conn *c));
+
+/** demux_isn() - keyed hash of a tuple for sequence numbers [RFC 6528]. */
+uint32_t demux_isn(const struct demux_tuple *t);
+
+/* ---- TIME_WAIT ---- */
+/* What is left of a connection in TIME_WAIT. */
+struct timewait {
+	struct demux_tuple tuple;
+	uint32_t rcv_nxt, snd_nxt;
+	uint32_t until_ms;
+	uint32_t hash;
+	uint32_t next; /* index + 1 in the chain, 0 ends */
+};
+_Static_assert(sizeof(struct timewait) == 32, "two a cache line");
+
+void timewait_add(struct tcp_pcb *pcb, uint32_t hash);
+/** timewait_find() - record of a tuple that has not expired, NULL if none. timewait_remove() - forget it. */
+struct timewait *timewait_find(uint32_t hash, const struct demux_tuple *t);
+void timewait_remove(struct timewait *w);
+int timewait_init(uint32_t connections, uint32_t cores);
+void timewait_core_init(void);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames of one batch: their headers are checked, each connection is found and brought into the cache
+ * while the others are looked at, then each frame runs through TCP or UDP, or goes to the boot core.
+ * Every length that a frame claims is checked here and nowhere later. [RFC 791, RFC 1122 3.2.1]
+ */
+#include "kernel/net/input.h"
+
+#include "kernel/base/bytes.h"
+#include "kernel/flow/flow.h"
+#include "kernel/net/binding.h"
+#include "kernel/net/checksum.h"
+#include "kernel/net/neighbour.h"
+#include "kernel/net/output.h"
+#include "kernel/net/udp.h"
+
+#define FRAGMENT_BITS 0x3fffu /* more fragments, or an offset */
+#define PART_MAX 16u          /* frames that are looked at together */
+#define LENT_RESERVE 4u       /* one in so many receive buffers is never lent */
+#define PREFETCH_FROM 4u      /* frames in a batch that make looking ahead worth its instructions */
+
+void rx_free_pbuf(struct pbuf *p)
+{
+	buf_free(buf_of_pbuf(p));
+}
+
+static struct pbuf *pbuf_over(struct buf *b, unsigned off, unsigned bytes, unsigned total)
+{
+	struct pbuf *p = &rx_of(b)->pbuf.pbuf;
+
+	rx_of(b)->pbuf.custom_free_function = rx_free_pbuf;
+	p->next = NULL;
+	p->payload = b->data + off;
+	p->len = (u16_t)bytes;
+	p->tot_len = (u16_t)total;
+	p->type_internal = (u8_t)PBUF_REF;
+	p->flags = PBUF_FLAG_IS_CUSTOM;
+	p->ref = 1;
+	p->if_idx = 0;
+	return p;
+}
+
+struct pbuf *input_pbufs(struct buf *b, unsigned off, unsigned bytes)
+{
+	struct pbuf *first = NULL, **link = &first;
+	struct buf *next;
+
+	off += b->off;
+	while (b && bytes) {
+		unsigned end = (unsigned)b->off + b->len, take = MIN(end - off, bytes);
+
+		next = b->next;
+		*link = pbuf_over(b, off, take, bytes);
+		link = &(*link)->next;
+		bytes -= take;
+		b = next;
+		off = b ? b->off : 0;
+	}
+	buf_free_frame(b);
+	return first;
+}
+
+/* ---- what is it ---- */
+static enum frame_kind bad(void)
+{
+	net_self.stats.bad_frames++;
+	return FRAME_BAD;
+}
+
+static bool is_header_good(const uint8_t *ip, unsigned bytes)
+{
+	return bytes == IP4_BYTES ? checksum_is_ip4_good(ip) : port_chksum(ip, (int)bytes) == 0xffff;
+}
+
+/* An IPv4 packet of @room bytes at most, whose first buffer has @here of them. */
+static enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, unsigned here, unsigned room)
+{
+	unsigned header = (ip[0] & 15u) * 4, total = (unsigned)ip[2] << 8 | ip[3];
+	unsigned need = ip[9] == IP_PROTOCOL_TCP ? TCP_BYTES : 8u;
+
+	if (ip[0] >> 4 != 4 || header < IP4_BYTES || total < header || total > room || here < header ||
+	    !is_header_good(ip, header))
+		return bad();
+	memcpy(&f->tuple.remote, ip + 12, 4);
+	memcpy(&f->tuple.local, ip + 16, 4);
+	if (((unsigned)ip[6] << 8 | ip[7]) & FRAGMENT_BITS)
+		return bad(); /* fragments are not put together (Limits) */
+	f->ip_bytes = (uint16_t)header;
+	f->l4_bytes = (uint16_t)(total - header);
+	if (f->l4_bytes < need || here < header + need)
+		return bad();
+	if (f->tuple.local != net_shared.address || !net_shared.address)
+		return ip[9] == IP_PROTOCOL_UDP ? FRAME_SLOW : bad(); /* DHCP, or not for us */
+	memcpy(&f->tuple.remote_port, ip + header, 2);
+	memcpy(&f->tuple.local_port, ip + header + 2, 2);
+	if (likely(ip[9] == IP_PROTOCOL_TCP))
+		return FRAME_TCP;
+	if (ip[9] == IP_PROTOCOL_UDP)
+		return binding_find(BINDING_UDP, be16(f->tuple.local_port)) ? FRAME_UDP : FRAME_SLOW;
+	return ip[9] == IP_PROTOCOL_ICMP ? FRAME_SLOW : bad();
+}
+
+static enum frame_kind classify(struct frame *f)
+{
+	const struct buf *b = f->b;
+	const uint8_t *eth = b->data + b->off;
+	unsigned type;
+
+	if (unlikely(b->flags & BUF_RESOLVE))
+		return FRAME_SLOW;
+	if (b->len < ETH_BYTES + IP4_BYTES)
+		return bad();
+	type = (unsigned)eth[12] << 8 | eth[13];
+	if (likely(type == ETH_TYPE_IP4))
+		return classify_ip4(f, eth + ETH_BYTES, b->len - ETH_BYTES, b->frame_bytes - ETH_BYTES);
+	return type == ETH_TYPE_ARP ? FRAME_SLOW : bad();
+}
+
+/* ---- the batch ---- */
+/* Bring what the frames will touch into the cache, one step for all before the next step. */
+static void look_ahead(const struct frame *frames, unsigned count)
+{
+	struct tcp_pcb *pcbs[PART_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		pcbs[i] = frames[i].kind == FRAME_TCP ? demux_candidate(frames[i].hash) : NULL;
+	for (unsigned i = 0; i < count; i++)
+		if (pcbs[i] && pcbs[i]->unacked)
+			__builtin_prefetch(pcbs[i]->unacked);
+	for (unsigned i = 0; i < count; i++) {
+		if (pcbs[i] && pcbs[i]->unacked) {
+			__builtin_prefetch(pcbs[i]->unacked->p);
+			__builtin_prefetch(pcbs[i]->unacked->tcphdr);
+		}
+	}
+}
+
+static void to_boot_core(struct buf *b)
+{
+	net_self.stats.slow_path++;
+	if (core_id() == 0) {
+		slow_path_input(b);
+	} else if (!flow_hand(0, b)) {
+		net_self.stats.dropped_no_buffer++;
+		buf_free_frame(b);
+	}
+}
+
+static void input_one(const struct frame *f)
+{
+	switch ((enum frame_kind)f->kind) {
+	case FRAME_TCP:
+		tcp_in_frame(f);
+		break;
+	case FRAME_UDP:
+		udp_in_frame(f);
+		break;
+	case FRAME_SLOW:
+		to_boot_core(f->b);
+		break;
+	case FRAME_BAD:
+	case FRAME_NR:
+		buf_free_frame(f->b);
+		break;
+	}
+}
+
+static void input_batch(struct buf **bufs, unsigned count)
+{
+	struct frame frames[PART_MAX];
+
+	for (unsigned i = 0; i < count; i++) {
+		struct frame *f = &frames[i];
+
+		f->b = bufs[i];
+		f->kind = (uint8_t)classify(f);
+		if (f->kind == FRAME_TCP) {
+			f->hash = demux_hash(&f->tuple);
+			demux_prefetch(f->hash);
+		}
+	}
+	if (count >= PREFETCH_FROM)
+		look_ahead(frames, count);
+	for (unsigned i = 0; i < count; i++)
+		input_one(&frames[i]);
+}
+
+void net_input(struct buf **bufs, unsigned count)
+{
+	if (!count)
+		return;
+	net_self.stats.frames_in += count;
+	net_self.is_low = buf_available() < buf_total() / LENT_RESERVE;
+	while (count) {
+		unsigned part = MIN(count, PART_MAX);
+
+		input_batch(bufs, part);
+		bufs += part;
+		count -= part;
+	}
+}

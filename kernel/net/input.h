@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* A frame as input.c has understood it, for those who go on with it. Private to kernel/net. */
+#pragma once
+#include "kernel/net/core.h"
+#include "kernel/net/demux.h"
+
+/* What a frame is; by its headers alone. */
+enum frame_kind { FRAME_TCP, FRAME_UDP, FRAME_SLOW, FRAME_BAD, FRAME_NR };
+
+struct frame {
+	struct buf *b;
+	uint8_t kind;      /* enum frame_kind */
+	uint16_t ip_bytes; /* IP header with options */
+	uint16_t l4_bytes; /* behind it, without Ethernet padding */
+	uint32_t hash;     /* TCP */
+	struct demux_tuple tuple;
+};
+
+/** input_pbufs() - the first @bytes behind @off in the frame's buffers as a pbuf chain; the rest is freed. */
+struct pbuf *input_pbufs(struct buf *b, unsigned off, unsigned bytes);
+
+/** tcp_in_frame() - a TCP segment; takes the frame. */
+void tcp_in_frame(const struct frame *f);
+
+/** slow_path_input() - boot core: ARP, ICMP, DHCP and whatever else is rare; takes the frame. */
+void slow_path_input(struct buf *b);

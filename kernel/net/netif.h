@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* The interface and its address. Private to kernel/net. */
+#pragma once
+#include "kernel/net/core.h"
+
+/** netif_address_check() - boot core: tell everybody if DHCP has changed the address. */
+void netif_address_check(void);

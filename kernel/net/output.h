@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Packets of lwIP to the device. Private to kernel/net. */
+#pragma once
+#include "kernel/net/core.h"
+
+#define ETH_BYTES 14u
+#define ETH_TYPE_IP4 0x0800u
+#define ETH_TYPE_ARP 0x0806u
+#define IP4_BYTES 20u
+#define TCP_BYTES 20u
+#define IP_PROTOCOL_ICMP 1u
+#define IP_PROTOCOL_TCP 6u
+#define IP_PROTOCOL_UDP 17u
+
+/** output_core_init() - what the device does for us. Return: lwIP's checksum flags for the interface. */
+uint16_t output_core_init(void);
+
+/** output_ip4() - lwIP's netif->output: the frame goes to the device, or its resolver. ERR_MEM: not now. */
+err_t output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
+
+/** output_flush() - send what waits to be merged with the next segment. */
+void output_flush(void);
+
+/** output_reclaim() - free what the device has sent. */
+void output_reclaim(void);
+
+/** output_buf() - send a complete frame that lies in one receive buffer; frees it when sent, or at once if that fails. */
+void output_buf(struct buf *b);
+
+/** output_segment() - a bare TCP segment without data (challenge, TIME_WAIT), @t as received. */
+struct demux_tuple;
+void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What only the boot core does, because it is rare: ARP, ping, DHCP, datagrams to closed ports, and
+ * packets of other cores whose neighbour is not known yet.
+ */
+#include "kernel/net/input.h"
+#include "kernel/net/neighbour.h"
+#include "kernel/net/netif.h"
+#include "kernel/net/output.h"
+
+/* lwIP's IP layer, for ICMP and its own UDP (DHCP); input.c has checked the header. */
+static void ip4_in(struct buf *b)
+{
+	const uint8_t *ip = b->data + b->off + ETH_BYTES;
+	bool is_vouched = b->flags & BUF_CSUM_GOOD;
+	uint16_t checks = net_self.netif.chksum_flags;
+
+	/* The UDP checksum of a packet that never left the host's memory may not be filled in. */
+	if (is_vouched)
+		net_self.netif.chksum_flags = (uint16_t)(checks & ~NETIF_CHECKSUM_CHECK_UDP);
+	ip4_input(input_pbufs(b, ETH_BYTES, (unsigned)ip[2] << 8 | ip[3]), &net_self.netif);
+	net_self.netif.chksum_flags = checks;
+	netif_address_check();
+}
+
+void slow_path_input(struct buf *b)
+{
+	const uint8_t *eth = b->data + b->off;
+
+	if (b->flags & BUF_RESOLVE) {
+		b->flags = 0;
+		neighbour_resolve(b);
+	} else if (((unsigned)eth[12] << 8 | eth[13]) == ETH_TYPE_ARP) {
+		neighbour_arp_input(b);
+	} else {
+		ip4_in(b);
+	}
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One TCP segment into lwIP: the connection that the demultiplexer found is the only one on lwIP's list
+ * for as long as tcp_input() runs. Its callbacks only queue data and mark events; nothing of lwIP is
+ * called from inside them.
+ */
+#include "kernel/abi/status.h"
+#include "kernel/base/bytes.h"
+#include "kernel/net/binding.h"
+#include "kernel/net/checksum.h"
+#include "kernel/net/handle.h"
+#include "kernel/net/input.h"
+#include "kernel/net/output.h"
+
+#define DOWN_DROP_MS 3000u /* so long a restarting partition's ports look slow instead of closed */
+#define HALF_OPEN_MIN 256u
+#define RESETS_PER_S 1000u    /* segments of nobody that are answered */
+#define CHALLENGES_PER_S 100u /* [RFC 5961 7] */
+
+#define FLAG_FIN 1u
+#define FLAG_SYN 2u
+#define FLAG_RST 4u
+#define FLAG_ACK 16u
+
+static uint32_t word_at(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32(v);
+}
+
+static bool take_token(uint32_t *tokens)
+{
+	if (net_self.now_ms - net_self.token_ms >= 1000) {
+		net_self.token_ms = net_self.now_ms;
+		net_self.rst_tokens = RESETS_PER_S;
+		net_self.ack_tokens = CHALLENGES_PER_S;
+	}
+	if (!*tokens)
+		return false;
+	--*tokens;
+	return true;
+}
+
+/* ---- before lwIP ---- */
+static bool is_checksum_good(const struct frame *f, const struct pbuf *p)
+{
+	uint64_t sum = checksum_pseudo(f->tuple.remote, f->tuple.local, IP_PROTOCOL_TCP, f->l4_bytes);
+	unsigned at = 0;
+
+	for (; p; p = p->next) {
+		uint16_t part = port_chksum(p->payload, p->len);
+
+		sum += at & 1 ? __builtin_bswap16(part) : part;
+		at += p->len;
+	}
+	return checksum_fold(sum) == 0xffff;
+}
+
+/* [RFC 5961 5.2]: an acknowledgement from far outside the window is not a peer's. */
+static bool is_ack_acceptable(const struct tcp_pcb *pcb, const uint8_t *tcp)
+{
+	uint32_t ack = word_at(tcp + 8);
+
+	if (!(tcp[13] & FLAG_ACK) || pcb->state < ESTABLISHED)
+		return true;
+	return (int32_t)(ack - pcb->snd_nxt) <= 0 && (int32_t)(ack - (pcb->lastack - pcb->snd_wnd_max)) >= 0;
+}
+
+/* Memory is short: data waits for a retransmission, but never what ends a connection or frees memory. */
+static bool is_refused_for_memory(const struct frame *f, const uint8_t *tcp)
+{
+	unsigned header = (tcp[12] >> 4) * 4u;
+
+	return net_self.is_low && f->l4_bytes > header && !(tcp[13] & (FLAG_FIN | FLAG_RST | FLAG_SYN));
+}
+
+static bool is_accepting(const struct frame *f)
+{
+	uint32_t limit = MAX(HALF_OPEN_MIN, net_shared.connections / 8);
+
+	return binding_find(BINDING_TCP, be16(f->tuple.local_port)) && net_self.half_open_count < limit &&
+	       handle_has_room() && net_self.stats.connections < net_shared.connections + limit;
+}
+
+/* A segment of a connection in TIME_WAIT. Return: true if it begins a new connection. [RFC 9293 3.10.7.4] */
+static bool timewait_input(struct timewait *w, const struct frame *f, const uint8_t *tcp)
+{
+	if (tcp[13] & FLAG_RST)
+		return false; /* [RFC 1337] */
+	if ((tcp[13] & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN && (int32_t)(word_at(tcp + 4) - w->rcv_nxt) > 0) {
+		timewait_remove(w);
+		return true;
+	}
+	if ((f->l4_bytes > (tcp[12] >> 4) * 4u || (tcp[13] & (FLAG_FIN | FLAG_SYN))) &&
+	    take_token(&net_self.ack_tokens))
+		output_ack(&f->tuple, w->snd_nxt, w->rcv_nxt);
+	return false;
+}
+
+/* A segment of no connection. Return: whether lwIP shall see it, to answer or to begin one. */
+static bool is_for_lwip(const struct frame *f, const uint8_t *tcp)
+{
+	struct timewait *w = timewait_find(f->hash, &f->tuple);
+	bool is_syn = (tcp[13] & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
+
+	if (w && !timewait_input(w, f, tcp))
+		return false;
+	if (tcp[13] & FLAG_RST)
+		return false;
+	if (is_syn && binding_find(BINDING_TCP, be16(f->tuple.local_port))) {
+		if (is_accepting(f))
+			return true;
+		net_self.stats.dropped_no_memory++;
+		return false;
+	}
+	if (net_self.is_down && net_self.now_ms - net_self.down_ms < DOWN_DROP_MS)
+		return false;
+	if (!take_token(&net_self.rst_tokens))
+		return false;
+	net_self.stats.resets_sent++;
+	return true;
+}
+
+/* ---- after lwIP ---- */
+/* lwIP leaves fast recovery with the first new acknowledgement; NewReno stays in it [RFC 6582 3.2]. */
+static void recover(struct conn *c, uint32_t lastack)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	if (!(c->flags & CONN_RECOVER)) {
+		c->flags |= CONN_RECOVER;
+		c->recover = pcb->snd_nxt;
+	} else if (TCP_SEQ_GT(pcb->lastack, lastack)) {
+		if (TCP_SEQ_LT(pcb->lastack, c->recover)) {
+			if (tcp_rexmit(pcb) == ERR_OK) {
+				tcp_set_flags(pcb, TF_INFR);
+				tcp_output(pcb);
+			}
+		} else {
+			c->flags &= ~CONN_RECOVER;
+		}
+	}
+}
+
+/* lwIP's list holds what it made of the segment: the same connection, a new one, one in TIME_WAIT, none. */
+static void collect(struct tcp_pcb *known, uint32_t lastack)
+{
+	struct tcp_pcb *pcb = tcp_active_pcbs;
+
+	if (likely(pcb)) {
+		tcp_active_pcbs = NULL;
+		if (unlikely(pcb != known) && !demux_insert(pcb)) {
+			net_self.stats.dropped_no_memory++;
+			conn_abort(conn_of(pcb), IX_DEAD_NO_MEMORY);
+			return;
+		}
+		if (unlikely((pcb->flags & TF_INFR) || (conn_of(pcb)->flags & CONN_RECOVER)))
+			recover(conn_of(pcb), lastack);
+		conn_after(conn_of(pcb));
+		return;
+	}
+	pcb = tcp_tw_pcbs;
+	if (pcb) {
+		tcp_tw_pcbs = NULL;
+		timewait_add(pcb, conn_of(pcb)->hash);
+		tcp_abort(pcb); /* frees it without a word */
+	}
+}
+
+void tcp_in_frame(const struct frame *f)
+{
+	struct tcp_pcb *pcb = demux_find(f->hash, &f->tuple);
+	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
+	bool is_good = f->b->flags & BUF_CSUM_GOOD, is_wanted = true;
+	struct conn *c = NULL;
+	uint32_t lastack = 0;
+	struct pbuf *p;
+
+	net_self.stats.segments_in += f->b->segments;
+	p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
+	if (unlikely(!is_good && !is_checksum_good(f, p))) {
+		net_self.stats.bad_csum++;
+		pbuf_free(p);
+		return;
+	}
+	if (unlikely(is_refused_for_memory(f, tcp))) {
+		net_self.stats.dropped_no_buffer++;
+		is_wanted = false;
+	} else if (likely(pcb)) {
+		c = conn_of(pcb);
+		lastack = pcb->lastack;
+		is_wanted = is_ack_acceptable(pcb, tcp);
+		if (unlikely(!is_wanted) && take_token(&net_self.ack_tokens))
+			output_ack(&f->tuple, pcb->snd_nxt, pcb->rcv_nxt);
+	} else {
+		is_wanted = is_for_lwip(f, tcp);
+	}
+	if (unlikely(!is_wanted)) {
+		pbuf_free(p);
+		return;
+	}
+	if (likely(c)) {
+		c->heard_ms = net_self.now_ms;
+		pcb->next = NULL;
+		tcp_active_pcbs = pcb;
+	}
+	ip_data.current_netif = &net_self.netif;
+	ip_data.current_input_netif = &net_self.netif;
+	ip4_addr_set_u32(ip_2_ip4(&ip_data.current_iphdr_src), f->tuple.remote);
+	ip4_addr_set_u32(ip_2_ip4(&ip_data.current_iphdr_dest), f->tuple.local);
+	net_self.tx_conn = c;
+	tcp_input(p, &net_self.netif);
+	collect(pcb, lastack);
+	net_self.tx_conn = NULL;
+}
+
+/* ---- lwIP's callbacks ---- */
+void rx_put(struct buf *b)
+{
+	if (--rx_of(b)->refs == 0)
+		buf_free(b);
+}
+
+static void rx_append(struct conn *c, struct buf *b)
+{
+	struct rx_buf *x = rx_of(b);
+
+	x->owner = c;
+	x->next = NULL;
+	x->told = 0;
+	x->done = 0;
+	x->refs = 1;
+	if (c->rx_tail)
+		rx_of(c->rx_tail)->next = b;
+	else
+		c->rx_head = b;
+	c->rx_tail = b;
+	c->rx_held++;
+}
+
+/* Copies into the last buffer of the queue, or a new one. Return: false if there is no memory. */
+static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
+{
+	while (bytes) {
+		struct buf *b = c->rx_tail;
+		struct rx_buf *x = b ? rx_of(b) : NULL;
+		unsigned take;
+
+		if (!b || !x->is_packed || x->start + x->len == BUF_BYTES) {
+			b = buf_alloc();
+			if (!b)
+				return false;
+			x = rx_of(b);
+			x->is_packed = 1;
+			x->start = 0;
+			x->len = 0;
+			rx_append(c, b);
+		}
+		take = MIN(bytes, BUF_BYTES - x->start - x->len);
+		memcpy(b->data + x->start + x->len, data, take);
+		x->len = (uint16_t)(x->len + take);
+		c->rx_untold += take;
+		if (!c->rx_tell)
+			c->rx_tell = b;
+		data += take;
+		bytes -= take;
+	}
+	return true;
+}
+
+static void rx_take(struct conn *c, struct pbuf *p)
+{
+	struct buf *b = buf_of_pbuf(p);
+	struct rx_buf *x = rx_of(b);
+	unsigned bytes = p->len;
+	const uint8_t *data = p->payload;
+
+	if (c->rx_held >= CONN_HELD_MAX || (bytes < BUF_BYTES / 4 && c->rx_held > CONN_HELD_FREE)) {
+		uint32_t before = c->rx_untold;
+
+		if (rx_pack(c, data, bytes)) {
+			pbuf_free(p);
+			return;
+		}
+		data += c->rx_untold - before; /* the rest stays where it is: it is acknowledged already */
+		bytes -= c->rx_untold - before;
+	}
+	x->is_packed = 0;
+	x->start = (uint16_t)(data - b->data);
+	x->len = (uint16_t)bytes;
+	rx_append(c, b);
+	c->rx_untold += bytes;
+	if (!c->rx_tell)
+		c->rx_tell = b;
+}
+
+err_t tcp_in_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+	struct conn *c = arg;
+
+	(void)pcb;
+	(void)err;
+	if (!p)
+		c->flags |= CONN_EOF;
+	while (p) {
+		struct pbuf *next = p->next;
+
+		p->next = NULL;
+		p->tot_len = p->len;
+		if (p->len)
+			rx_take(c, p);
+		else
+			pbuf_free(p);
+		p = next;
+	}
+	if (c->flags & CONN_ACCEPTED)
+		conn_mark(c);
+	return ERR_OK;
+}
+
+err_t tcp_in_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes)
+{
+	struct conn *c = arg;
+
+	(void)pcb;
+	c->acked += bytes;
+	tcp_out_release(c);
+	return ERR_OK;
+}
+
+err_t tcp_in_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct conn *c;
+
+	(void)arg;
+	if (err != ERR_OK || !pcb) {
+		net_self.stats.dropped_no_memory++;
+		return ERR_MEM;
+	}
+	c = conn_of(pcb);
+	c->handle = net_handle_new(NET_CONNECTION, c);
+	if (!c->handle)
+		return ERR_MEM;
+	net_self.stats.accepted++;
+	conn_established(c, CONN_KNOCK);
+	return ERR_OK;
+}
+
+err_t tcp_in_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	(void)pcb;
+	(void)err;
+	conn_established(arg, CONN_CONNECTED);
+	return ERR_OK;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections begin and end as ring 3 asks: listen, connect, accept, close, abort. Closing is orderly
+ * unless data was never delivered, which makes it a reset [RFC 9293 3.6.1, RFC 1122 4.2.2.13].
+ */
+#include "kernel/abi/status.h"
+#include "kernel/base/bytes.h"
+#include "kernel/flow/flow.h"
+#include "kernel/net/binding.h"
+#include "kernel/net/demux.h"
+#include "kernel/net/endpoint.h"
+#include "kernel/net/handle.h"
+#include "kernel/net/neighbour.h"
+
+#define PORT_FIRST 32768u
+#define PORT_COUNT 28232u /* ephemeral ports, random [RFC 6056 3.3.1] */
+#define PORT_TRIES 256u
+#define KEEPALIVE_MIN_MS 10u
+#define KEEPALIVE_MAX_MS 86400000u
+
+int net_listen(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle)
+{
+	int status = binding_new(BINDING_TCP, local, cookie, handle);
+
+	if (status == IX_OK)
+		net_sync();
+	return status;
+}
+
+int net_unlisten(ix_handle_t handle)
+{
+	int status = binding_free(BINDING_TCP, handle);
+
+	if (status == IX_OK)
+		net_sync();
+	return status;
+}
+
+/* ---- connect ---- */
+static bool is_tuple_free(const struct demux_tuple *t)
+{
+	uint32_t hash = demux_hash(t);
+
+	return !demux_find(hash, t) && !timewait_find(hash, t);
+}
+
+/* A port whose return packets come to this core, if that can be known. Return: false if none was found. */
+static bool choose_port(struct demux_tuple *t)
+{
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		uint16_t port = (uint16_t)(PORT_FIRST + LWIP_RAND() % PORT_COUNT);
+
+		t->local_port = be16(port);
+		if (!is_tuple_free(t) || binding_find(BINDING_TCP, port))
+			continue;
+		if (nic_info()->queue_is_group ||
+		    flow_owner(flow_group_of_tuple(t->remote, t->local, t->remote_port, t->local_port)) == core_id())
+			return true;
+	}
+	return false;
+}
+
+static int tuple_of(const struct ix_connect *wish, struct demux_tuple *t)
+{
+	if (!endpoint_ip4(&wish->remote, &t->remote) || !endpoint_ip4(&wish->local, &t->local) || !t->remote)
+		return IX_UNREACHABLE;
+	if (!net_shared.address || (t->local && t->local != net_shared.address) || !neighbour_next_hop(t->remote))
+		return IX_UNREACHABLE;
+	if (!wish->remote.port)
+		return IX_BAD_CALL;
+	t->local = net_shared.address;
+	t->remote_port = be16(wish->remote.port);
+	t->local_port = be16(wish->local.port);
+	if (wish->local.port)
+		return is_tuple_free(t) ? IX_OK : IX_IN_USE;
+	return choose_port(t) ? IX_OK : IX_NO_MEMORY;
+}
+
+static int begin(struct conn *c, const struct demux_tuple *t)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	ip_addr_t remote;
+	err_t err;
+
+	ip4_addr_set_u32(ip_2_ip4(&remote), t->remote);
+	ip4_addr_set_u32(ip_2_ip4(&pcb->local_ip), t->local);
+	pcb->local_port = be16(t->local_port); /* preset: lwIP's own search would walk every connection */
+	net_self.tx_conn = c;
+	err = tcp_connect(pcb, &remote, be16(t->remote_port), tcp_in_connected);
+	net_self.tx_conn = NULL;
+	tcp_active_pcbs = NULL;
+	if (err != ERR_OK)
+		return err == ERR_RTE ? IX_UNREACHABLE : IX_NO_MEMORY;
+	return demux_insert(pcb) ? IX_OK : IX_NO_MEMORY;
+}
+
+int net_connect(const struct ix_connect *wish, ix_handle_t *handle)
+{
+	struct demux_tuple t;
+	struct tcp_pcb *pcb;
+	struct conn *c;
+	int status = tuple_of(wish, &t);
+
+	if (status != IX_OK)
+		return status;
+	if (!handle_has_room() || net_self.stats.connections >= net_shared.connections)
+		return IX_NO_MEMORY;
+	pcb = tcp_new();
+	if (!pcb)
+		return IX_NO_MEMORY;
+	conn_init(pcb);
+	c = conn_of(pcb);
+	status = begin(c, &t);
+	if (status != IX_OK) {
+		tcp_abort(pcb);
+		return status;
+	}
+	c->handle = net_handle_new(NET_CONNECTION, c);
+	c->cookie = wish->cookie;
+	c->flags |= CONN_ACCEPTED;
+	conn_after(c);
+	*handle = c->handle;
+	return IX_OK;
+}
+
+/* ---- knocks ---- */
+int net_accept(ix_handle_t handle, uint64_t cookie)
+{
+	struct conn *c = conn_find(handle);
+
+	if (!c)
+		return IX_BAD_HANDLE;
+	if (c->flags & (CONN_ACCEPTED | CONN_CLOSING))
+		return IX_BAD_CALL;
+	c->cookie = cookie;
+	c->flags |= CONN_ACCEPTED;
+	conn_mark(c);
+	return IX_OK;
+}
+
+int net_reject(ix_handle_t handle)
+{
+	struct conn *c = conn_find(handle);
+
+	if (!c)
+		return IX_BAD_HANDLE;
+	if (c->flags & (CONN_ACCEPTED | CONN_CLOSING))
+		return IX_BAD_CALL;
+	c->flags |= CONN_CLOSING;
+	conn_abort(c, IX_DEAD_ABORTED);
+	return IX_OK;
+}
+
+/* ---- the end ---- */
+int net_shutdown(ix_handle_t handle)
+{
+	struct conn *c = conn_find(handle);
+
+	if (!c)
+		return IX_BAD_HANDLE;
+	if (!(c->flags & CONN_ACCEPTED))
+		return IX_BAD_CALL;
+	if (c->flags & (CONN_CLOSING | CONN_SHUT | CONN_GONE | CONN_DEAD))
+		return IX_CLOSED;
+	if (pcb_of(c)->state < ESTABLISHED)
+		return IX_BAD_CALL;
+	c->flags |= CONN_SHUT;
+	net_self.tx_conn = c;
+	tcp_shutdown(pcb_of(c), 0, 1);
+	net_self.tx_conn = NULL;
+	conn_touch(c);
+	return IX_OK;
+}
+
+/* What ring 3 was told of counts as received: without this lwIP would reset. */
+static void credit_window(struct conn *c)
+{
+	uint32_t bytes = c->recved + c->rx_lent;
+
+	c->recved = 0;
+	while (bytes) {
+		uint32_t part = MIN(bytes, 0xffffu);
+
+		tcp_recved(pcb_of(c), (u16_t)part);
+		bytes -= part;
+	}
+}
+
+static void close_orderly(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	bool is_freed = pcb->state == SYN_SENT;
+
+	net_self.tx_conn = c;
+	if (!is_freed)
+		credit_window(c);
+	tcp_close(pcb);
+	net_self.tx_conn = NULL;
+	if (is_freed)
+		return;
+	conn_touch(c);
+}
+
+int net_close(ix_handle_t handle)
+{
+	struct conn *c = conn_find(handle);
+
+	if (!c)
+		return IX_BAD_HANDLE;
+	if (!(c->flags & CONN_ACCEPTED))
+		return IX_BAD_CALL;
+	if (c->flags & CONN_CLOSING)
+		return IX_CLOSED;
+	c->flags |= CONN_CLOSING | CONN_SHUT;
+	if (c->flags & CONN_GONE)
+		conn_end(c);
+	else if (c->rx_untold)
+		conn_abort(c, IX_DEAD_ABORTED);
+	else
+		close_orderly(c);
+	return IX_OK;
+}
+
+int net_abort(ix_handle_t handle)
+{
+	struct conn *c = conn_find(handle);
+
+	if (!c)
+		return IX_BAD_HANDLE;
+	c->flags |= CONN_CLOSING | CONN_SHUT;
+	if (!(c->flags & CONN_DEAD))
+		conn_abort(c, IX_DEAD_ABORTED);
+	return IX_OK;
+}
+
+/* ---- the rest ---- */
+int net_recv_done(ix_handle_t handle, uint64_t bytes)
+{
+	struct conn *c = conn_find(handle);
+
+	if (!c)
+		return IX_BAD_HANDLE;
+	if (bytes == 0 || bytes > c->rx_lent)
+		return IX_BAD_LENGTH;
+	c->rx_lent -= (uint32_t)bytes;
+	if (!(c->flags & (CONN_GONE | CONN_CLOSING))) {
+		c->recved += (uint32_t)bytes;
+		conn_touch(c);
+	}
+	while (bytes) {
+		struct buf *b = c->rx_head;
+		struct rx_buf *x = rx_of(b);
+		uint32_t part = MIN((uint32_t)bytes, (uint32_t)x->told - x->done);
+
+		x->done = (uint16_t)(x->done + part);
+		bytes -= part;
+		if (x->done < x->len)
+			break;
+		c->rx_head = x->next;
+		if (!c->rx_head)
+			c->rx_tail = NULL;
+		c->rx_held--;
+		x->owner = NULL;
+		rx_put(b);
+	}
+	return IX_OK;
+}
+
+static int set_keepalive(struct conn *c, uint64_t value)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	if (value == 0) {
+		ip_reset_option(pcb, SOF_KEEPALIVE);
+		return IX_OK;
+	}
+	if (value < KEEPALIVE_MIN_MS || value > KEEPALIVE_MAX_MS)
+		return IX_BAD_CALL;
+	ip_set_option(pcb, SOF_KEEPALIVE);
+	pcb->keep_idle = (u32_t)value;
+	pcb->keep_intvl = (u32_t)MIN(value, (uint64_t)TCP_KEEPINTVL_DEFAULT);
+	return IX_OK;
+}
+
+int net_set(ix_handle_t handle, uint64_t option, uint64_t value)
+{
+	struct conn *c = conn_find(handle);
+	int status = IX_OK;
+
+	if (!c)
+		return IX_BAD_HANDLE;
+	if (c->flags & CONN_GONE)
+		return IX_CLOSED;
+	if (option == IX_SET_NODELAY && value <= 1) {
+		if (value)
+			tcp_nagle_disable(pcb_of(c));
+		else
+			tcp_nagle_enable(pcb_of(c));
+	} else if (option == IX_SET_KEEPALIVE) {
+		status = set_keepalive(c, value);
+	} else if (option == IX_SET_RTO_FLOOR && value >= 5 && value <= 1000) {
+		c->rto_floor_ms = (uint16_t)value;
+	} else {
+		status = IX_BAD_CALL;
+	}
+	if (status == IX_OK)
+		timers_post(c);
+	return status;
+}

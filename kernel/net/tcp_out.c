@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sending without copying: what ring 3 offers is referenced where it lies, and counts as sent when the
+ * peer has acknowledged it and the device holds no frame over it. Frames are counted by parity: after an
+ * acknowledgement the parity changes, and when the old one's count reaches zero all frames that could
+ * hold the acknowledged bytes are back.
+ */
+#include "kernel/abi/status.h"
+#include "kernel/mem/mem.h"
+#include "kernel/net/core.h"
+#include "kernel/net/output.h"
+
+#define COPY_MAX 256u        /* a range of so many bytes is cheaper to copy than to reference */
+#define CHUNK_MAX 32768u     /* tcp_write() takes 16 bits, and all of it or nothing */
+#define PBUFS_PER_SEGMENT 2u /* a referenced segment: header and data */
+#define DELACK_MS 2u         /* ring 3 has answered by then, or will not soon */
+#define RETRY_TICKS 4u       /* 64 us: the transmit queue was full */
+#define DEBT_TICKS 62u       /* 1 ms: the device still has memory of ring 3 */
+
+static void refs_drop_until(struct conn *c, uint32_t position)
+{
+	while (c->refs && (int32_t)(c->refs->end - position) <= 0) {
+		struct out_ref *ref = c->refs;
+
+		c->refs = ref->next;
+		if (!c->refs)
+			c->refs_tail = &c->refs;
+		rx_put(ref->buf);
+		mem_free(ref);
+	}
+}
+
+void tcp_out_drop(struct conn *c)
+{
+	refs_drop_until(c, c->queued);
+}
+
+void tcp_out_release(struct conn *c)
+{
+	if (unlikely(c->flags & CONN_GONE)) {
+		if (c->busy[0] || c->busy[1])
+			return;
+		tcp_out_drop(c);
+		if (c->flags & CONN_DEAD)
+			conn_mark(c);
+		conn_free_if_done(c);
+		return;
+	}
+	for (;;) {
+		if (c->flags & CONN_GRACE) {
+			if (c->busy[c->epoch ^ 1])
+				break;
+			c->released = c->grace_mark;
+			c->flags &= ~CONN_GRACE;
+		}
+		if (c->acked == c->released)
+			break;
+		c->grace_mark = c->acked;
+		c->epoch ^= 1;
+		c->flags |= CONN_GRACE;
+	}
+	if (unlikely(c->refs))
+		refs_drop_until(c, c->released);
+	if (c->released != c->reported && c->handle)
+		conn_mark(c);
+	if (unlikely(c->flags & CONN_CLOSING))
+		conn_check_over(c);
+}
+
+uint32_t tcp_out_room(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+
+	if ((c->flags & (CONN_GONE | CONN_SHUT | CONN_CLOSING)) || pcb->snd_queuelen + 4u > TCP_SND_QUEUELEN)
+		return 0;
+	return pcb->snd_buf;
+}
+
+/* A range in a lent buffer must lie in data that this connection has been told of and not given back. */
+static bool is_range_good(const struct conn *c, const struct net_range *r)
+{
+	const struct rx_buf *x;
+	uint64_t first;
+
+	if (!r->lent)
+		return true;
+	x = rx_of(r->lent);
+	first = (uint64_t)(r->data - r->lent->data);
+	return x->owner == c && first >= x->start && first + r->bytes <= (uint64_t)x->start + x->told;
+}
+
+static uint32_t chunk_of(const struct tcp_pcb *pcb, uint32_t bytes, bool is_copied)
+{
+	uint32_t room = pcb->snd_buf, chunk = MIN(MIN(bytes, room), CHUNK_MAX), pbufs;
+
+	if (pcb->snd_queuelen + 4u > TCP_SND_QUEUELEN)
+		return 0;
+	if (is_copied)
+		return chunk == bytes ? chunk : 0; /* short ranges go whole or not at all */
+	pbufs = TCP_SND_QUEUELEN - 2u - pcb->snd_queuelen;
+	return MIN(chunk, MAX(pbufs / PBUFS_PER_SEGMENT, 1u) * (pcb->mss / 2u));
+}
+
+/* Keeps the lent buffer until the bytes up to @end are released. */
+static struct out_ref *ref_new(struct buf *b, uint32_t end)
+{
+	struct out_ref *ref = mem_alloc(sizeof(*ref));
+
+	if (ref) {
+		ref->next = NULL;
+		ref->buf = b;
+		ref->end = end;
+	}
+	return ref;
+}
+
+static void ref_add(struct conn *c, struct out_ref *ref)
+{
+	rx_of(ref->buf)->refs++;
+	*c->refs_tail = ref;
+	c->refs_tail = &ref->next;
+}
+
+/* Return: bytes of the range that were taken. */
+static uint32_t send_range(struct conn *c, const struct net_range *r, bool has_more)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	bool is_copied = r->bytes <= COPY_MAX;
+	uint32_t taken = 0;
+
+	while (taken < r->bytes) {
+		uint32_t chunk = chunk_of(pcb, r->bytes - taken, is_copied);
+		bool more = has_more || taken + chunk < r->bytes;
+		struct out_ref *ref = NULL;
+
+		if (!chunk)
+			break;
+		if (r->lent && !is_copied) {
+			ref = ref_new(r->lent, c->queued + chunk);
+			if (!ref)
+				break;
+		}
+		if (tcp_write(pcb, r->data + taken, (u16_t)chunk,
+			      (u8_t)((is_copied ? TCP_WRITE_FLAG_COPY : 0) | (more ? TCP_WRITE_FLAG_MORE : 0))) !=
+		    ERR_OK) {
+			mem_free(ref);
+			break;
+		}
+		if (ref)
+			ref_add(c, ref);
+		c->queued += chunk;
+		taken += chunk;
+	}
+	return taken;
+}
+
+/* IX_OK if @c may be sent on. */
+static int sendable(const struct conn *c)
+{
+	if (!c)
+		return IX_BAD_HANDLE;
+	if (!(c->flags & CONN_ACCEPTED))
+		return IX_BAD_CALL;
+	if (c->flags & (CONN_CLOSING | CONN_SHUT | CONN_GONE | CONN_DEAD))
+		return IX_CLOSED;
+	return pcb_of((struct conn *)(uintptr_t)c)->state < ESTABLISHED ? IX_BAD_CALL : IX_OK;
+}
+
+int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken)
+{
+	struct conn *c = conn_find(handle);
+	int status = sendable(c);
+
+	*taken = 0;
+	if (status != IX_OK)
+		return status;
+	for (unsigned i = 0; i < count; i++)
+		if (!is_range_good(c, &ranges[i]))
+			return IX_BAD_ADDRESS;
+	for (unsigned i = 0; i < count; i++) {
+		bool has_more = i + 1 < count || (flags & IX_SENDV_MORE);
+		uint32_t part = send_range(c, &ranges[i], has_more);
+
+		*taken += part;
+		if (part < ranges[i].bytes)
+			break;
+	}
+	conn_touch(c);
+	/* Nothing taken and nothing under way: no IX_EV_SENT would call for another try. */
+	if (!*taken && count && c->queued == c->released)
+		return IX_NO_MEMORY;
+	return IX_OK;
+}
+
+/* ---- end of a batch ---- */
+static void send_conn(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	net_self.tx_conn = c;
+	while (c->recved) {
+		uint32_t part = MIN(c->recved, 0xffffu);
+
+		c->recved -= part;
+		tcp_recved(pcb, (u16_t)part);
+	}
+	tcp_output(pcb);
+	net_self.tx_conn = NULL;
+	conn_after(c);
+}
+
+static void send_touched(void)
+{
+	struct conn *last = net_self.out.tail, *c;
+
+	/* Those that could not send come again behind `last`, for the next turn. */
+	while ((c = conn_take_out()) != NULL) {
+		if (c->flags & CONN_GONE)
+			conn_free_if_done(c);
+		else
+			send_conn(c);
+		if (c == last)
+			break;
+	}
+}
+
+static void send_delayed_acks(void)
+{
+	while (net_self.delack.head && net_self.now_ms - net_self.delack.head->delack_ms >= DELACK_MS) {
+		struct conn *c = conn_take_delack();
+
+		if (c->flags & CONN_GONE) {
+			conn_free_if_done(c);
+			continue;
+		}
+		if (!(pcb_of(c)->flags & TF_ACK_DELAY))
+			continue;
+		net_self.tx_conn = c;
+		tcp_ack_now(pcb_of(c));
+		tcp_output(pcb_of(c));
+		net_self.tx_conn = NULL;
+		conn_after(c);
+	}
+}
+
+/* The core must not sleep through what is owed. */
+static void arm_tick(void)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (net_self.delack.head) {
+		uint32_t waited = net_self.now_ms - net_self.delack.head->delack_ms;
+
+		at = net_self.now_tick + (DELACK_MS - MIN(waited, DELACK_MS) + 1) * 1000 / TIME_TICK_US;
+	}
+	if (net_self.tx_refs)
+		at = MIN(at, net_self.now_tick + DEBT_TICKS);
+	if (net_self.out.head || net_self.is_sending_blocked)
+		at = MIN(at, net_self.now_tick + RETRY_TICKS);
+	if (at != UINT64_MAX && (!time_is_armed(&net_self.tick) || net_self.tick.tick > at))
+		time_arm(&net_self.tick, at);
+}
+
+void net_output(void)
+{
+	send_touched();
+	if (net_self.delack.head)
+		send_delayed_acks();
+	output_flush();
+	if (net_self.delack.head || net_self.tx_refs || net_self.out.head || net_self.is_sending_blocked)
+		arm_tick();
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When lwIP's timers run. Our wheel decides when and how often, lwIP what: a due connection is put alone
+ * on lwIP's list and tcp_slowtmr() looks at that list. lwIP sets pcb->rtime to 0 where its timer
+ * (re)starts and to -1 where it stops, and only compares it otherwise, so 1 marks a start that we have
+ * seen. Deadlines are lazy: a later one leaves the node where it is. [RFC 6298 2, 5]
+ */
+#include "kernel/net/core.h"
+#include "kernel/net/neighbour.h"
+
+#define NEVER UINT64_MAX
+#define RTO_SEEN 1
+#define RTO_MAX_MS 60000u
+#define SYN_RTO_MS 1000u   /* [RFC 6298 2.1] */
+#define GIVE_UP_MS 120000u /* data that nobody acknowledges */
+#define GIVE_UP_SYN_MS 75000u
+#define RETRY_MS 10u      /* lwIP could not send: no memory, or the device has the segment */
+#define RETRIES_SHOWN 10u /* lwIP gives up at TCP_MAXRTX retries; we do by time */
+
+static uint64_t ticks_of_ms(uint64_t ms)
+{
+	return ms * 1000 / TIME_TICK_US;
+}
+
+static uint64_t due_in(uint32_t ms)
+{
+	return net_self.now_tick + ticks_of_ms(ms);
+}
+
+static uint32_t base_ms(const struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of((struct conn *)(uintptr_t)c);
+	int srtt = (pcb->sa >> 3) + pcb->sv;
+
+	if (pcb->state < ESTABLISHED)
+		return SYN_RTO_MS;
+	return MAX((uint32_t)MAX(srtt, 0), (uint32_t)c->rto_floor_ms);
+}
+
+static uint32_t ladder_ms(const struct conn *c, unsigned retries)
+{
+	uint64_t ms = (uint64_t)base_ms(c) << MIN(retries, 16u);
+
+	return (uint32_t)MIN(ms, (uint64_t)RTO_MAX_MS);
+}
+
+/* Until pcb->tmr + @limit_ms has passed; never 0. */
+static uint64_t idle_deadline(const struct tcp_pcb *pcb, uint32_t limit_ms)
+{
+	uint32_t idle = tcp_ticks - pcb->tmr;
+
+	return due_in(idle > limit_ms ? 1 : limit_ms - idle + 1);
+}
+
+/* Everything but the retransmission timer. */
+static uint64_t other_deadline(const struct tcp_pcb *pcb)
+{
+	uint64_t at = NEVER;
+
+	if (pcb->flags & TF_CLOSEPEND)
+		at = due_in(RETRY_MS);
+	if (pcb->state == SYN_RCVD)
+		at = MIN(at, idle_deadline(pcb, TCP_SYN_RCVD_TIMEOUT));
+	if (pcb->state == FIN_WAIT_2 && (pcb->flags & TF_RXCLOSED))
+		at = MIN(at, idle_deadline(pcb, TCP_FIN_WAIT_TIMEOUT));
+	if (pcb->state == LAST_ACK)
+		at = MIN(at, idle_deadline(pcb, 2 * TCP_MSL));
+	if (ip_get_option(pcb, SOF_KEEPALIVE) && (pcb->state == ESTABLISHED || pcb->state == CLOSE_WAIT))
+		at = MIN(at, idle_deadline(pcb, pcb->keep_idle + pcb->keep_cnt_sent * pcb->keep_intvl));
+	if (pcb->ooseq)
+		at = MIN(at, idle_deadline(pcb, RTO_MAX_MS));
+	return at;
+}
+
+static void arm(struct conn *c, uint64_t at)
+{
+	c->deadline = at;
+	if (at != NEVER && (!time_is_armed(&c->timer) || c->timer.tick > at))
+		time_arm(&c->timer, at);
+}
+
+void timers_post(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	bool is_plain = pcb->state == ESTABLISHED && !pcb->persist_backoff && !pcb->ooseq &&
+			!(pcb->flags & TF_CLOSEPEND) && !pcb->so_options;
+
+	if (pcb->rtime == 0) {
+		pcb->rtime = RTO_SEEN;
+		if (pcb->nrtx == 0)
+			c->stalled_ms = net_self.now_ms;
+		c->rto_at = due_in(ladder_ms(c, pcb->nrtx));
+	} else if (pcb->rtime < 0 && !pcb->persist_backoff) {
+		c->rto_at = NEVER;
+	}
+	if (likely(is_plain)) {
+		arm(c, c->rto_at);
+		return;
+	}
+	if (pcb->persist_backoff && c->rto_at == NEVER) {
+		c->stalled_ms = net_self.now_ms;
+		c->rto_at = due_in(ladder_ms(c, pcb->persist_backoff - 1u));
+	}
+	arm(c, MIN(c->rto_at, other_deadline(pcb)));
+}
+
+/* Cause enough to stop [RFC 9293 3.8.3]: by time, and never a peer that answers our probes. */
+static bool is_hopeless(const struct conn *c, const struct tcp_pcb *pcb)
+{
+	uint32_t silent = net_self.now_ms - c->stalled_ms;
+
+	if (pcb->persist_backoff)
+		silent = MIN(silent, net_self.now_ms - c->heard_ms);
+	return silent > (pcb->state < ESTABLISHED ? GIVE_UP_SYN_MS : GIVE_UP_MS);
+}
+
+/* lwIP's timer code, over this one connection. Return: false if it is gone. */
+static bool run_lwip(struct conn *c, void (*timer)(void))
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint8_t reason = c->reason;
+
+	if (!reason)
+		c->reason = IX_DEAD_TIMEOUT; /* if lwIP finds that it has waited long enough */
+	/* It skips a pcb that already bears its private counter, which only we move. */
+	net_self.timer_shadow++;
+	pcb->last_timer = (u8_t)(net_self.timer_shadow - 1);
+	pcb->next = NULL;
+	tcp_active_pcbs = pcb;
+	net_self.tx_conn = c;
+	timer();
+	net_self.tx_conn = NULL;
+	tcp_ticks = net_self.now_ms;
+	if (!tcp_active_pcbs)
+		return false;
+	tcp_active_pcbs = NULL;
+	c->reason = reason;
+	return true;
+}
+
+/* The retransmission timer or the probe timer is due. Return: false if the connection is gone. */
+static bool fire_rto(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	unsigned backoff = pcb->persist_backoff;
+
+	if (is_hopeless(c, pcb)) {
+		conn_abort(c, IX_DEAD_TIMEOUT);
+		return false;
+	}
+	if (pcb->state == SYN_SENT && neighbour_is_dead(ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)))) {
+		conn_abort(c, IX_DEAD_UNREACHABLE);
+		return false;
+	}
+	pcb->nrtx = (u8_t)MIN((unsigned)pcb->nrtx, RETRIES_SHOWN);
+	pcb->persist_probe = (u8_t)MIN((unsigned)pcb->persist_probe, RETRIES_SHOWN);
+	pcb->persist_cnt = 0xff;
+	pcb->rto = (s16_t)MIN(base_ms(c), (uint32_t)INT16_MAX);
+	if (pcb->rtime >= 0)
+		pcb->rtime = (s16_t)(pcb->rto - 1);
+	net_self.stats.retransmits++;
+	if (!run_lwip(c, tcp_slowtmr))
+		return false;
+	if (pcb->persist_backoff) {
+		c->rto_at = due_in(backoff == pcb->persist_backoff && backoff < 7
+					   ? RETRY_MS
+					   : ladder_ms(c, pcb->persist_backoff - 1u));
+	} else if (pcb->rtime > RTO_SEEN) { /* not sent: try again soon */
+		pcb->rtime = RTO_SEEN;
+		c->rto_at = due_in(RETRY_MS);
+	}
+	return true;
+}
+
+static void on_fire(struct time_node *node)
+{
+	struct conn *c = CONTAINER_OF(node, struct conn, timer);
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	if (c->deadline > net_self.now_tick) {
+		arm(c, c->deadline);
+		return;
+	}
+	tcp_ticks = net_self.now_ms - 1; /* tcp_slowtmr() counts it up */
+	if (c->rto_at <= net_self.now_tick) {
+		if (!fire_rto(c))
+			return;
+	} else {
+		if (pcb->rtime > 0)
+			pcb->rtime = RTO_SEEN;
+		pcb->rto = (s16_t)MAX(pcb->rto, 2 * RTO_SEEN + 1);
+		pcb->persist_cnt = 0;
+		if (!run_lwip(c, tcp_slowtmr))
+			return;
+		if (pcb->rtime > 0)
+			pcb->rtime = RTO_SEEN;
+		if ((pcb->flags & TF_CLOSEPEND) && !run_lwip(c, tcp_fasttmr))
+			return;
+	}
+	tcp_ticks = net_self.now_ms;
+	conn_after(c);
+}
+
+void timers_init(struct conn *c)
+{
+	time_node_init(&c->timer, on_fire);
+	c->deadline = NEVER;
+	c->rto_at = NEVER;
+	c->rto_floor_ms = net_shared.rto_floor_ms;
+	c->stalled_ms = net_self.now_ms;
+	c->heard_ms = net_self.now_ms;
+}

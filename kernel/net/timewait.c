@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TIME_WAIT as 32-byte records: a ring of a core, oldest overwritten, chained by hash. All records live
+ * equally long, so the ring is in order of expiry and needs no timer. [RFC 9293 3.6.1]
+ */
+#include "kernel/base/err.h"
+#include "kernel/mem/mem.h"
+#include "kernel/net/demux.h"
+
+#define TIME_WAIT_MS 60000u
+#define RECORDS_MIN 1024u
+#define RECORDS_MAX 65536u
+
+static struct timewait_shared {
+	struct timewait *records[CORES_MAX];
+	uint32_t *chains[CORES_MAX];
+	uint32_t count; /* of each, a power of two */
+} shared;
+
+struct timewait_core {
+	struct timewait *records;
+	uint32_t *chains; /* index + 1, 0: empty */
+	uint32_t mask;
+	uint32_t newest;
+};
+
+static PERCORE struct timewait_core own;
+
+int timewait_init(uint32_t connections, uint32_t cores)
+{
+	shared.count = RECORDS_MIN;
+	while (shared.count < connections && shared.count < RECORDS_MAX)
+		shared.count *= 2;
+	for (uint32_t core = 0; core < cores; core++) {
+		shared.records[core] = mem_boot_alloc(shared.count * sizeof(struct timewait), CACHE_LINE);
+		shared.chains[core] = mem_boot_alloc(shared.count * sizeof(uint32_t), CACHE_LINE);
+		if (!shared.records[core] || !shared.chains[core])
+			return KERR_NO_MEMORY;
+	}
+	return 0;
+}
+
+void timewait_core_init(void)
+{
+	own.records = shared.records[core_id()];
+	own.chains = shared.chains[core_id()];
+	own.mask = shared.count - 1;
+}
+
+static bool is_alive(const struct timewait *w)
+{
+	return w->until_ms && (int32_t)(w->until_ms - net_self.now_ms) > 0;
+}
+
+void timewait_remove(struct timewait *w)
+{
+	uint32_t *link = &own.chains[w->hash & own.mask];
+
+	while (*link && &own.records[*link - 1] != w)
+		link = &own.records[*link - 1].next;
+	if (*link)
+		*link = w->next;
+	w->until_ms = 0;
+}
+
+void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
+{
+	struct timewait *w;
+	uint32_t *chain = &own.chains[hash & own.mask];
+
+	own.newest = (own.newest + 1) & own.mask;
+	w = &own.records[own.newest];
+	if (w->until_ms)
+		timewait_remove(w);
+	*w = (struct timewait){
+		.tuple = demux_tuple_of(pcb),
+		.rcv_nxt = pcb->rcv_nxt,
+		.snd_nxt = pcb->snd_nxt,
+		.until_ms = (net_self.now_ms + TIME_WAIT_MS) | 1,
+		.hash = hash,
+		.next = *chain,
+	};
+	*chain = own.newest + 1;
+}
+
+struct timewait *timewait_find(uint32_t hash, const struct demux_tuple *t)
+{
+	uint32_t at = own.chains[hash & own.mask];
+
+	while (at) {
+		struct timewait *w = &own.records[at - 1];
+
+		if (w->hash == hash && w->tuple.remote == t->remote && w->tuple.local == t->local &&
+		    w->tuple.remote_port == t->remote_port && w->tuple.local_port == t->local_port) {
+			if (is_alive(w))
+				return w;
+			timewait_remove(w);
+			return NULL;
+		}
+		at = w->next;
+	}
+	return NULL;
+}

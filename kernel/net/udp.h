@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Datagrams, without lwIP but for the IP layer on the way out. Private to kernel/net. */
+#pragma once
+#include "kernel/net/input.h"
+
+/** udp_in_frame() - a datagram for a port that somebody has bound; takes the frame. */
+void udp_in_frame(const struct frame *f);
+/** udp_events() - announce queued datagrams while there is room. */
+void udp_events(void);
+/** udp_socket_reset() - this core forgets what is queued for binding @index. */
+void udp_socket_reset(unsigned index);
