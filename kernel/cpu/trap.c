@@ -91,6 +91,7 @@ static void gdt_load(void)
 			 "lretq\n"
 			 "1:\tmov %2, %%ss\n\t"
 			 "mov %3, %%ds\n\tmov %3, %%es\n\tmov %3, %%fs\n\tmov %3, %%gs\n\t"
+			 "lldt %w3\n\t" /* at reset there is one at address 0, 64 KiB long [SDM 3A 9.1.1] */
 			 "ltr %4" ::"m"(gdtr),
 			 "i"(SEL_KERNEL_CODE), "r"(SEL_KERNEL_DATA), "r"(0), "r"((uint16_t)SEL_TSS)
 			 : "rax", "memory");
