@@ -101,12 +101,10 @@ static void on_destroy(u8_t id, void *data)
 	net_self.stats.connections--;
 	if (c->flags & CONN_CLOSING)
 		conn_end(c);
-	if (is_needed(c)) {
-		net_self.keep = pcb_of(c);
-		return;
-	}
-	tcp_out_drop(c);
-	conn_drop_rx(c, false);
+	/* lwIP may yet call tcp_in_err() for it [tcp_abandon(), tcp_slowtmr()]: net_output() frees it at the earliest. */
+	if (!is_needed(c))
+		conn_touch(c);
+	net_self.keep = pcb_of(c);
 }
 
 static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *listener, struct tcp_pcb *pcb)
