@@ -200,11 +200,13 @@ static void drop_queue(struct entry *e)
 
 static void set_state(struct entry *e, enum state state)
 {
-	if (e->state == KNOWN || state == KNOWN)
-		version_up();
+	bool is_news = e->state == KNOWN || state == KNOWN;
+
 	write_begin();
 	e->state = (uint8_t)state;
 	write_end();
+	if (is_news)
+		version_up(); /* last: who reads the new version must not keep what was here before */
 	e->since_s = table.now_s;
 	e->tries = 0;
 	if (state == FREE)
