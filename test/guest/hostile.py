@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Boots one program of test/guest and has it run its cases one after the other; after each the dataplane must answer a ping and
+a new connection.
+
+Usage: hostile.py PROGRAM [--cpus N] [--queues N] [--image NAME] [--qemu WORD]... [--set KEY=VALUE]... [--cases A,B,...]
+                          [--must-fail]
+  --must-fail  a control: one protection is off, and each of the cases must be reported as FAIL
+"""
+import argparse
+import pathlib
+import re
+import socket
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
+import lab  # noqa: E402  pylint: disable=wrong-import-position
+from guest import Guest  # noqa: E402  pylint: disable=wrong-import-position
+from report import Failed, Report, check  # noqa: E402  pylint: disable=wrong-import-position
+
+CASE_SECONDS = 60
+FAULT_GAP_SECONDS = 0.03  # 64 restarts in one second are the most that the image allows
+FAULT = r'application fault: .*\(vector (\d+), error ([0-9a-f]+)\) on core (\d+) in ring 3'
+HELD = 8
+
+
+class Client:
+    """Asks the program for its cases, over connections that end when the partition does."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.pinger = lab.Pinger()
+
+    def ask(self, line, end=b'\n', timeout=CASE_SECONDS):
+        """The answer to one command over a new connection; '' if the partition ended meanwhile."""
+        with lab.connect() as s:
+            s.settimeout(timeout)
+            s.sendall(line.encode() + b'\n')
+            answer = b''
+            try:
+                while not answer.endswith(end):
+                    part = s.recv(65536)
+                    if not part:
+                        break
+                    answer += part
+            except ConnectionError:
+                return ''
+            except socket.timeout as e:
+                raise Failed(f'no answer to "{line}" within {timeout} s') from e
+            return answer.decode(errors='replace')
+
+    def cases(self):
+        """(name, variants, expectation) of each case."""
+        rows = []
+        for line in self.ask('list', b'END\n').splitlines()[:-1]:
+            name, variants, expect = line.split(' ', 2)
+            rows.append((name, int(variants), expect))
+        check(rows, 'the program lists no cases')
+        return rows
+
+    def check_alive(self):
+        """Ping and a new connection."""
+        panic = self.guest.panicked()
+        check(not panic, f'trouble in ring 0: {panic}')
+        check(self.guest.is_running(), f'the guest has ended; console:\n{self.guest.text()[-2000:]}')
+        check(self.pinger.ping(), 'no answer to ping')
+        check(self.ask('hello').startswith('hello '), 'no answer over a new connection')
+
+
+def judge(expect, got):
+    """Fails unless @got, "pass" or "fault 14" or "watchdog", is among what @expect allows."""
+    for choice in expect.split(' or '):
+        kind, _, vectors = choice.partition(' ')
+        if got == kind or (vectors and got.startswith(kind) and got.split()[1] in vectors.split(',')):
+            return
+    raise Failed(f'{got}, expected {expect}')
+
+
+def how_it_ended(guest, mark):
+    """What the console says about the end of the partition, once it runs again."""
+    check(guest.wait_line(r'^serving', mark, CASE_SECONDS), 'the partition was not started again')
+    text = guest.text(mark)
+    faults = re.findall(FAULT, text)
+    check(len(faults) <= 1, 'more than one fault was reported')
+    if faults:
+        return f'fault {faults[0][0]}', f'vector {faults[0][0]}, error {faults[0][1]}, core {faults[0][2]}'
+    check('application watchdog' in text, f'the partition ended without a report:\n{text}')
+    return 'watchdog', 'ended by the watchdog'
+
+
+def run_variant(client, name, variant, expect):
+    """One case; returns what is worth saying about it."""
+    guest, mark = client.guest, client.guest.mark()
+    answer = client.ask(f'run {name} {variant}')
+    if answer.startswith('PASS'):
+        got, text = 'pass', answer[5:].strip() or 'survived'
+    elif answer and ' or pass' in expect:
+        got, text = 'pass', 'executed: this processor does not check it'
+    elif answer:
+        raise Failed(answer[5:].strip())
+    else:
+        got, text = how_it_ended(guest, mark)
+    judge(expect, got)
+    if name == 'int':
+        wanted = f'error {variant * 8 + 2:x},'
+        check(wanted in text, f'INT {variant}: {text}, expected {wanted}')
+    client.check_alive()
+    return text
+
+
+def run_case(client, name, variants, expect):
+    """All variants of a case."""
+    text = ''
+    for variant in range(variants):
+        started = time.monotonic()
+        try:
+            text = run_variant(client, name, variant, expect)
+        except Failed as e:
+            raise Failed(f'variant {variant}: {e}' if variants > 1 else str(e)) from e
+        time.sleep(max(0.0, FAULT_GAP_SECONDS - (time.monotonic() - started)))
+    return text if variants == 1 else f'{variants} variants; the last: {text}'
+
+
+def hold(count):
+    """Connections that the program may abuse."""
+    held = []
+    for _ in range(count):
+        s = lab.connect()
+        s.sendall(b'hold\n')
+        check(lab.receive(s, 5) == b'held\n', 'no connection to hold')
+        held.append(s)
+    return held
+
+
+def run_all(options, report):
+    """Boots and runs the chosen cases."""
+    lab.enter(options.queues)
+    image = f'test/images/{options.image or options.program}.ix'
+    with Guest(image, cpus=options.cpus, qemu=options.qemu, overrides=options.set) as guest:
+        guest.wait_ready()
+        check(guest.wait_line('^serving'), 'the program does not listen')
+        client = Client(guest)
+        chosen = options.cases.split(',') if options.cases else None
+        for name, variants, expect in client.cases():
+            if chosen and name not in chosen:
+                continue
+            full = f'{options.program}.{name}'
+            if options.must_fail:
+                report.run(full, control, client, name, variants, expect)
+                continue
+            if not report.run(full, run_case, client, name, variants, expect):
+                break  # what follows a failure would only repeat it
+        if not options.must_fail:
+            report.run(f'{options.program}.quiet', quiet, guest)
+
+
+def control(client, name, variants, expect):
+    """A case with its protection off: right if it fails."""
+    try:
+        run_case(client, name, variants, expect)
+    except (Failed, OSError) as e:
+        return f'without the protection the test says: {str(e).splitlines()[0]}'
+    raise Failed('the case passed although the protection is off')
+
+
+def quiet(guest):
+    """Nothing in the whole console speaks of ring 0 in trouble."""
+    panic = guest.panicked()
+    check(not panic, f'trouble in ring 0: {panic}')
+    return f'{len(guest.text().splitlines())} lines of console, none of trouble in ring 0'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('program')
+    parser.add_argument('--cpus', type=int, default=1)
+    parser.add_argument('--queues', type=int, default=1)
+    parser.add_argument('--image')
+    parser.add_argument('--qemu', action='append', default=[])
+    parser.add_argument('--set', action='append', default=[])
+    parser.add_argument('--cases')
+    parser.add_argument('--must-fail', action='store_true')
+    report = Report()
+    try:
+        run_all(parser.parse_args(), report)
+    except (Failed, OSError) as e:
+        report.say('FAIL', 'boot', str(e))
+    report.close()
+
+
+if __name__ == '__main__':
+    main()

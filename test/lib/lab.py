@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The network of a test: a namespace of its own with one tap. It has no name and ends with the last process in it, so nothing
+is left behind however the test ends; to look into it: nsenter -t PID -n."""
+import ctypes
+import fcntl
+import os
+import pathlib
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import frame
+
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
+SIGKILL = 9
+HOST = '10.7.0.1'
+GUEST = '10.7.0.2'
+PREFIX = 24
+TAP = 'ixtap0'
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def build_folder():
+    """Where ixctl and the images are: IX_BUILD, else build/."""
+    return pathlib.Path(os.environ.get('IX_BUILD', TOP / 'build')).resolve()
+
+
+def die_with_parent():
+    """For preexec_fn: the child is killed when this process ends."""
+    libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
+
+
+def ip(*words):
+    """The command ip, which must succeed."""
+    subprocess.run(['ip', *words], check=True)
+
+
+def enter(queues=1, address=True):
+    """Moves this process into a new namespace that holds nothing but a tap, with our address unless @address is false."""
+    if os.geteuid() != 0:
+        sys.exit('this test makes a network namespace and must run as root: sudo ci/test')
+    if libc.unshare(CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), 'unshare: no network namespace')
+    ip('link', 'set', 'lo', 'up')
+    make_tap(queues, address)
+
+
+def make_tap(queues, address=True):
+    """The tap, instead of the one there was."""
+    subprocess.run(['ip', 'link', 'del', TAP], stderr=subprocess.DEVNULL, check=False)
+    ip('tuntap', 'add', TAP, 'mode', 'tap', *(['multi_queue'] if queues > 1 else []))
+    pathlib.Path(f'/proc/sys/net/ipv6/conf/{TAP}/disable_ipv6').write_text('1', encoding='ascii')
+    if address:
+        ip('address', 'add', f'{HOST}/{PREFIX}', 'dev', TAP)
+    ip('link', 'set', TAP, 'txqueuelen', '10000', 'up')
+
+
+def tap_mac():
+    """Our Ethernet address on the tap."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        answer = fcntl.ioctl(s, 0x8927, struct.pack('16s16x', TAP.encode()))  # SIOCGIFHWADDR
+    return answer[18:24]
+
+
+class Pinger:
+    """Echo requests [RFC 792], without the cost of a process each."""
+
+    def __init__(self, address=GUEST):
+        self.address = address
+        self.sequence = 0
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+    def ping(self, size=56, timeout=5):
+        """Whether one request is answered with what was in it."""
+        self.sequence = self.sequence % 65535 + 1
+        data = bytes(i & 255 for i in range(size))
+        head = struct.pack('!HH', os.getpid() & 0xffff, self.sequence)
+        self.socket.sendto(frame.icmp(8, 0, head, data), (self.address, 0))
+        deadline = time.monotonic() + timeout
+        while True:
+            self.socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                packet = self.socket.recv(65536)
+            except socket.timeout:
+                return False
+            message = packet[(packet[0] & 15) * 4:]
+            if message[:2] == b'\0\0' and message[4:8] == head:
+                return message[8:] == data
+
+
+def connect(port=7, timeout=20, address=GUEST, **options):
+    """A connection to the guest's service. A SYN that is dropped while the service restarts is sent again after 1 s."""
+    s = socket.create_connection((address, port), timeout=timeout)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for name, value in options.items():
+        s.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+    return s
+
+
+def receive(s, count):
+    """Exactly @count bytes, or fewer at the end of the stream."""
+    parts = []
+    while count:
+        part = s.recv(min(count, 1 << 18))
+        if not part:
+            break
+        parts.append(part)
+        count -= len(part)
+    return b''.join(parts)
