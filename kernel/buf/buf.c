@@ -45,7 +45,7 @@ static int create(uint32_t count)
 {
 	uint32_t magazines = count / magazine_bufs + 2 * CORES_MAX;
 	struct magazine *m = mem_boot_alloc(magazines * sizeof(*m), CACHE_LINE);
-	uint8_t *data = mem_boot_alloc((size_t)count * BUF_BYTES, HUGE_BYTES);
+	uint8_t *data = mem_boot_alloc_raw((size_t)count * BUF_BYTES, HUGE_BYTES);
 
 	bufs = mem_boot_alloc(count * sizeof(*bufs), CACHE_LINE);
 	if (!m || !data || !bufs)
