@@ -7,7 +7,7 @@
 #define ICR_INIT 0x4500u    /* INIT, assert */
 #define ICR_STARTUP 0x4600u /* SIPI, assert */
 #define ICR_FIXED 0x4000u   /* fixed, assert */
-#define START_TRIES 100u /* a vCPU of a busy host may be long in coming; a start-up IPI too many is ignored */
+#define START_TRIES 100u    /* a vCPU of a busy host may be long in coming; a start-up IPI too many is ignored */
 #define START_WAIT_US 100000u
 
 static uint32_t apic_ids[CORES_MAX];
