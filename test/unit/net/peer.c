@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* The other end of a connection, byte by byte. */
+#include "kernel/net/checksum.h"
+#include "test/unit/net/world.h"
+
+static void put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+static void put32(uint8_t *p, uint32_t v)
+{
+	put16(p, v >> 16);
+	put16(p + 2, v & 0xffff);
+}
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static unsigned put_ip(uint8_t *frame, const struct peer *p, unsigned protocol, unsigned l4_bytes)
+{
+	static const uint8_t ethernet[14] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0 };
+	uint8_t *ip = frame + 14;
+
+	memset(frame, 0, 34);
+	memcpy(frame, ethernet, 14);
+	ip[0] = 0x45;
+	put16(ip + 2, 20 + l4_bytes);
+	ip[6] = 0x40;
+	ip[8] = 64;
+	ip[9] = (uint8_t)protocol;
+	put32(ip + 12, p->address);
+	put32(ip + 16, WORLD_ADDRESS);
+	put16(ip + 10, be16((uint16_t)~port_chksum(ip, 20)));
+	return 34;
+}
+
+static void put_checksum(uint8_t *frame, unsigned l4_bytes, unsigned field)
+{
+	uint64_t sum = checksum_pseudo(be32(get32(frame + 26)), be32(get32(frame + 30)), frame[23], l4_bytes);
+
+	if (world.is_csum_unchecked)
+		return;
+	sum += port_chksum(frame + 34, (int)l4_bytes);
+	put16(frame + 34 + field, be16((uint16_t)~checksum_fold(sum)));
+}
+
+void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data, unsigned bytes)
+{
+	/* MSS 1460, window scale 3, SACK permitted */
+	static const uint8_t options[12] = { 2, 4, 5, 0xb4, 1, 3, 3, 3, 1, 1, 4, 2 };
+	unsigned header = flags & SYN ? 32 : 20;
+	static uint8_t frame[34 + 32 + 1460];
+	uint8_t *tcp = frame + 34;
+
+	put_ip(frame, p, 6, header + bytes);
+	memset(tcp, 0, 20);
+	put16(tcp, p->port);
+	put16(tcp + 2, p->our_port);
+	put32(tcp + 4, seq);
+	put32(tcp + 8, flags & ACK ? p->ack : 0);
+	tcp[12] = (uint8_t)(header / 4 << 4);
+	tcp[13] = (uint8_t)flags;
+	put16(tcp + 14, flags & SYN ? MIN(p->window, 0xffffu) : p->window >> 3);
+	if (flags & SYN)
+		memcpy(tcp + 20, options, sizeof(options));
+	if (bytes)
+		memcpy(tcp + header, data, bytes);
+	put_checksum(frame, header + bytes, 16);
+	world_receive(frame, MAX(34 + header + bytes, 60u));
+}
+
+void peer_send(struct peer *p, unsigned flags, const void *data, unsigned bytes)
+{
+	peer_send_at(p, p->seq, flags, data, bytes);
+	p->seq += bytes + !!(flags & SYN) + !!(flags & FIN);
+}
+
+void peer_udp(const struct peer *p, const void *data, unsigned bytes)
+{
+	static uint8_t frame[34 + 8 + 1472];
+	uint8_t *udp = frame + 34;
+
+	put_ip(frame, p, 17, 8 + bytes);
+	memset(udp, 0, 8);
+	put16(udp, p->port);
+	put16(udp + 2, p->our_port);
+	put16(udp + 4, 8 + bytes);
+	memcpy(udp + 8, data, bytes);
+	put_checksum(frame, 8 + bytes, 6);
+	world_receive(frame, MAX(42 + bytes, 60u));
+}
+
+const struct sent *peer_take(struct peer *p)
+{
+	while (world.taken < world.sent_count) {
+		const struct sent *s = &world.sent[world.taken++];
+		const uint8_t *tcp = s->data + 34;
+
+		if (s->data[23] != 6 || get32(s->data + 30) != p->address || tcp[2] != p->port >> 8 ||
+		    tcp[3] != (p->port & 0xff))
+			continue;
+		if (seg_flags(s) & SYN)
+			p->ack = seg_seq(s) + 1;
+		else if (seg_seq(s) == p->ack)
+			p->ack += seg_bytes(s) + !!(seg_flags(s) & FIN);
+		return s;
+	}
+	return NULL;
+}
+
+ix_handle_t peer_knock(struct peer *p, uint16_t our_port)
+{
+	static uint16_t port = 20000;
+	const struct sent *s;
+
+	if (!p->address)
+		p->address = PEER_ADDRESS;
+	if (!p->port)
+		p->port = ++port;
+	if (!p->seq)
+		p->seq = 1000000u * port;
+	if (!p->window)
+		p->window = 65535;
+	p->our_port = our_port;
+	while (peer_take(p))
+		;
+	peer_send(p, SYN, NULL, 0);
+	world_turn();
+	world_turn(); /* ARP may have come first */
+	s = peer_take(p);
+	assert_non_null(s);
+	assert_int_equal(seg_flags(s), SYN | ACK);
+	assert_int_equal(seg_ack(s), p->seq);
+	peer_send(p, ACK, NULL, 0);
+	world_turn();
+	assert_non_null(world_event(IX_EV_KNOCK, 0));
+	return world_event(IX_EV_KNOCK, 0)->handle;
+}
+
+ix_handle_t peer_open(struct peer *p, uint16_t our_port, uint64_t cookie)
+{
+	ix_handle_t handle = peer_knock(p, our_port);
+
+	assert_int_equal(net_accept(handle, cookie), IX_OK);
+	world_turn();
+	return handle;
+}
+
+unsigned seg_flags(const struct sent *s)
+{
+	return s->data[47];
+}
+uint32_t seg_seq(const struct sent *s)
+{
+	return get32(s->data + 38);
+}
+uint32_t seg_ack(const struct sent *s)
+{
+	return get32(s->data + 42);
+}
+uint32_t seg_window(const struct sent *s)
+{
+	return (uint32_t)(s->data[48] << 8 | s->data[49]);
+}
+unsigned seg_bytes(const struct sent *s)
+{
+	return s->full_bytes - 34 - (s->data[46] >> 4) * 4u;
+}
+const uint8_t *seg_data(const struct sent *s)
+{
+	return s->data + 34 + (s->data[46] >> 4) * 4;
+}

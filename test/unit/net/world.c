@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop around kernel/net, the device and the clock, as the tests want them. */
+#include "test/unit/net/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "kernel/event/event.h"
+#include "kernel/flow/flow.h"
+#include "kernel/mem/mem.h"
+#include "kernel/net/checksum.h"
+#include "kernel/time/time.h"
+#include "test/fake/mem.h"
+#include "test/fake/slab.h"
+
+#define RX_BUFFERS 1024u
+#define WAITING_MAX 256u
+#define HELD_MAX 4096u
+
+struct world world;
+
+static struct nic_info info = { .mac = { 2, 0, 0, 0, 0, 1 }, .queue_pairs = 1 };
+static struct buf *waiting[WAITING_MAX];
+static unsigned waiting_count;
+static void *held[HELD_MAX];
+static unsigned held_count, given_back; /* oldest of held that may be reclaimed */
+
+/* ---- clock ---- */
+uint64_t time_now(void)
+{
+	return world.now_us / TIME_TICK_US;
+}
+
+/* ---- device ---- */
+const struct nic_info *nic_info(void)
+{
+	return &info;
+}
+
+static void verify_checksum(struct sent *s)
+{
+	uint8_t *ip = s->data + 14, *l4 = ip + 20;
+	uint32_t from, to, bytes = s->full_bytes - 34;
+	uint16_t partial;
+
+	assert_true(checksum_is_ip4_good(ip));
+	memcpy(&from, ip + 12, 4);
+	memcpy(&to, ip + 16, 4);
+	assert_int_equal(ip[2] << 8 | ip[3], s->full_bytes - 14);
+	if (s->flags & NIC_TX_NEEDS_CSUM) {
+		memcpy(&partial, l4 + 16, 2);
+		assert_int_equal(partial, checksum_pseudo(from, to, ip[9], bytes));
+	} else if (ip[9] == 6 || (ip[9] == 17 && (l4[6] || l4[7]) && !(ip[6] & 0x3f || ip[7]))) {
+		uint64_t sum = checksum_pseudo(from, to, ip[9], bytes);
+
+		assert_int_equal(checksum_fold(sum + port_chksum(l4, (int)bytes)), 0xffff);
+	}
+}
+
+static void answer_arp(const uint8_t *request)
+{
+	uint8_t reply[60] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2, 2, 0, 0, 0, 0, 9 };
+
+	world.arp_requests++;
+	if (world.is_arp_silent || !memcmp(request + 28, request + 38, 4))
+		return;
+	memcpy(reply + 28, request + 38, 4);
+	memcpy(reply + 32, request + 22, 10);
+	world_receive(reply, sizeof(reply));
+}
+
+bool flow_tx(const struct nic_tx *tx)
+{
+	struct sent *s = &world.sent[world.sent_count];
+
+	if (world.is_full)
+		return false;
+	assert_in_range(tx->seg_count, 1, NIC_TX_SEGS_MAX);
+	assert_true(world.sent_count < SENT_MAX && held_count < HELD_MAX);
+	held[held_count++] = tx->token;
+	memset(s, 0, sizeof(*s));
+	for (unsigned i = 0; i < tx->seg_count; i++) {
+		unsigned room = (unsigned)sizeof(s->data) - s->bytes, part = MIN(tx->segs[i].bytes, room);
+
+		assert_true(tx->segs[i].bytes > 0);
+		memcpy(s->data + s->bytes, mem_va(tx->segs[i].pa), part);
+		s->bytes = (uint16_t)(s->bytes + part);
+		s->full_bytes += tx->segs[i].bytes;
+	}
+	s->flags = tx->flags;
+	s->mss = tx->mss;
+	if (s->data[12] == 8 && s->data[13] == 6) {
+		answer_arp(s->data);
+		return true;
+	}
+	verify_checksum(s);
+	if (!world.is_losing)
+		world.sent_count++;
+	return true;
+}
+
+unsigned flow_tx_reclaim(void **tokens, unsigned max)
+{
+	unsigned count = MIN(world.is_holding ? given_back : held_count, max);
+
+	memcpy(tokens, held, count * sizeof(*held));
+	held_count -= count;
+	given_back -= MIN(given_back, count);
+	memmove(held, held + count, held_count * sizeof(*held));
+	return count;
+}
+
+void world_give_back(unsigned count)
+{
+	given_back = MIN(given_back + count, held_count);
+}
+
+unsigned world_held(void)
+{
+	return held_count;
+}
+
+bool flow_hand(uint32_t core, struct buf *first)
+{
+	(void)core;
+	(void)first;
+	fail(); /* there is one core */
+	return false;
+}
+
+uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port)
+{
+	(void)remote;
+	(void)local;
+	(void)remote_port;
+	(void)local_port;
+	return 0;
+}
+
+uint32_t flow_owner(uint8_t group)
+{
+	return group;
+}
+
+/* ---- the loop ---- */
+void world_receive(const void *frame, unsigned bytes)
+{
+	struct buf *first = NULL, **link = &first;
+	unsigned at = 0;
+
+	if (waiting_count == WAITING_MAX)
+		return;
+	do {
+		unsigned part = world.pieces ? MIN(world.pieces, bytes - at) : bytes;
+		struct buf *b = buf_alloc();
+
+		if (!b) {
+			buf_free_frame(first);
+			return;
+		}
+		b->off = (uint16_t)world.rx_offset;
+		b->len = (uint16_t)part;
+		b->next = NULL;
+		memcpy(b->data + b->off, (const uint8_t *)frame + at, part);
+		at += part;
+		*link = b;
+		link = &b->next;
+	} while (at < bytes);
+	first->frame_bytes = bytes;
+	first->flags = world.is_csum_unchecked ? BUF_CSUM_GOOD : 0;
+	first->segments = 1;
+	first->count = 1;
+	waiting[waiting_count++] = first;
+}
+
+void world_turn(void)
+{
+	static struct buf *frames[WAITING_MAX];
+	unsigned count = waiting_count;
+
+	memcpy(frames, waiting, count * sizeof(*frames));
+	waiting_count = 0;
+	net_tx_reclaim();
+	time_run(time_now());
+	net_input(frames, count);
+	net_output();
+	event_begin();
+	net_events();
+}
+
+void world_pass(unsigned ms)
+{
+	while (ms--) {
+		world.now_us += 1000;
+		world_turn();
+	}
+}
+
+const struct ix_event *world_event(enum ix_event_kind kind, unsigned nth)
+{
+	for (unsigned i = 0; i < world.events.count; i++)
+		if (world.events.events[i].kind == kind && nth-- == 0)
+			return &world.events.events[i];
+	return NULL;
+}
+
+unsigned world_event_count(enum ix_event_kind kind)
+{
+	unsigned count = 0;
+
+	while (world_event(kind, count))
+		count++;
+	return count;
+}
+
+ix_handle_t world_listen(uint16_t port, uint64_t cookie)
+{
+	struct ix_endpoint any = { .port = port };
+	ix_handle_t handle = 0;
+
+	assert_int_equal(net_listen(&any, cookie, &handle), IX_OK);
+	assert_true(handle != 0);
+	return handle;
+}
+
+void world_begin(uint32_t offloads)
+{
+	static bool is_up;
+	static uint64_t now_us = 1000000000;
+
+	now_us = MAX(now_us, world.now_us) + 10000000; /* time goes on from test to test */
+	memset(&world, 0, sizeof(world));
+	world.now_us = now_us;
+	info.offloads = offloads;
+	world.conf = (struct conf){ .name = "test",
+				    .cores_max = 1,
+				    .address = be32(WORLD_ADDRESS),
+				    .prefix_bits = 8,
+				    .mtu = 1500,
+				    .connections = 1000,
+				    .rx_buffers = RX_BUFFERS,
+				    .rto_floor_ms = 200 };
+	fake_slab_fail_from = SIZE_MAX;
+	if (!is_up) { /* a core is set up once in its life; tests that need another are other programs */
+		is_up = true;
+		fake_mem_reset(SIZE_MAX);
+		assert_int_equal(buf_init(RX_BUFFERS), 0);
+		time_core_init(time_now());
+		event_core_init(&world.events);
+		assert_int_equal(net_init(&world.conf), 0);
+		assert_int_equal(net_core_init(), 0);
+	}
+	net_partition_start();
+	world_turn();
+}
+
+void world_end(void)
+{
+	world.is_full = world.is_holding = world.is_losing = false;
+	fake_slab_fail_from = SIZE_MAX;
+	for (unsigned i = 0; i < waiting_count; i++)
+		buf_free_frame(waiting[i]);
+	waiting_count = 0;
+	net_partition_end();
+	world_pass(5); /* delayed acknowledgements leave their queue */
+	assert_int_equal(world_held(), 0);
+	assert_int_equal(net_partition_pending_tx(), 0);
+	assert_false(net_has_events());
+	assert_int_equal(buf_available(), RX_BUFFERS);
+	assert_int_equal(fake_slab_blocks, 0);
+}

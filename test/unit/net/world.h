@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A core's TCP/IP with everything around it faked: a clock that the test moves, a device that keeps what
+ * it was given, and a peer on the wire that speaks TCP as bytes.
+ */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+#include "kernel/abi/event.h"
+#include "kernel/abi/status.h"
+#include "kernel/conf/conf.h"
+#include "kernel/net/net.h"
+#include "kernel/nic/nic.h"
+
+#define WORLD_ADDRESS 0x0a000001u /* 10.0.0.1/8 */
+#define PEER_ADDRESS 0x0a000002u
+#define SENT_MAX 4096u
+
+#define FIN 1u
+#define SYN 2u
+#define RST 4u
+#define PSH 8u
+#define ACK 16u
+
+/* A frame that the device was given, put together. */
+struct sent {
+	uint16_t bytes;
+	uint16_t flags; /* enum nic_tx_flags */
+	uint16_t mss;
+	uint8_t data[2048];
+	uint32_t full_bytes; /* of a merged frame, whose first bytes only are in data[] */
+};
+
+struct world {
+	struct sent sent[SENT_MAX];
+	unsigned sent_count, taken; /* recorded, and of them looked at by peer_take() */
+	unsigned arp_requests;
+	uint64_t now_us;
+	bool is_full;           /* the device's queue takes nothing */
+	bool is_holding;        /* it gives nothing back */
+	bool is_arp_silent;     /* nobody answers ARP */
+	bool is_losing;         /* frames vanish: they are given back and not recorded */
+	bool is_csum_unchecked; /* frames from the test carry no checksum, as from a host's own memory */
+	uint32_t rx_offset;     /* bytes before a received frame in its buffer */
+	unsigned pieces;        /* received frames are cut into buffers of this many bytes, 0: not */
+	struct ix_event_array events;
+	struct conf conf;
+};
+extern struct world world;
+
+/* A host that talks to us. */
+struct peer {
+	uint32_t address; /* host order */
+	uint16_t port, our_port;
+	uint32_t seq; /* next to send */
+	uint32_t ack; /* next expected */
+	uint32_t window;
+};
+
+/** world_begin() - fresh core with address 10.0.0.1 and @offloads (enum nic_offload). */
+void world_begin(uint32_t offloads);
+/** world_end() - partition end, everything drained; nothing may be left allocated. */
+void world_end(void);
+
+/** world_receive() - a frame waits for the next turn. */
+void world_receive(const void *frame, unsigned bytes);
+/** world_turn() - one turn of the loop; its events are in world.events. */
+void world_turn(void);
+/** world_pass() - time goes by in turns of a millisecond; events of all but the last turn are lost. */
+void world_pass(unsigned ms);
+/** world_give_back() - the device is done with the oldest @count frames it holds. */
+void world_give_back(unsigned count);
+unsigned world_held(void);
+
+/** world_event() - the @nth event of @kind in the last turn, NULL if there is none. */
+const struct ix_event *world_event(enum ix_event_kind kind, unsigned nth);
+unsigned world_event_count(enum ix_event_kind kind);
+
+/** world_listen() - on TCP @port, any address. */
+ix_handle_t world_listen(uint16_t port, uint64_t cookie);
+
+/** peer_send() - a segment waits for the next turn; @p->seq moves on. */
+void peer_send(struct peer *p, unsigned flags, const void *data, unsigned bytes);
+/** peer_send_at() - the same with a sequence number of its own; @p->seq stays. */
+void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data, unsigned bytes);
+/** peer_udp() - a datagram waits for the next turn. */
+void peer_udp(const struct peer *p, const void *data, unsigned bytes);
+/** peer_take() - take the next recorded segment for @p and follow it. Return: NULL if there is none. */
+const struct sent *peer_take(struct peer *p);
+/** peer_knock() - handshake; the knock has been written. Return: its handle. */
+ix_handle_t peer_knock(struct peer *p, uint16_t our_port);
+/** peer_open() - peer_knock() and accept with @cookie. */
+ix_handle_t peer_open(struct peer *p, uint16_t our_port, uint64_t cookie);
+
+/* Of a recorded TCP segment. */
+unsigned seg_flags(const struct sent *s);
+uint32_t seg_seq(const struct sent *s);
+uint32_t seg_ack(const struct sent *s);
+uint32_t seg_window(const struct sent *s);
+unsigned seg_bytes(const struct sent *s);
+const uint8_t *seg_data(const struct sent *s);
