@@ -43,6 +43,7 @@ enum ix_op {
 /* Flags of IX_OP_SENDV. */
 #define IX_SENDV_LIST 0x1 /* arg: address of ix_iov[len], len 1..IX_IOV_MAX; else arg, len: one range */
 #define IX_SENDV_MORE 0x2 /* more follows in this batch: do not set PSH */
+#define IX_SENDV_DONE 0x4 /* what is taken is also given back, as by IX_OP_RECV_DONE: for an echo of the oldest data */
 
 /*
  * IX_OP_SENDV takes ranges in partition data or in receive buffers lent to this connection. The

@@ -4,14 +4,18 @@
  * is told a result may issue a call: it only marks connections to be visited.
  */
 #include "lib/ix/core.h"
+#include "lib/ix/fast.h"
 
 static void pass_on(struct ix_core *core, const struct ix_watch *w)
 {
 	const struct ix_call *call = &core->calls->calls[w->slot];
 
 	switch ((enum watch_kind)w->kind) {
+	case WATCH_ECHO:
+		ix_out_result(w->object, call, true);
+		break;
 	case WATCH_SENDV:
-		ix_out_result(w->object, call);
+		ix_out_result(w->object, call, false);
 		break;
 	case WATCH_ACCEPT:
 		ix_conn_accepted(w->object, call);
@@ -33,8 +37,9 @@ void ix_batch_run(struct ix_core *core, enum ix_entry entry)
 {
 	core->calls->count = core->call_count;
 	ix_entry(entry, 0, 0, 0);
-	for (uint32_t i = 0; i < core->watch_count; i++)
-		pass_on(core, &core->watches[i]);
+	for (const struct ix_watch *w = core->watches, *end = w + core->watch_count; w < end; w++)
+		if (w->kind != WATCH_ECHO || !ix_fast_result(w->object, &core->calls->calls[w->slot]))
+			pass_on(core, w);
 	core->call_count = 0;
 	core->watch_count = 0;
 	core->arena_fill = 0;

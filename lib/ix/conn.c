@@ -141,8 +141,8 @@ static void issue_end(struct ix_conn *c)
 	}
 }
 
-/* The calls of this round: output first, so that the window update rides on it. */
-static void issue(struct ix_conn *c)
+/* Output first, so that the window update rides on it. */
+static void issue_stream(struct ix_conn *c)
 {
 	uint64_t limit;
 
@@ -178,21 +178,8 @@ static void bury(struct ix_conn *c)
 	ix_slab_give(&c->core->conns, c);
 }
 
-void ix_conn_visit(struct ix_conn *c)
+void ix_conn_issue(struct ix_conn *c)
 {
-	if (c->flags & CONN_DEAD) {
-		bury(c);
-		return;
-	}
-	if (c->flags & CONN_ACCEPT) {
-		c->flags = (c->flags & ~(uint32_t)CONN_ACCEPT) | CONN_OPEN | CONN_NEW;
-		ix_batch_call(c->core, IX_OP_ACCEPT, c->handle, (uintptr_t)c, 0);
-		ix_batch_watch(c->core, WATCH_ACCEPT, c);
-	}
-	if (c->wait.head || c->chunk)
-		ix_out_release(c);
-	if (!is_ended(c))
-		call_handlers(c);
 	if (is_ended(c))
 		end_input(c);
 	c->flags &= ~(uint32_t)CONN_READY;
@@ -206,8 +193,26 @@ void ix_conn_visit(struct ix_conn *c)
 		c->flags |= CONN_END_SAID;
 		ix_batch_call(c->core, IX_OP_ABORT, c->handle, 0, 0);
 	} else if (c->flags & CONN_OPEN) {
-		issue(c);
+		issue_stream(c);
 	}
+}
+
+void ix_conn_visit(struct ix_conn *c)
+{
+	if (c->flags & CONN_DEAD) {
+		bury(c);
+		return;
+	}
+	if (c->flags & CONN_ACCEPT) {
+		c->flags = (c->flags & ~(uint32_t)CONN_ACCEPT) | CONN_OPEN | CONN_NEW;
+		ix_batch_call(c->core, IX_OP_ACCEPT, c->handle, (uintptr_t)c, 0);
+		ix_batch_watch(c->core, WATCH_ACCEPT, c);
+	}
+	if (c->flags & CONN_HOLDS)
+		ix_out_release(c);
+	if (!is_ended(c))
+		call_handlers(c);
+	ix_conn_issue(c);
 }
 
 /* ---- starving ---- */

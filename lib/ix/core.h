@@ -37,6 +37,13 @@ static inline void ix_slab_give(struct ix_slab *s, void *object)
 	s->free = object;
 }
 
+/* Objects linked through their first words, @first to @last. */
+static inline void ix_slab_give_list(struct ix_slab *s, void *first, void *last)
+{
+	*(void **)last = s->free;
+	s->free = first;
+}
+
 /* ---- a range of bytes, waiting to be read, to be taken by ring 0, or to be acknowledged ---- */
 enum span_kind {
 	SPAN_LENT = 0, /* receive memory */
@@ -89,6 +96,17 @@ static inline struct ix_span *ix_list_pop(struct ix_list *l)
 	return s;
 }
 
+/* All of @from, which is not empty, to the end of @l. */
+static inline void ix_list_append(struct ix_list *l, struct ix_list *from)
+{
+	if (l->head)
+		l->tail->next = from->head;
+	else
+		l->head = from->head;
+	l->tail = from->tail;
+	from->head = NULL;
+}
+
 /* ---- a connection ---- */
 enum conn_flag {
 	CONN_READY = 1 << 0,    /* on the core's list of connections to visit */
@@ -109,6 +127,7 @@ enum conn_flag {
 	CONN_END_SAID = 1 << 15, /* IX_OP_CLOSE or IX_OP_ABORT was issued */
 	CONN_DEAD = 1 << 16,     /* the handle is gone */
 	CONN_TOLD = 1 << 17,     /* on_open was called, or ix_connect() returned it: on_close is owed */
+	CONN_HOLDS = 1 << 19,    /* it has memory that is released when acknowledged */
 	CONN_STARVED = 1 << 18,  /* on the core's list of those to look at again without an event */
 };
 
@@ -154,7 +173,7 @@ struct ix_udp {
 } __attribute__((aligned(8)));
 
 /* ---- calls whose result matters ---- */
-enum watch_kind { WATCH_SENDV, WATCH_ACCEPT, WATCH_CONNECT, WATCH_TIMER, WATCH_COPY };
+enum watch_kind { WATCH_ECHO, WATCH_SENDV, WATCH_ACCEPT, WATCH_CONNECT, WATCH_TIMER, WATCH_COPY };
 
 struct ix_watch {
 	void *object; /* by kind: connection, timer, struct ix_call to copy to; NULL: nobody cares any more */
@@ -235,7 +254,10 @@ void ix_conn_knock(struct ix_core *core, const struct ix_event *ev, const struct
 void ix_conn_dead(struct ix_core *core, const struct ix_event *ev);
 void ix_conn_accepted(struct ix_conn *c, const struct ix_call *call);
 void ix_conn_connected(struct ix_conn *c, const struct ix_call *call);
+
+/** ix_conn_visit() - call the handlers that are due, then ix_conn_issue(): the calls that follow from it. */
 void ix_conn_visit(struct ix_conn *c);
+void ix_conn_issue(struct ix_conn *c);
 
 /** ix_conn_starve() - look at @c again in a millisecond: it waits for memory, and no event will say when there is some. */
 void ix_conn_starve(struct ix_conn *c);
@@ -264,10 +286,9 @@ static inline bool ix_out_is_open(const struct ix_conn *c)
 }
 
 /* ---- in.c, out.c ---- */
-void ix_in_recv(struct ix_conn *c, const struct ix_event *ev);
 void ix_in_drop(struct ix_conn *c);
 void ix_out_offer(struct ix_conn *c);
-void ix_out_result(struct ix_conn *c, const struct ix_call *call);
+void ix_out_result(struct ix_conn *c, const struct ix_call *call, bool is_given_back);
 void ix_out_release(struct ix_conn *c);
 void ix_out_drop(struct ix_conn *c);
 

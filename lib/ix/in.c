@@ -1,28 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Received data: ranges of receive memory in the order of the stream, lent by ring 0 until the position
- * they end at is given back. conn.c gives back, once a round; this file only moves read_pos.
+ * they end at is given back. fast.h puts them in, conn.c gives back, once a round; this file only moves read_pos.
  */
 #include "lib/ix/core.h"
 #include <string.h>
-
-void ix_in_recv(struct ix_conn *c, const struct ix_event *ev)
-{
-	struct ix_span *s = ix_slab_take(&c->core->spans);
-
-	ix_conn_touch(c);
-	if (__builtin_expect(!s, 0)) {
-		c->flags |= CONN_ABORT; /* a hole in the stream cannot be mended */
-		return;
-	}
-	c->recv_pos += ev->len;
-	s->at = (const uint8_t *)ev->addr;
-	s->bytes = ev->len;
-	s->kind = SPAN_LENT;
-	s->end = c->recv_pos;
-	ix_list_push(&c->in, s);
-	c->flags |= CONN_DATA;
-}
 
 void ix_in_drop(struct ix_conn *c)
 {
@@ -116,29 +98,38 @@ static struct ix_span *split(struct ix_conn *c, struct ix_span *s, uint32_t byte
 	return front;
 }
 
-size_t ix_forward(struct ix_conn *c, size_t bytes)
+static __attribute__((noinline)) size_t forward_part(struct ix_conn *c, size_t bytes)
 {
 	size_t left = bytes;
 
-	ix_conn_touch(c);
-	if (!ix_out_is_open(c))
-		return 0;
-	while (left && c->in.head) {
+	for (; left; left -= c->out.tail->bytes) {
 		struct ix_span *s = c->in.head;
 
-		if (left < s->bytes)
-			s = split(c, s, (uint32_t)left);
-		else
-			ix_list_pop(&c->in);
+		s = left < s->bytes ? split(c, s, (uint32_t)left) : ix_list_pop(&c->in);
 		if (!s)
 			break;
-		if (!c->lent_out)
-			c->lent_pos = c->read_pos;
-		c->lent_out += s->bytes;
-		c->read_pos += s->bytes;
-		c->queued_pos += s->bytes;
-		left -= s->bytes;
 		ix_list_push(&c->out, s);
 	}
 	return bytes - left;
+}
+
+size_t ix_forward(struct ix_conn *c, size_t bytes)
+{
+	size_t unread = ix_unread(c);
+
+	ix_conn_touch(c);
+	if (!unread || !ix_out_is_open(c))
+		return 0;
+	if (!c->lent_out)
+		c->lent_pos = c->read_pos;
+	if (__builtin_expect(bytes < unread, 0)) {
+		bytes = forward_part(c, bytes);
+	} else {
+		ix_list_append(&c->out, &c->in);
+		bytes = unread;
+	}
+	c->lent_out += bytes;
+	c->read_pos += bytes;
+	c->queued_pos += bytes;
+	return bytes;
 }

@@ -79,7 +79,7 @@ size_t ix_read(struct ix_conn *c, void *to, size_t bytes);
 /**
  * ix_forward() - the first @bytes that wait are queued to this connection's own output, without a copy
  * They are given back to ring 0 as it takes them for sending: a peer that does not read closes its own window.
- * Return: bytes queued, fewer than asked if that many do not wait.
+ * Return: bytes queued, fewer than asked if that many do not wait; SIZE_MAX asks for all.
  */
 size_t ix_forward(struct ix_conn *c, size_t bytes);
 /** ix_pause() - no on_read; the window closes when it is full. ix_resume() - on_read again, soon if data waits. */

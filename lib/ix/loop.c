@@ -5,6 +5,7 @@
  * timer whose end is already in the array.
  */
 #include "lib/ix/core.h"
+#include "lib/ix/fast.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,18 +38,19 @@ struct ix_core *ix_this_core(void)
 
 /* ---- looking through the events ---- */
 
-static void note_sent(struct ix_conn *c, const struct ix_event *ev)
-{
-	c->sent_pos += ev->len;
-	if (ev->addr)
-		c->flags &= ~(uint32_t)CONN_BLOCKED;
-	if (c->wait.head || c->out.head || c->chunk || (c->flags & CONN_REFUSED))
-		ix_conn_touch(c);
-}
-
 static void note_flag(struct ix_conn *c, uint32_t flags)
 {
 	c->flags |= flags;
+	ix_conn_touch(c);
+}
+
+static void note_sent(struct ix_conn *c, const struct ix_event *ev)
+{
+	c->sent_pos += ev->len;
+	if (!(c->flags & (CONN_HOLDS | CONN_BLOCKED | CONN_REFUSED)))
+		return; /* nothing waits for it */
+	if (ev->addr)
+		c->flags &= ~(uint32_t)CONN_BLOCKED;
 	ix_conn_touch(c);
 }
 
@@ -59,13 +61,13 @@ static void note_signal(const struct ix_service *service)
 	service->stop(service->arg);
 }
 
-static void note(struct ix_core *core, const struct ix_event *ev)
+static inline void note(struct ix_core *core, const struct ix_event *ev)
 {
 	struct ix_conn *c = (struct ix_conn *)ev->cookie;
 
 	switch ((enum ix_event_kind)ev->kind) {
 	case IX_EV_RECV:
-		ix_in_recv(c, ev);
+		ix_fast_recv(core, c, ev);
 		break;
 	case IX_EV_SENT:
 		note_sent(c, ev);
@@ -118,7 +120,8 @@ static void visit_ready(struct ix_core *core)
 		struct ix_conn *c = core->ready;
 
 		core->ready = c->next_ready;
-		ix_conn_visit(c);
+		if (!ix_fast_visit(core, c))
+			ix_conn_visit(c);
 	}
 }
 

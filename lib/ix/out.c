@@ -5,6 +5,7 @@
  * second call of the same batch could be taken after the first was cut short, and the stream would have a hole.
  */
 #include "lib/ix/core.h"
+#include "lib/ix/fast.h"
 #include <string.h>
 
 /* ---- queueing ---- */
@@ -96,8 +97,7 @@ size_t ix_write(struct ix_conn *c, const void *data, size_t bytes)
 		s->end = c->queued_pos;
 		done += n;
 	}
-	if (done < bytes)
-		c->flags |= CONN_REFUSED;
+	c->flags |= done < bytes ? CONN_HOLDS | CONN_REFUSED : CONN_HOLDS;
 	ix_conn_touch(c);
 	return done;
 }
@@ -134,14 +134,17 @@ int ix_send(struct ix_conn *c, const void *data, size_t bytes, void (*done)(void
 	c->queued_pos += bytes;
 	s->end = c->queued_pos;
 	ix_list_push(&c->out, s);
+	c->flags |= CONN_HOLDS;
 	ix_conn_touch(c);
 	return 0;
 }
 
 /* ---- offering ---- */
 
+#define OFFER_MAX (1ull << 31) /* ring 0 refuses a list of 4 GiB */
+
 /* Up to IX_IOV_MAX ranges of `out`. */
-static void offer_list(struct ix_conn *c)
+static struct ix_call *offer_list(struct ix_conn *c)
 {
 	struct ix_core *core = c->core;
 	struct ix_iov *iov = ix_batch_arena(core, IX_IOV_MAX * sizeof(*iov));
@@ -150,19 +153,23 @@ static void offer_list(struct ix_conn *c)
 	unsigned n = 0;
 
 	c->offered = 0;
-	for (; s && n < IX_IOV_MAX; s = s->next) {
-		iov[n++] = (struct ix_iov){ .addr = (uintptr_t)s->at, .len = s->bytes };
-		c->offered += s->bytes;
+	for (; s && n < IX_IOV_MAX && c->offered < OFFER_MAX; s = s->next) {
+		iov[n] = (struct ix_iov){ .addr = (uintptr_t)s->at,
+					  .len = s->bytes < OFFER_MAX ? s->bytes : OFFER_MAX };
+		c->offered += iov[n++].len;
 	}
 	call = ix_batch_call(core, IX_OP_SENDV, c->handle, (uintptr_t)iov, n);
 	call->flags = IX_SENDV_LIST | (s ? IX_SENDV_MORE : 0);
 	if (s)
 		core->must_settle = true; /* the rest would wait for an event that is far away */
+	return call;
 }
 
 void ix_out_offer(struct ix_conn *c)
 {
 	struct ix_span *s = c->out.head;
+	bool is_echo = ix_fast_is_echo(c);
+	struct ix_call *call;
 
 	if (!s || (c->flags & CONN_BLOCKED))
 		return;
@@ -171,13 +178,14 @@ void ix_out_offer(struct ix_conn *c)
 		return;
 	}
 	if (s->next) {
-		offer_list(c);
+		call = offer_list(c);
 	} else {
-		ix_batch_call(c->core, IX_OP_SENDV, c->handle, (uintptr_t)s->at, s->bytes);
+		call = ix_batch_call(c->core, IX_OP_SENDV, c->handle, (uintptr_t)s->at, s->bytes);
 		c->offered = s->bytes;
 	}
+	call->flags |= is_echo ? IX_SENDV_DONE : 0;
 	c->flags |= CONN_OFFERED;
-	ix_batch_watch(c->core, WATCH_SENDV, c);
+	ix_batch_watch(c->core, is_echo ? WATCH_ECHO : WATCH_SENDV, c);
 }
 
 /* Ring 0 has taken the first @bytes of `out`. */
@@ -205,12 +213,16 @@ static void take(struct ix_conn *c, uint64_t bytes)
 	}
 }
 
-void ix_out_result(struct ix_conn *c, const struct ix_call *call)
+void ix_out_result(struct ix_conn *c, const struct ix_call *call, bool is_given_back)
 {
 	uint64_t taken = call->status == IX_OK ? call->len : 0;
 
 	c->flags &= ~(uint32_t)CONN_OFFERED;
-	take(c, taken < c->offered ? taken : c->offered);
+	if (taken > c->offered)
+		taken = c->offered;
+	take(c, taken);
+	if (is_given_back)
+		c->done_pos += taken;
 	switch (call->status) {
 	case IX_OK:
 	case IX_NO_MEMORY:
@@ -250,6 +262,8 @@ void ix_out_release(struct ix_conn *c)
 		put_chunk(c, c->chunk); /* an idle connection holds no memory */
 		c->chunk = NULL;
 	}
+	if (c->queued_pos == c->sent_pos)
+		c->flags &= ~(uint32_t)CONN_HOLDS;
 }
 
 void ix_out_drop(struct ix_conn *c)

@@ -222,6 +222,29 @@ static bool is_lent(const struct fake_conn *c, uint64_t addr, uint64_t len)
 	return false;
 }
 
+static int do_recv_done(struct fake_conn *c, uint64_t bytes)
+{
+	if (!bytes || bytes > c->lent_bytes - c->done_bytes)
+		return IX_BAD_LENGTH;
+	c->done_bytes += bytes;
+	while (bytes) {
+		struct ix_iov *l = &c->lent[c->lent_first];
+		uint64_t n = bytes < l->len ? bytes : l->len;
+
+		memset((void *)l->addr, 0xdd, n);
+		l->addr += n;
+		l->len -= n;
+		bytes -= n;
+		if (!l->len) {
+			c->lent_first++;
+			c->lent_count--;
+		}
+	}
+	if (!c->lent_count)
+		c->lent_first = 0;
+	return IX_OK;
+}
+
 static int do_sendv(struct fake_conn *c, struct ix_call *call)
 {
 	struct ix_iov one = { .addr = call->arg, .len = call->len };
@@ -246,30 +269,7 @@ static int do_sendv(struct fake_conn *c, struct ix_call *call)
 		taken += k;
 	}
 	call->len = taken;
-	return IX_OK;
-}
-
-static int do_recv_done(struct fake_conn *c, uint64_t bytes)
-{
-	if (!bytes || bytes > c->lent_bytes - c->done_bytes)
-		return IX_BAD_LENGTH;
-	c->done_bytes += bytes;
-	while (bytes) {
-		struct ix_iov *l = &c->lent[c->lent_first];
-		uint64_t n = bytes < l->len ? bytes : l->len;
-
-		memset((void *)l->addr, 0xdd, n);
-		l->addr += n;
-		l->len -= n;
-		bytes -= n;
-		if (!l->len) {
-			c->lent_first++;
-			c->lent_count--;
-		}
-	}
-	if (!c->lent_count)
-		c->lent_first = 0;
-	return IX_OK;
+	return call->flags & IX_SENDV_DONE && taken ? do_recv_done(c, taken) : IX_OK;
 }
 
 static int do_conn(struct ix_call *call)
@@ -329,6 +329,8 @@ static int do_udp_send(const struct ix_call *call)
 
 static int do_timer(struct ix_call *call)
 {
+	if (call->op == IX_OP_TIMER_CANCEL && (call->arg || call->len))
+		return IX_BAD_CALL;
 	if (call->handle && (call->handle != fake.timer_handle || !fake.is_timer_armed))
 		return IX_BAD_HANDLE;
 	fake.is_timer_armed = call->op == IX_OP_TIMER_ARM;

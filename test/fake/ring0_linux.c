@@ -75,8 +75,8 @@ static long start(uint64_t core, uint64_t entry, uint64_t arg)
 			 "jmp *%[entry]\n"
 			 "1:"
 			 : "=a"(tid)
-			 : "a"(SYS_clone), "D"(CLONE_THREAD_FLAGS),
-			   "S"(stacks[core] + STACK_BYTES), "d"(&tids[core]), [entry] "r"(entry), [arg] "r"(arg)
+			 : "a"(SYS_clone), "D"(CLONE_THREAD_FLAGS), "S"(stacks[core] + STACK_BYTES),
+			   "d"(&tids[core]), [entry] "r"(entry), [arg] "r"(arg)
 			 : "rcx", "r11", "r10", "r8", "memory");
 	return tid < 0 ? IX_NO_MEMORY : 0;
 }

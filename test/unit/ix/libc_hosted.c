@@ -119,7 +119,8 @@ static void check_memory(void)
 
 	check(at != MAP_FAILED && at[0] == 0 && at[9999] == 0, "mmap is zero");
 	check(mprotect(at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == -1 && errno == EACCES, "W+X is refused");
-	check(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED, "X is refused");
+	check(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED,
+	      "X is refused");
 	check(mmap(NULL, 1ul << 40, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == ENOMEM,
 	      "more than there is");
 	check(!munmap(at, 10000), "munmap");

@@ -128,7 +128,7 @@ static void test_wrong_form(void **state)
 
 		write_arg(call.op);
 		for (unsigned bit = 0; bit < 16; bit++) {
-			if (call.op == IX_OP_SENDV && (1u << bit) & (IX_SENDV_LIST | IX_SENDV_MORE))
+			if (call.op == IX_OP_SENDV && (1u << bit) & (IX_SENDV_LIST | IX_SENDV_MORE | IX_SENDV_DONE))
 				continue;
 			call.flags = (uint16_t)(1u << bit);
 			check_refused(call, IX_BAD_CALL);

@@ -54,6 +54,24 @@ static void test_one(void **state)
 	assert_int_equal(fake_net.calls, 0);
 }
 
+static void test_done(void **state)
+{
+	struct ix_call call = { .op = IX_OP_SENDV, .flags = IX_SENDV_DONE, .handle = H, .arg = AT, .len = 64 };
+
+	(void)state;
+	fake_net_reset();
+	assert_int_equal(world_call(&call), IX_OK);
+	assert_int_equal(fake_net.calls, 1); /* nothing was taken, nothing is given back */
+	fake_net_reset();
+	fake_net.result = 60;
+	call = (struct ix_call){ .op = IX_OP_SENDV, .flags = IX_SENDV_DONE, .handle = H, .arg = AT, .len = 64 };
+	assert_int_equal(world_call(&call), IX_OK);
+	assert_int_equal(call.len, 60);
+	assert_int_equal(fake_net.calls, 2);
+	assert_string_equal(fake_net.name, "recv_done");
+	assert_int_equal(fake_net.a, 60);
+}
+
 static void test_list(void **state)
 {
 	(void)state;
@@ -167,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_one, setup),
+		cmocka_unit_test_setup(test_done, setup),
 		cmocka_unit_test_setup(test_list, setup),
 		cmocka_unit_test_setup(test_list_hostile, setup),
 		cmocka_unit_test_setup(test_list_at_the_edge, setup),

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steady state, written out so that it is compiled into the loop: data arrives, is forwarded, is taken
+ * whole, and was given back in the same call. What is not exactly that goes the general way (conn.c, out.c),
+ * which does the same things one by one.
+ */
+#pragma once
+#include "lib/ix/core.h"
+
+#define STEADY (CONN_OPEN | CONN_TOLD)
+
+/* All that is lent waits in `out`, and nothing else does: what ring 0 takes of it may be given back with it. */
+static inline bool ix_fast_is_echo(const struct ix_conn *c)
+{
+	return c->lent_out == c->read_pos - c->done_pos && c->lent_out == c->queued_pos - c->taken_pos;
+}
+
+/* A call whose result is the expected one: all of `out` was taken, and given back if it was lent. */
+static inline bool ix_fast_result(struct ix_conn *c, const struct ix_call *call)
+{
+	uint64_t bytes = c->offered;
+
+	if (call->status != IX_OK || call->len != bytes || c->queued_pos - c->taken_pos != bytes ||
+	    c->flags != (STEADY | CONN_OFFERED))
+		return false;
+	c->flags = STEADY;
+	c->taken_pos += bytes;
+	c->done_pos += bytes;
+	c->lent_out = 0;
+	ix_slab_give_list(&c->core->spans, c->out.head, c->out.tail);
+	c->out.head = NULL;
+	return true;
+}
+
+static inline void ix_fast_recv(struct ix_core *core, struct ix_conn *c, const struct ix_event *ev)
+{
+	struct ix_span *s = ix_slab_take(&core->spans);
+
+	if (__builtin_expect(!s, 0)) {
+		c->flags |= CONN_ABORT; /* a hole in the stream cannot be mended */
+		ix_conn_touch(c);
+		return;
+	}
+	c->recv_pos += ev->len;
+	s->at = (const uint8_t *)ev->addr;
+	s->bytes = ev->len;
+	s->kind = SPAN_LENT;
+	s->end = c->recv_pos;
+	ix_list_push(&c->in, s);
+	c->flags |= CONN_DATA;
+	ix_conn_touch(c);
+}
+
+/* Return: whether the connection was in the steady state; if not, nothing was done. */
+static inline bool ix_fast_visit(struct ix_core *core, struct ix_conn *c)
+{
+	const struct ix_span *s;
+
+	if (c->flags != (STEADY | CONN_READY | CONN_DATA) || !c->on->on_read)
+		return false;
+	c->flags = STEADY | CONN_READY;
+	c->on->on_read(c);
+	s = c->out.head;
+	if (c->flags != (STEADY | CONN_READY) || !s || s->next || !ix_fast_is_echo(c)) {
+		ix_conn_issue(c);
+		return true;
+	}
+	c->flags = STEADY | CONN_OFFERED;
+	c->offered = s->bytes;
+	ix_batch_call(core, IX_OP_SENDV, c->handle, (uintptr_t)s->at, s->bytes)->flags = IX_SENDV_DONE;
+	ix_batch_watch(core, WATCH_ECHO, c);
+	return true;
+}
