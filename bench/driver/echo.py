@@ -24,7 +24,7 @@ class Plan:
     """How long and how often: the full figures, or a look in under a minute."""
 
     def __init__(self, is_quick):
-        self.warm_s, self.window_s, self.rounds = (0.3, 0.8, 1) if is_quick else (1.2, 2.5, 3)
+        self.warm_s, self.window_s, self.rounds = (0.3, 0.6, 1) if is_quick else (1.2, 2.5, 3)
         self.settle_s = SETTLE_S / 2 if is_quick else SETTLE_S
         self.exit_connections = (64,) if is_quick else CONNECTIONS
 
@@ -37,10 +37,16 @@ def per_request(answer, names, group='counters'):
     return sum(answer['counted'][group].get(n, 0) for n in names) / answer['requests']
 
 
+def settle(guest, plan):
+    """From here on guest and client share one host CPU."""
+    guest.pin()
+    time.sleep(plan.settle_s)
+
+
 def count_instructions(bench, plan, out):
     for kind in PEERS:
         with kind(bench, plugin=[]) as guest:
-            time.sleep(plan.settle_s)
+            settle(guest, plan)
             for n in CONNECTIONS:
                 got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
                 out.add(guest.peer, 'instructions_per_request', per_request(got, ('insn_kernel', 'insn_user')),
@@ -60,7 +66,7 @@ def count_instructions(bench, plan, out):
 def count_exits(bench, plan, out):
     for kind in PEERS:
         with kind(bench, plugin=['mmio=1']) as guest:
-            time.sleep(plan.settle_s)
+            settle(guest, plan)
             for n in plan.exit_connections:
                 got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
                 each = {name: per_request(got, counters) for name, counters in EXITS.items()}
@@ -73,10 +79,9 @@ def time_both(bench, plan, out):
     """Interleaved and without the plugin: boots as a user has them, then requests with all on one CPU."""
     for _ in range(plan.rounds):
         for kind in PEERS:
-            with kind(bench, is_pinned=False) as guest:
+            with kind(bench) as guest:
                 out.add(guest.peer, 'boot_to_first_reply_s', guest.boot_s, 's', cores=1, backend='tap', app='echo')
-                guest.pin()
-                time.sleep(plan.settle_s)
+                settle(guest, plan)
                 for n in CONNECTIONS:
                     got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
                     out.add(guest.peer, 'requests_per_second', got['requests'] / got['seconds'], '1/s', **params(n))

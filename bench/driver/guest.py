@@ -40,12 +40,12 @@ class Bench:
 
 
 class Guest:
-    """One boot. `with LinuxGuest(bench) as g:`; plugin: arguments of insn.so, None for none."""
+    """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of insn.so, None for none."""
     peer = ''
     booted = 0
 
-    def __init__(self, bench, plugin=None, is_pinned=True):
-        self.bench, self.is_pinned, self.process, self.boot_s = bench, is_pinned, None, None
+    def __init__(self, bench, plugin=None):
+        self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
         Guest.booted += 1
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
         self.marks = None
@@ -65,7 +65,7 @@ class Guest:
         begin_ns = time.monotonic_ns()
         with open(self.log + '.qemu', 'wb') as out:
             self.process = subprocess.Popen(self.bench.wire.inside + self.argv, stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=out, preexec_fn=self.pin_child())
+                                            stdout=out, stderr=out)
         try:
             self.boot_s = self.first_reply(begin_ns)
         except BaseException:
@@ -84,7 +84,7 @@ class Guest:
     def client(self, *words, timeout):
         """A measuring program in the namespace, on the guest's CPU if that is pinned; its JSON."""
         done = subprocess.run(self.bench.wire.inside + [str(w) for w in words], capture_output=True, text=True,
-                              check=False, timeout=timeout, preexec_fn=self.pin_child())
+                              check=False, timeout=timeout, preexec_fn=self.bench.pin if self.is_pinned else None)
         if done.returncode:
             raise Failure(f'{self.peer}: {done.stderr.strip()}\n{self.tail()}')
         return json.loads(done.stdout, object_pairs_hook=add_up)
@@ -92,10 +92,6 @@ class Guest:
     def first_reply(self, begin_ns):
         got = self.client(self.bench.part('first_reply'), GUEST, ECHO_PORT, begin_ns, BOOT_S, timeout=BOOT_S + 10)
         return got['reply_s']
-
-    def pin_child(self):
-        """What a child does before it becomes a program."""
-        return self.bench.pin if self.is_pinned else None
 
     def pin(self):
         """From now on all threads of this QEMU, and its clients, share the bench's CPU."""

@@ -22,6 +22,7 @@ def write(bench, path):
     table = bench.file('symbols')
     symbols(bench, table)
     with IxGuest(bench, plugin=[f'symbols={table}']) as guest:
+        guest.pin()
         time.sleep(0.5)
         got = guest.load(CONNECTIONS, MESSAGE_BYTES, WARM_S, WINDOW_S)
     functions = got['counted']['functions']
