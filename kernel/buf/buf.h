@@ -13,7 +13,8 @@
 
 enum buf_flags {
 	BUF_CSUM_GOOD = 1, /* the device, or a host that never left memory, vouches for the L4 checksum */
-	BUF_RESOLVE = 2,   /* not received: an IP packet that the boot core is to resolve and send */
+	BUF_RESOLVE = 2,   /* not received: an IP packet whose neighbour the boot core is to find; @core sends it then */
+	BUF_MISPLACED = 4, /* no connection of it on @core, where it arrived, nor on those between that one and this */
 };
 
 struct buf {
@@ -27,8 +28,8 @@ struct buf {
 	uint16_t flags;       /* first buffer: enum buf_flags; by nic */
 	uint16_t segments;    /* first buffer: TCP segments merged into this frame, at least 1; by nic */
 	uint16_t count;       /* first buffer: buffers in the frame; by nic */
-	uint8_t group;        /* first buffer: flow group; by flow */
-	uint8_t reserved;
+	uint8_t group;        /* first buffer: flow group where flow had to find it out, else 0; by flow */
+	uint8_t core;         /* first buffer: as BUF_RESOLVE and BUF_MISPLACED say; by net */
 	uint32_t hash;               /* first buffer: keyed hash of the flow, 0 if not computed; by flow */
 	uint64_t net[BUF_NET_WORDS]; /* room for kernel/net (a pbuf over this buffer) */
 } ALIGNED(64);
@@ -42,6 +43,8 @@ int buf_init(uint32_t count);
 
 /** buf_alloc() - one buffer, off = len = 0, next = NULL; core-local magazines. NULL if none is left. */
 struct buf *buf_alloc(void);
+/** buf_alloc_burst() - up to @max buffers as of buf_alloc() into @out. Return: how many. */
+unsigned buf_alloc_burst(struct buf **out, unsigned max);
 
 /** buf_free() - give back one buffer (not its chain); buf_free_frame() - the whole chain. NULL ignored. */
 void buf_free(struct buf *b);

@@ -135,7 +135,7 @@ struct net_core {
 	uint64_t udp_dirty;  /* bit: socket with datagrams to announce */
 	uint32_t epoch_seen; /* of net_shared.epoch */
 	uint32_t tx_refs;    /* frames over memory of ring 3 that the device has */
-	uint32_t rst_tokens, ack_tokens;
+	uint32_t rst_tokens, ack_tokens, walk_tokens;
 	uint32_t token_ms; /* when they were filled up */
 	uint32_t down_ms;
 	bool is_down;            /* no partition: connection requests are dropped, not refused */

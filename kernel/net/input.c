@@ -140,6 +140,8 @@ static void to_boot_core(struct buf *b)
 	net_self.stats.slow_path++;
 	if (core_id() == 0) {
 		slow_path_input(b);
+	} else if (b->flags & BUF_RESOLVE) {
+		output_buf(b); /* back from the boot core */
 	} else if (!flow_hand(0, b)) {
 		net_self.stats.dropped_no_buffer++;
 		buf_free_frame(b);

@@ -272,6 +272,21 @@ static void on_second(struct time_node *node)
 		time_arm(node, net_self.now_tick + TICK_TICKS);
 }
 
+/*
+ * Out by the queue of the core that made it: a switch that learns a flow's queue from what we send (a tap
+ * does) must not learn the boot core's.
+ */
+static void send_resolved(struct buf *b, const struct entry *e)
+{
+	put_header(b->data + b->off, e->mac, ETH_TYPE_IP4);
+	if (b->core == core_id()) {
+		output_buf(b);
+	} else if (!flow_hand(b->core, b)) {
+		net_self.stats.dropped_no_buffer++;
+		buf_free(b);
+	}
+}
+
 void neighbour_resolve(struct buf *b)
 {
 	be32_t to;
@@ -288,8 +303,7 @@ void neighbour_resolve(struct buf *b)
 		return;
 	}
 	if (e->state == KNOWN) {
-		put_header(b->data + b->off, e->mac, ETH_TYPE_IP4);
-		output_buf(b);
+		send_resolved(b, e);
 		return;
 	}
 	b->next = NULL;
@@ -323,8 +337,7 @@ static void learn(be32_t address, const uint8_t mac[6])
 
 		e->head = b->next;
 		b->next = NULL;
-		put_header(b->data + b->off, e->mac, ETH_TYPE_IP4);
-		output_buf(b);
+		send_resolved(b, e);
 	}
 	e->tail = NULL;
 	e->queued = 0;

@@ -326,6 +326,7 @@ static err_t send_unresolved(struct pbuf *p, bool needs_csum)
 	b->len = (uint16_t)(p->tot_len + ETH_BYTES);
 	b->frame_bytes = b->len;
 	b->flags = BUF_RESOLVE;
+	b->core = (uint8_t)core_id();
 	b->count = 1;
 	b->segments = 1;
 	pbuf_copy_partial(p, b->data + ETH_BYTES, p->tot_len, 0);

@@ -28,7 +28,6 @@ void slow_path_input(struct buf *b)
 	const uint8_t *eth = b->data + b->off;
 
 	if (b->flags & BUF_RESOLVE) {
-		b->flags = 0;
 		neighbour_resolve(b);
 	} else if (((unsigned)eth[12] << 8 | eth[13]) == ETH_TYPE_ARP) {
 		neighbour_arp_input(b);

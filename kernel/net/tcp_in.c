@@ -6,6 +6,8 @@
  */
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/flow/flow.h"
 #include "kernel/net/binding.h"
 #include "kernel/net/checksum.h"
 #include "kernel/net/handle.h"
@@ -16,6 +18,7 @@
 #define HALF_OPEN_MIN 256u
 #define RESETS_PER_S 1000u    /* segments of nobody that are answered */
 #define CHALLENGES_PER_S 100u /* [RFC 5961 7] */
+#define WALKS_PER_S 65536u    /* segments passed on because their connection is not here */
 
 #define FLAG_FIN 1u
 #define FLAG_SYN 2u
@@ -36,6 +39,7 @@ static bool take_token(uint32_t *tokens)
 		net_self.token_ms = net_self.now_ms;
 		net_self.rst_tokens = RESETS_PER_S;
 		net_self.ack_tokens = CHALLENGES_PER_S;
+		net_self.walk_tokens = WALKS_PER_S;
 	}
 	if (!*tokens)
 		return false;
@@ -123,6 +127,31 @@ static bool is_for_lwip(const struct frame *f, const uint8_t *tcp)
 	return true;
 }
 
+/*
+ * A back end may change a flow's queue at any time: a segment of no connection here goes from core to core
+ * until one knows it, and only the last may answer it. Beyond the limit it is dropped, never reset.
+ * Return: true if @f was taken.
+ */
+static bool walk_on(const struct frame *f)
+{
+	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
+	uint32_t next = (core_id() + 1) % cpu_core_count();
+
+	if (next == core_id() || (tcp[13] & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN || timewait_find(f->hash, &f->tuple))
+		return false;
+	if (!(f->b->flags & BUF_MISPLACED)) {
+		f->b->flags |= BUF_MISPLACED;
+		f->b->core = (uint8_t)core_id();
+	}
+	if (next == f->b->core)
+		return false;
+	if (!take_token(&net_self.walk_tokens) || !flow_hand(next, f->b)) {
+		net_self.stats.dropped_no_buffer++;
+		buf_free_frame(f->b);
+	}
+	return true;
+}
+
 /* ---- after lwIP ---- */
 /* lwIP leaves fast recovery with the first new acknowledgement; NewReno stays in it [RFC 6582 3.2]. */
 static void recover(struct conn *c, uint32_t lastack)
@@ -178,6 +207,8 @@ void tcp_in_frame(const struct frame *f)
 	uint32_t lastack = 0;
 	struct pbuf *p;
 
+	if (unlikely(!pcb) && walk_on(f))
+		return;
 	net_self.stats.segments_in += f->b->segments;
 	p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
 	if (unlikely(!is_good && !is_checksum_good(f, p))) {
