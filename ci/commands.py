@@ -36,9 +36,13 @@ def load(build):
 
 
 def nearest(table, path):
-    """The flags of the file whose folder lies closest to that of `path` (None for an empty table)."""
+    """The different flags of the files whose folder lies closest to that of `path`."""
     def closeness(other):
         a, b = path.split('/')[:-1], other.split('/')[:-1]
-        same = len(os.path.commonprefix([a, b]))
-        return same, -len(b), other.endswith('.c')
-    return table[max(sorted(table), key=closeness)] if table else None
+        return len(os.path.commonprefix([a, b])), -len(b)
+    best = max(map(closeness, table), default=None)
+    found = []
+    for other in sorted(table):
+        if closeness(other) == best and table[other] not in found:
+            found.append(table[other])
+    return found
