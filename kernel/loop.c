@@ -48,6 +48,7 @@ static void run_application(void)
 	uint64_t result = event_count();
 	struct user_call call;
 
+	user_round();
 	for (;;) {
 		MARK_STAGE(STAGE_APP);
 		switch (user_run(result, &call)) {
@@ -112,8 +113,8 @@ void loop_run(void)
 		MARK_STAGE(STAGE_TX_RECLAIM);
 		net_tx_reclaim();
 		MARK_STAGE(STAGE_CALLS);
-		calls = sys_batch();
 		partition_poll();
+		calls = sys_batch();
 		MARK_STAGE(STAGE_TIMERS);
 		fired = time_run(time_now());
 		MARK_STAGE(STAGE_RX);

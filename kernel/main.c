@@ -219,6 +219,9 @@ static int step_cores(void)
 		check_window(core);
 		core++;
 	}
+	if (core < conf.cores_min)
+		panic("the image wants at least %u cores and the machine has %u: give the guest more vCPUs",
+		      conf.cores_min, core);
 	return 0;
 }
 

@@ -30,6 +30,9 @@ _Static_assert(offsetof(struct trap_frame, rsp) == CTX_RSP, "ring3.S");
 #define START_NONE 0u
 #define START_WRITING 1u
 #define START_READY 2u
+#define END_NONE 0u
+#define END_WRITING 1u
+#define END_SAID 2u
 
 enum context_state { CONTEXT_NONE, CONTEXT_CALL, CONTEXT_TRAP };
 
@@ -43,9 +46,9 @@ struct start_request {
 PERCORE struct trap_frame user_context ALIGNED(64);
 PERCORE uint64_t user_kernel_rsp;
 static PERCORE enum context_state context_state;
-static PERCORE uint64_t entries;      /* into ring 3, for the watchdog */
-static PERCORE uint64_t entries_seen; /* at its last tick */
-static PERCORE tsc_t entries_since;   /* when that count was first seen */
+static PERCORE uint64_t rounds;      /* of ring 3 with events, for the watchdog */
+static PERCORE uint64_t rounds_seen; /* at its last tick */
+static PERCORE tsc_t rounds_since;   /* when that count was first seen */
 static PERCORE bool has_xsave;
 
 static struct start_request starts[CORES_MAX];
@@ -69,29 +72,34 @@ static void context_begin(uint64_t entry, uint64_t arg, uint64_t rsp)
 	context_state = CONTEXT_TRAP;
 }
 
-static void end_partition(uint32_t how, uint64_t status)
+/* Return: whether this core's cause is the one that counts; it may then take its time to report. */
+static bool end_partition(uint32_t how, uint64_t status)
 {
-	uint32_t expected = 0;
+	uint32_t expected = END_NONE;
 
-	if (!__atomic_compare_exchange_n(&ending, &expected, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return; /* another core was first; its cause stands */
+	if (!__atomic_compare_exchange_n(&ending, &expected, END_WRITING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+		while (load_acquire(&ending) == END_WRITING)
+			cpu_pause();
+		return false;
+	}
 	end_cause = (struct user_end){ .how = how, .status = status };
-	store_release(&ending, 2);
+	store_release(&ending, END_SAID);
 	for (uint32_t c = 0; c < cpu_core_count(); c++)
 		if (c != core_id())
 			cpu_wake(c);
+	return true;
 }
 
 static void watchdog_tick(struct trap_frame *f)
 {
 	tsc_t now = cpu_tsc();
 
-	if (entries != entries_seen) {
-		entries_seen = entries;
-		entries_since = now;
-	} else if (now - entries_since > watchdog_tsc) {
-		fault_report_watchdog(f);
-		end_partition(USER_END_WATCHDOG, 0);
+	if (rounds != rounds_seen) {
+		rounds_seen = rounds;
+		rounds_since = now;
+	} else if (now - rounds_since > watchdog_tsc) {
+		if (end_partition(USER_END_WATCHDOG, 0))
+			fault_report_watchdog(f);
 		user_leave(USER_FAULT);
 	}
 	apic_timer_arm(now + watchdog_tsc / 4);
@@ -110,8 +118,8 @@ static void handle_trap(struct trap_frame *f)
 		context_state = CONTEXT_TRAP;
 		user_leave(USER_INTERRUPTED);
 	}
-	fault_report(f);
-	end_partition(USER_END_FAULT, 0);
+	if (end_partition(USER_END_FAULT, 0))
+		fault_report(f);
 	user_leave(USER_FAULT);
 }
 
@@ -137,7 +145,7 @@ void user_restart(void)
 	for (uint32_t c = 0; c < CORES_MAX; c++)
 		store_release(&starts[c].state, START_NONE); /* a start that raced with the end */
 	context_begin(space_entry(), 0, space_initial_rsp());
-	store_release(&ending, 0);
+	store_release(&ending, END_NONE);
 }
 
 bool user_is_started(void)
@@ -153,16 +161,20 @@ bool user_is_started(void)
 	return true;
 }
 
+void user_round(void)
+{
+	rounds++;
+	if (unlikely(watchdog_tsc && !apic_timer_is_armed())) {
+		rounds_since = cpu_tsc();
+		rounds_seen = rounds;
+		apic_timer_arm(rounds_since + watchdog_tsc / 4);
+	}
+}
+
 enum user_exit user_run(uint64_t result, struct user_call *call)
 {
 	enum user_exit why;
 
-	entries++;
-	if (unlikely(watchdog_tsc && !apic_timer_is_armed())) {
-		entries_since = cpu_tsc();
-		entries_seen = entries;
-		apic_timer_arm(entries_since + watchdog_tsc / 4);
-	}
 	if (likely(context_state == CONTEXT_CALL)) {
 		why = user_enter_call(result);
 	} else {
@@ -176,8 +188,8 @@ enum user_exit user_run(uint64_t result, struct user_call *call)
 				    .arg = { user_context.rdi, user_context.rsi, user_context.rdx } };
 	/* SYSRET to a non-canonical address would fault in ring 0 with ring 3's stack [SDM 2B SYSRET]. */
 	if (unlikely(user_context.rip >= USER_VA_END)) {
-		fault_report_return(user_context.rip);
-		end_partition(USER_END_FAULT, 0);
+		if (end_partition(USER_END_FAULT, 0))
+			fault_report_return(user_context.rip);
 		return USER_FAULT;
 	}
 	return USER_SYSCALL;
@@ -212,12 +224,12 @@ int user_set_fs(uint64_t base)
 
 void user_exit(uint64_t status)
 {
-	end_partition(USER_END_EXIT, status);
+	(void)end_partition(USER_END_EXIT, status);
 }
 
 bool user_is_ending(void)
 {
-	return unlikely(load_acquire(&ending) == 2);
+	return unlikely(load_acquire(&ending) == END_SAID);
 }
 
 struct user_end user_end_cause(void)

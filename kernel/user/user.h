@@ -52,6 +52,9 @@ struct user_call {
 	uint64_t arg[3];
 };
 
+/** user_round() - before the first user_run() with new events: only a return for more (IX_RUN_IO) calms the watchdog. */
+void user_round(void);
+
 /**
  * user_run() - enter ring 3 of this core with @result in rax (after a system call) and stay until it comes back
  * Return: why; @call is filled in for USER_SYSCALL. Context: loop only, user_is_started().
