@@ -17,7 +17,7 @@
 #define QUEUE_MAX 8u /* packets that wait for one neighbour */
 #define TRIES 3u     /* requests, one a second */
 #define REFRESH_S 60u
-#define FAILED_S 3u /* so long nobody is asked again */
+#define RETRY_S 3u /* so long who did not answer is not asked again */
 #define ARP_BYTES 28u
 #define TICK_TICKS (1000000u / TIME_TICK_US)
 
@@ -257,7 +257,7 @@ static void age(struct entry *e)
 			set_state(e, FREE);
 		break;
 	case FAILED:
-		if (table.now_s - e->since_s >= FAILED_S)
+		if (table.now_s - e->since_s >= REFRESH_S)
 			set_state(e, FREE);
 		break;
 	}
@@ -295,6 +295,8 @@ void neighbour_resolve(struct buf *b)
 	memcpy(&to, b->data + b->off + ETH_BYTES + 16, sizeof(to));
 	to = neighbour_next_hop(to);
 	e = to ? find(to) : NULL;
+	if (e && e->state == FAILED && table.now_s - e->since_s >= RETRY_S)
+		set_state(e, ASKED);
 	if (!e && to)
 		e = entry_new(to);
 	if (!e || e->state == FAILED || (e->state == ASKED && e->queued == QUEUE_MAX)) {

@@ -16,6 +16,7 @@
 
 #define DOWN_DROP_MS 3000u /* so long a restarting partition's ports look slow instead of closed */
 #define HALF_OPEN_MIN 256u
+#define RTT_MAX_MS 3000u      /* lwIP keeps eight times the estimate in 16 bits */
 #define RESETS_PER_S 1000u    /* segments of nobody that are answered */
 #define CHALLENGES_PER_S 100u /* [RFC 5961 7] */
 #define WALKS_PER_S 65536u    /* segments passed on because their connection is not here */
@@ -234,6 +235,8 @@ void tcp_in_frame(const struct frame *f)
 	}
 	if (likely(c)) {
 		c->heard_ms = net_self.now_ms;
+		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
+			pcb->rttest = tcp_ticks - RTT_MAX_MS;
 		pcb->next = NULL;
 		tcp_active_pcbs = pcb;
 	}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Receiving: data in place, giving it back, a reader that stalls, bounded memory, order out of disorder. */
+#include "test/unit/net/world.h"
+
+static uint8_t stream[400000];
+
+static int begin(void **state)
+{
+	(void)state;
+	world_begin(0);
+	for (unsigned i = 0; i < sizeof(stream); i++)
+		stream[i] = (uint8_t)(i * 13 + (i >> 7));
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	world_end();
+	return 0;
+}
+
+static const uint8_t *bytes_of(const struct ix_event *e)
+{
+	uint32_t off;
+	struct buf *b = buf_of_user(e->addr, e->len, &off);
+
+	assert_non_null(b);
+	return b->data + off;
+}
+
+/* Checks the data events of this turn against the stream. Return: bytes of them. */
+static uint32_t check_events(uint32_t at)
+{
+	uint32_t bytes = 0;
+
+	for (unsigned i = 0; world_event(IX_EV_RECV, i); i++) {
+		const struct ix_event *e = world_event(IX_EV_RECV, i);
+
+		assert_memory_equal(bytes_of(e), stream + at + bytes, e->len);
+		bytes += e->len;
+	}
+	return bytes;
+}
+
+static void test_recv_done_misuse(void **state)
+{
+	struct peer p = { 0 };
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	assert_int_equal(net_recv_done(h, 1), IX_BAD_LENGTH);
+	peer_send(&p, ACK, stream, 100);
+	peer_send(&p, ACK, stream + 100, 200);
+	world_turn();
+	assert_int_equal(check_events(0), 300);
+	assert_int_equal(net_recv_done(h, 301), IX_BAD_LENGTH);
+	assert_int_equal(net_recv_done(h, 0), IX_BAD_LENGTH);
+	assert_int_equal(net_recv_done(h, UINT64_MAX), IX_BAD_LENGTH);
+	assert_int_equal(net_recv_done(h, 150), IX_OK);
+	assert_int_equal(net_recv_done(h, 151), IX_BAD_LENGTH);
+	assert_int_equal(net_recv_done(h, 150), IX_OK);
+	assert_int_equal(net_recv_done(h, 1), IX_BAD_LENGTH);
+}
+
+static void test_stalled_reader_closes_the_window(void **state)
+{
+	struct peer p = { 0 };
+	uint32_t at = 0, window = 0, before = buf_available();
+	const struct sent *s;
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	for (unsigned i = 0; i < 250; i++) {
+		peer_send_at(&p, p.seq, ACK, stream + at, 1460);
+		world_turn();
+		check_events(at);
+		window = 0;
+		while ((s = peer_take(&p)) != NULL) {
+			at += seg_ack(s) - p.seq;
+			p.seq = seg_ack(s);
+			window = seg_window(s);
+		}
+	}
+	assert_int_equal(at, 131072);
+	assert_int_equal(window, 0);
+	assert_in_range(before - buf_available(), 60, 128);
+	/* It reads again: the window opens by itself. */
+	assert_int_equal(net_recv_done(h, 100000), IX_OK);
+	world_turn();
+	while ((s = peer_take(&p)) != NULL)
+		window = seg_window(s) << 3;
+	assert_in_range(window, 99000, 100000);
+}
+
+static void test_tiny_segments_are_packed(void **state)
+{
+	struct peer p = { 0 };
+	uint32_t at = 0, before = buf_available();
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	for (unsigned i = 0; i < 3000; i++) {
+		peer_send(&p, ACK, stream + at, 7);
+		world_turn();
+		assert_int_equal(check_events(at), 7);
+		at += 7;
+	}
+	assert_in_range(before - buf_available(), 5, 18); /* 21,000 bytes held */
+	assert_int_equal(net_recv_done(h, at), IX_OK);
+	assert_int_equal(buf_available(), before);
+}
+
+static void test_out_of_order(void **state)
+{
+	struct peer p = { 0 };
+	uint32_t seq;
+
+	(void)state;
+	world_listen(7, 1);
+	peer_open(&p, 7, 5);
+	seq = p.seq;
+	peer_send_at(&p, seq + 2000, ACK, stream + 2000, 1000);
+	peer_send_at(&p, seq + 1000, ACK, stream + 1000, 1000);
+	peer_send_at(&p, seq + 1000, ACK, stream + 1000, 1000);
+	world_turn();
+	assert_int_equal(world_event_count(IX_EV_RECV), 0);
+	peer_send_at(&p, seq, ACK, stream, 1460); /* overlaps what is there */
+	peer_send_at(&p, seq + 2500, ACK, stream + 2500, 900);
+	world_turn();
+	assert_int_equal(check_events(0), 3400);
+}
+
+static void test_out_of_order_data_is_bounded(void **state)
+{
+	static struct peer p[40];
+	uint32_t before;
+
+	(void)state;
+	world_listen(7, 1);
+	for (unsigned i = 0; i < 40; i++)
+		peer_open(&p[i], 7, i);
+	before = buf_available();
+	for (unsigned i = 0; i < 40; i++) {
+		for (unsigned k = 1; k < 60; k++)
+			peer_send_at(&p[i], p[i].seq + k * 1000 + 1, ACK, stream, 500);
+		world_turn();
+	}
+	assert_in_range(before - buf_available(), 1, 1024 / 16 + 64);
+}
+
+static void test_a_quarter_of_the_buffers_is_kept_back(void **state)
+{
+	static struct peer p[20];
+	struct net_stats stats;
+
+	(void)state;
+	world_listen(7, 1);
+	for (unsigned i = 0; i < 20; i++)
+		peer_open(&p[i], 7, i);
+	for (unsigned k = 0; k < 80; k++) {
+		for (unsigned i = 0; i < 20; i++)
+			peer_send_at(&p[i], p[i].seq + k * 1460, ACK, stream, 1460);
+		world_turn();
+	}
+	assert_in_range(buf_available(), 1024 / 4 - 64, 1024 / 4 + 20); /* 20 frames arrive in a turn */
+	net_stats(&stats);
+	assert_true(stats.dropped_no_buffer > 100);
+	/* A FIN or a reset is still heard. */
+	peer_send_at(&p[0], p[0].seq, RST, NULL, 0);
+	world_turn();
+}
+
+static void test_frames_in_several_buffers(void **state)
+{
+	struct peer p = { 0 };
+	uint32_t at = 0;
+
+	(void)state;
+	world_listen(7, 1);
+	peer_open(&p, 7, 5);
+	world.rx_offset = 12;
+	for (unsigned pieces = 60; pieces < 700; pieces += 53) {
+		world.pieces = pieces;
+		peer_send(&p, ACK, stream + at, 1459);
+		world_turn();
+		assert_int_equal(check_events(at), 1459);
+		at += 1459;
+	}
+}
+
+static void test_full_event_array_loses_nothing(void **state)
+{
+	static struct peer p[30];
+	uint32_t total = 0;
+
+	(void)state;
+	world_listen(7, 1);
+	for (unsigned i = 0; i < 30; i++)
+		peer_open(&p[i], 7, i);
+	for (unsigned k = 0; k < 4; k++)
+		for (unsigned i = 0; i < 30; i++)
+			peer_send(&p[i], ACK, stream, 100);
+	world_turn();
+	total = world.events.count;
+	world_turn();
+	assert_int_equal(world.events.count, 0);
+	assert_int_equal(total, 120);
+}
+
+static void test_lost_data_checksums_are_counted(void **state)
+{
+	struct net_stats before, after;
+	struct peer p = { 0 };
+
+	(void)state;
+	world_listen(7, 1);
+	peer_open(&p, 7, 5);
+	net_stats(&before);
+	world.is_csum_unchecked = true; /* the frame then has no checksum */
+	peer_send_at(&p, p.seq, ACK, stream, 100);
+	world.is_csum_unchecked = false;
+	world_turn();
+	assert_int_equal(check_events(0), 100); /* vouched for by the device */
+	net_stats(&after);
+	assert_int_equal(after.bad_csum, before.bad_csum);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(test_recv_done_misuse),
+		TEST(test_stalled_reader_closes_the_window),
+		TEST(test_tiny_segments_are_packed),
+		TEST(test_out_of_order),
+		TEST(test_out_of_order_data_is_bounded),
+		TEST(test_a_quarter_of_the_buffers_is_kept_back),
+		TEST(test_frames_in_several_buffers),
+		TEST(test_full_event_array_loses_nothing),
+		TEST(test_lost_data_checksums_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
