@@ -11,3 +11,13 @@ size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t max);
+
+/*
+ * A freestanding build forgets what the compiler knows of these, and six bytes become a call of 38
+ * instructions. Said again here; what is not small and constant still ends in the functions above.
+ */
+#ifndef BYTES_AS_FUNCTIONS
+#define memcpy(to, from, bytes) __builtin_memcpy(to, from, bytes)
+#define memset(to, value, bytes) __builtin_memset(to, value, bytes)
+#define memcmp(a, b, bytes) __builtin_memcmp(a, b, bytes)
+#endif
