@@ -23,10 +23,11 @@ struct magazine {
 	struct buf *bufs[MAGAZINE_MAX];
 } ALIGNED(64);
 
-/* Both NULL until the core's first operation; then both are this core's. */
+/* Both `none` until the core's first operation, which a capacity of 0 brings to the slow path; then both are its own. */
 struct buf_core {
 	struct magazine *loaded;
 	struct magazine *spare; /* full or empty */
+	uint32_t capacity;
 };
 
 static struct {
@@ -36,7 +37,8 @@ static struct {
 	struct magazine *empty;
 } depot ALIGNED(64);
 
-static PERCORE struct buf_core mine;
+static struct magazine none; /* never written */
+static PERCORE struct buf_core mine = { &none, &none, 0 };
 static struct buf *bufs;
 static uint32_t total;
 static uint32_t magazine_bufs;
@@ -86,6 +88,7 @@ static void first_use(struct buf_core *c)
 	c->spare = depot.empty->next;
 	depot.empty = c->spare->next;
 	lock_give(&depot.lock);
+	c->capacity = magazine_bufs;
 }
 
 /* Make the loaded magazine non-empty. */
@@ -94,7 +97,7 @@ static bool refill(struct buf_core *c)
 	struct magazine *swap;
 	bool got;
 
-	if (!c->loaded)
+	if (!c->capacity)
 		first_use(c);
 	swap = c->loaded;
 	c->loaded = c->spare;
@@ -122,7 +125,7 @@ static void drain(struct buf_core *c)
 {
 	struct magazine *swap;
 
-	if (!c->loaded)
+	if (!c->capacity)
 		first_use(c);
 	if (c->loaded->count < magazine_bufs)
 		return;
@@ -141,30 +144,55 @@ static void drain(struct buf_core *c)
 	lock_give(&depot.lock);
 }
 
-struct buf *buf_alloc(void)
+static inline struct buf *fresh(struct buf *b)
 {
-	struct buf_core *c = &mine;
-	struct buf *b;
-
-	if (unlikely(!c->loaded || !c->loaded->count) && !refill(c))
-		return NULL;
-	b = c->loaded->bufs[--c->loaded->count];
 	b->next = NULL;
 	b->off = 0;
 	b->len = 0;
 	return b;
 }
 
-void buf_free(struct buf *b)
+struct buf *buf_alloc(void)
 {
 	struct buf_core *c = &mine;
 
-	if (unlikely(!b))
-		return;
+	if (unlikely(!c->loaded->count) && !refill(c))
+		return NULL;
+	return fresh(c->loaded->bufs[--c->loaded->count]);
+}
+
+unsigned buf_alloc_burst(struct buf **out, unsigned max)
+{
+	struct buf_core *c = &mine;
+	unsigned n = 0;
+
+	while (n < max) {
+		struct magazine *m;
+		uint32_t left;
+
+		if (unlikely(!c->loaded->count) && !refill(c))
+			break;
+		m = c->loaded;
+		left = m->count;
+		while (n < max && left)
+			out[n++] = fresh(m->bufs[--left]);
+		m->count = left;
+	}
+	return n;
+}
+
+static inline void put(struct buf_core *c, struct buf *b)
+{
 	kcheck(b >= bufs && b < bufs + total);
-	if (unlikely(!c->loaded || c->loaded->count == magazine_bufs))
+	if (unlikely(c->loaded->count == c->capacity))
 		drain(c);
 	c->loaded->bufs[c->loaded->count++] = b;
+}
+
+void buf_free(struct buf *b)
+{
+	if (likely(b != NULL))
+		put(&mine, b);
 }
 
 void buf_free_frame(struct buf *first)
@@ -172,7 +200,7 @@ void buf_free_frame(struct buf *first)
 	while (first) {
 		struct buf *next = first->next;
 
-		buf_free(first);
+		put(&mine, first);
 		first = next;
 	}
 }
@@ -181,7 +209,7 @@ uint32_t buf_available(void)
 {
 	uint32_t n = READ_ONCE(depot.full_count) * magazine_bufs;
 
-	return mine.loaded ? n + mine.loaded->count + mine.spare->count : n;
+	return n + mine.loaded->count + mine.spare->count;
 }
 
 uint32_t buf_total(void)

@@ -13,23 +13,23 @@
 
 enum buf_flags {
 	BUF_CSUM_GOOD = 1, /* the device, or a host that never left memory, vouches for the L4 checksum */
-	BUF_RESOLVE = 2,   /* not received: an IP packet whose neighbour the boot core is to find; @core sends it then */
+	BUF_RESOLVE = 2, /* not received: an IP packet whose neighbour the boot core is to find; @core sends it then */
 	BUF_MISPLACED = 4, /* no connection of it on @core, where it arrived, nor on those between that one and this */
 };
 
 struct buf {
-	uint8_t *data;        /* start of the 2,048 bytes, direct map; fixed at start */
-	pa_t pa;              /* of data; fixed at start */
-	struct buf *next;     /* next buffer of the same frame, NULL in the last; by nic */
-	uint32_t index;       /* 0..count-1; fixed at start */
-	uint16_t off;         /* first valid byte; by nic (the Ethernet header in a frame's first buffer) */
-	uint16_t len;         /* valid bytes from off; by nic */
-	uint32_t frame_bytes; /* first buffer: of the whole frame; by nic */
-	uint16_t flags;       /* first buffer: enum buf_flags; by nic */
-	uint16_t segments;    /* first buffer: TCP segments merged into this frame, at least 1; by nic */
-	uint16_t count;       /* first buffer: buffers in the frame; by nic */
-	uint8_t group;        /* first buffer: flow group where flow had to find it out, else 0; by flow */
-	uint8_t core;         /* first buffer: as BUF_RESOLVE and BUF_MISPLACED say; by net */
+	uint8_t *data;               /* start of the 2,048 bytes, direct map; fixed at start */
+	pa_t pa;                     /* of data; fixed at start */
+	struct buf *next;            /* next buffer of the same frame, NULL in the last; by nic */
+	uint32_t index;              /* 0..count-1; fixed at start */
+	uint16_t off;                /* first valid byte; by nic (the Ethernet header in a frame's first buffer) */
+	uint16_t len;                /* valid bytes from off; by nic */
+	uint32_t frame_bytes;        /* first buffer: of the whole frame; by nic */
+	uint16_t flags;              /* first buffer: enum buf_flags; by nic */
+	uint16_t segments;           /* first buffer: TCP segments merged into this frame, at least 1; by nic */
+	uint16_t count;              /* first buffer: buffers in the frame; by nic */
+	uint8_t group;               /* first buffer: flow group where flow had to find it out, else 0; by flow */
+	uint8_t core;                /* first buffer: as BUF_RESOLVE and BUF_MISPLACED say; by net */
 	uint32_t hash;               /* first buffer: keyed hash of the flow, 0 if not computed; by flow */
 	uint64_t net[BUF_NET_WORDS]; /* room for kernel/net (a pbuf over this buffer) */
 } ALIGNED(64);

@@ -28,8 +28,9 @@ static int setup(void **state)
 	(void)state;
 	fake_mem_reset(SIZE_MAX);
 	memset(&depot, 0, sizeof(depot));
-	memset(&mine, 0, sizeof(mine));
-	memset(cores, 0, sizeof(cores));
+	mine = (struct buf_core){ &none, &none, 0 };
+	for (unsigned c = 0; c < CORES; c++)
+		cores[c] = mine;
 	memset(owned, 0, sizeof(owned));
 	return buf_init(COUNT);
 }
