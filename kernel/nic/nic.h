@@ -91,6 +91,8 @@ unsigned nic_tx_reclaim(uint16_t queue, void **tokens, unsigned max);
 
 /** nic_tx_pending() - frames of @queue whose memory the device still has. */
 unsigned nic_tx_pending(uint16_t queue);
+/** nic_tx_starved() - whether nic_tx() refused a frame, none has come back since and some are to come: poll on. */
+bool nic_tx_starved(uint16_t queue);
 
 /** nic_irq_core() - @queue interrupts core @core, which polls it. KERR_INVALID: its APIC id cannot be addressed. */
 int nic_irq_core(uint16_t queue, uint32_t core);

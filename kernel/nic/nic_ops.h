@@ -11,6 +11,7 @@ struct nic_ops {
 	void (*tx_flush)(uint16_t queue);
 	unsigned (*tx_reclaim)(uint16_t queue, void **tokens, unsigned max);
 	unsigned (*tx_pending)(uint16_t queue);
+	bool (*tx_starved)(uint16_t queue);
 	bool (*irq_arm)(uint16_t queue);
 	void (*irq_disarm)(uint16_t queue);
 	int (*irq_core)(uint16_t queue, uint32_t core);

@@ -52,6 +52,11 @@ unsigned nic_tx_pending(uint16_t queue)
 	return nic_driver->tx_pending(queue);
 }
 
+bool nic_tx_starved(uint16_t queue)
+{
+	return nic_driver->tx_starved(queue);
+}
+
 bool nic_irq_arm(uint16_t queue)
 {
 	return nic_driver->irq_arm(queue);

@@ -117,7 +117,7 @@ int virtio_net_go_live(struct virtio_net *n)
 	if (err)
 		return err;
 	for (uint16_t i = 0; i < n->info.queue_pairs; i++) {
-		enum virtq_state tx_state = n->tx[i]->in_flight ? VIRTQ_DRAINING : VIRTQ_RUNNING;
+		enum virtq_state tx_state = n->tx[i]->drain_left ? VIRTQ_DRAINING : VIRTQ_RUNNING;
 
 		store_release(&n->rx[i]->q.state, VIRTQ_RUNNING);
 		store_release(&n->tx[i]->q.state, tx_state);
@@ -265,6 +265,7 @@ const struct nic_ops virtio_net_ops = {
 	.tx_flush = virtio_tx_flush,
 	.tx_reclaim = virtio_tx_reclaim,
 	.tx_pending = virtio_tx_pending,
+	.tx_starved = virtio_tx_starved,
 	.irq_arm = virtio_rx_arm,
 	.irq_disarm = virtio_rx_disarm,
 	.irq_core = irq_core,

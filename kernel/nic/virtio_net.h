@@ -26,21 +26,20 @@ struct virtio_rx {
 
 struct virtio_tx_slot {
 	void *token;
-	uint16_t count; /* descriptors of the chain that begins here, 0: none does */
-	uint16_t tail;  /* its last */
+	uint32_t count;   /* descriptors of the chain that begins here, 0: none does */
+	uint32_t is_done; /* the device is done with it, but not with an older one: its descriptors wait */
 };
 
 struct virtio_tx {
 	struct virtq q;
 	struct virtio_tx_slot *slots; /* by head descriptor */
-	uint16_t *next;               /* the free descriptors as a list; also what desc[].next holds */
 	struct virtio_net_hdr *hdrs;  /* by head descriptor */
 	pa_t hdrs_pa;
-	pa_t plain_pa; /* header of a frame without offloads: zeros */
-	uint16_t free_head;
-	uint16_t free_count;
-	uint16_t in_flight; /* frames */
-	uint16_t drained;   /* VIRTQ_DRAINING: slots given back so far */
+	pa_t plain_pa;       /* header of a frame without offloads: zeros */
+	uint32_t head, tail; /* descriptors dealt, descriptors free again; both only grow */
+	uint16_t drain_left; /* VIRTQ_DRAINING: frames of before the reset, not given back yet */
+	uint16_t drain_at;   /* and the slot to look at next */
+	bool is_starved;     /* a frame was refused and none has come back since */
 	uint64_t frames, bytes, full, kicks;
 } ALIGNED(64);
 
@@ -103,6 +102,7 @@ bool virtio_tx(uint16_t queue, const struct nic_tx *frame);
 void virtio_tx_flush(uint16_t queue);
 unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max);
 unsigned virtio_tx_pending(uint16_t queue);
+bool virtio_tx_starved(uint16_t queue);
 
 /* ---- virtio_reset.c ---- */
 void virtio_net_check(void);

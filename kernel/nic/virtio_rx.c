@@ -28,6 +28,12 @@ int virtio_rx_alloc(struct virtio_rx *rx, uint16_t index, uint16_t size)
 	return virtq_alloc(&rx->q, index, size);
 }
 
+/* The device has given the buffer back: what it wrote does not change any more. */
+static inline const struct virtio_net_hdr *header_of(const struct buf *b)
+{
+	return (const void *)(b->data + RX_PAD);
+}
+
 static inline void post(struct virtio_rx *rx, uint16_t id, struct buf *b)
 {
 	rx->slots[id] = b;
@@ -66,18 +72,18 @@ void virtio_rx_prepare(struct virtio_rx *rx, uint64_t features)
  * The buffer of the next used element, replaced by a fresh one; @len: what the device claims to have
  * written. NULL: it gave back what it did not have.
  */
-static inline struct buf *take(struct virtio_rx *rx, uint32_t *len)
+static struct buf *take(struct virtio_rx *rx, uint32_t *len)
 {
 	struct virtq_used_elem e = virtq_used_at(&rx->q, 0);
 	struct buf *b, *fresh;
 
-	if (unlikely(e.id >= rx->q.size || !rx->slots[e.id]))
+	if (e.id >= rx->q.size || !rx->slots[e.id])
 		return NULL;
 	rx->q.used_next++;
 	b = rx->slots[e.id];
 	*len = e.len;
 	fresh = buf_alloc();
-	if (likely(fresh != NULL)) {
+	if (fresh) {
 		post(rx, (uint16_t)e.id, fresh);
 	} else {
 		rx->slots[e.id] = NULL;
@@ -91,12 +97,14 @@ static inline struct buf *take(struct virtio_rx *rx, uint32_t *len)
  * TCP segments that the host merged into this frame, at least 1. The device's header length is a hint
  * that backends fill in differently, so the headers are looked at. One division for up to 64 KiB.
  */
-static uint16_t count_segments(const struct buf *b, uint16_t gso_size)
+static uint16_t count_segments(const struct buf *b, const struct virtio_net_hdr *h)
 {
 	const uint8_t *frame = b->data + b->off;
+	uint16_t gso_size = h->gso_size;
 	uint32_t ip_bytes, headers;
 
-	if (b->len < TCP_FRAME_MIN || gso_size == 0)
+	if ((h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) != VIRTIO_NET_HDR_GSO_TCPV4 || b->len < TCP_FRAME_MIN ||
+	    gso_size == 0)
 		return 1;
 	ip_bytes = (frame[ETHERNET_BYTES] & 15u) * 4u;
 	if (ETHERNET_BYTES + ip_bytes + 20 > b->len)
@@ -107,39 +115,35 @@ static uint16_t count_segments(const struct buf *b, uint16_t gso_size)
 	return (uint16_t)((b->frame_bytes - headers + gso_size - 1) / gso_size);
 }
 
+/* The fields of a frame's first buffer, in the order in which they lie there: fewer stores. */
 static inline void describe(const struct virtio_rx *rx, struct buf *first, uint32_t len)
 {
-	const struct virtio_net_hdr *h = (const void *)(first->data + RX_PAD);
-	uint8_t gso_type = READ_ONCE(h->gso_type);
+	const struct virtio_net_hdr *h = header_of(first);
 
 	first->off = RX_PAD + sizeof(*h);
 	first->len = (uint16_t)(len - sizeof(*h));
 	first->frame_bytes = len - (uint32_t)sizeof(*h);
-	first->flags = READ_ONCE(h->flags) & rx->csum_flags ? BUF_CSUM_GOOD : 0;
+	first->flags = h->flags & rx->csum_flags ? BUF_CSUM_GOOD : 0;
 	first->segments = 1;
 	first->count = 1;
-	if (unlikely((gso_type & ~VIRTIO_NET_HDR_GSO_ECN) == VIRTIO_NET_HDR_GSO_TCPV4))
-		first->segments = 0; /* counted when the frame is whole */
+	first->group = 0;
+	first->core = 0;
+	first->hash = 0;
 }
 
-/*
- * A frame of @num buffers, @left used elements behind its first: chained, or all of them freed if one
- * length is impossible or not all are there (a device shows the elements of a frame at once
- * [virtio-1.2 5.1.6.3.2]). *@broken: an element was not ours.
- */
-static struct buf *take_chain(struct virtio_rx *rx, struct buf *first, uint32_t len, uint16_t left, bool *broken)
+/* @left more buffers of a frame, behind @first. Return: whether all is well with them; chained in any case. */
+static bool take_rest(struct virtio_rx *rx, struct buf *first, uint16_t left, bool *broken)
 {
-	uint16_t num = rx->is_mergeable ? ((struct virtio_net_hdr *)(void *)(first->data + RX_PAD))->num_buffers : 1;
-	bool good = num >= 1 && num <= RX_CHAIN_MAX && num - 1 <= left && len >= FIRST_MIN && len <= RX_ROOM;
 	struct buf *last = first;
+	bool good = true;
 
-	describe(rx, first, len);
-	for (uint16_t i = 1; i < num && i <= left; i++) {
+	while (left--) {
+		uint32_t len;
 		struct buf *b = take(rx, &len);
 
 		if (!b) {
 			*broken = true;
-			break;
+			return false;
 		}
 		good = good && len > 0 && len <= RX_ROOM && first->frame_bytes + len <= NIC_FRAME_MAX;
 		b->off = RX_PAD;
@@ -149,45 +153,108 @@ static struct buf *take_chain(struct virtio_rx *rx, struct buf *first, uint32_t 
 		first->frame_bytes += len;
 		first->count++;
 	}
-	if (good && !*broken)
+	return good;
+}
+
+/*
+ * The next frame in every case that is not one good buffer: several of them, an impossible length, a
+ * pool that is empty. All buffers of a frame are freed if one length is impossible or not all are
+ * there; a device shows the elements of a frame at once [virtio-1.2 5.1.6.3.2].
+ */
+static __attribute__((noinline)) struct buf *take_slowly(struct virtio_rx *rx, uint32_t ready_end, bool *broken)
+{
+	uint32_t len;
+	struct buf *first = take(rx, &len);
+	uint16_t num, left;
+	bool good;
+
+	if (!first) {
+		*broken = true;
+		return NULL;
+	}
+	num = rx->is_mergeable ? header_of(first)->num_buffers : 1;
+	left = (uint16_t)(ready_end - rx->q.used_next);
+	good = num >= 1 && num <= RX_CHAIN_MAX && num - 1 <= left && len >= FIRST_MIN && len <= RX_ROOM;
+	describe(rx, first, len);
+	if (num > 1)
+		good = take_rest(rx, first, MIN((uint16_t)(num - 1), left), broken) && good;
+	if (good) {
+		if (header_of(first)->gso_type)
+			first->segments = count_segments(first, header_of(first));
+		rx->bytes += first->frame_bytes;
 		return first;
+	}
 	buf_free_frame(first);
 	rx->bad++;
 	return NULL;
 }
 
-static inline struct buf *take_frame(struct virtio_rx *rx, uint16_t ready_end, bool *broken)
+/* Whether a used element is one buffer with one whole frame in it. */
+static inline bool is_single(const struct virtio_rx *rx, const struct buf *b, uint32_t len)
 {
-	const struct virtio_net_hdr *h;
-	uint32_t len = 0;
-	struct buf *b;
+	return len - FIRST_MIN <= RX_ROOM - FIRST_MIN && (header_of(b)->num_buffers == 1 || !rx->is_mergeable);
+}
 
-	__builtin_prefetch(rx->slots[virtq_used_at(&rx->q, PREFETCH_AHEAD).id & rx->q.mask]);
-	b = take(rx, &len);
-	if (unlikely(!b)) {
-		*broken = true;
-		return NULL;
+/* take_slowly() until @max frames are in @out or the ring is empty. */
+static unsigned take_rest_slowly(struct virtio_rx *rx, uint32_t end, struct buf **out, unsigned max, bool *broken)
+{
+	unsigned n = 0;
+
+	while (n < max && rx->q.used_next != end && !*broken) {
+		out[n] = take_slowly(rx, end, broken);
+		n += out[n] != NULL;
 	}
-	h = (const void *)(b->data + RX_PAD);
-	if (likely(len - FIRST_MIN <= RX_ROOM - FIRST_MIN && (READ_ONCE(h->num_buffers) == 1 || !rx->is_mergeable))) {
+	return n;
+}
+
+/*
+ * At most @max frames out of @ready elements. The fresh buffers lie in @out until frames take their
+ * place. The ring is held in locals: to the compiler, everything that is written here could be a part
+ * of struct virtio_rx.
+ */
+static unsigned take_frames(struct virtio_rx *rx, uint16_t ready, struct buf **out, unsigned max, bool *broken)
+{
+	const struct virtq_used_elem *used = rx->q.used->ring;
+	struct virtq_desc *desc = rx->q.desc;
+	le16_t *avail = rx->q.avail->ring;
+	struct buf **slots = rx->slots, **at = out, **fresh_end;
+	uint32_t mask = rx->q.mask, used_next = rx->q.used_next, avail_next = rx->q.avail_next, end = used_next + ready;
+	uint64_t bytes = 0;
+
+	fresh_end = out + buf_alloc_burst(out, MIN(ready, max));
+	for (; at != fresh_end && used_next != end; used_next++) {
+		const struct virtq_used_elem *e = &used[used_next & mask];
+		uint32_t id = READ_ONCE(e->id), len = READ_ONCE(e->len);
+		struct buf *b = slots[id & mask], *fresh = *at;
+
+		__builtin_prefetch(slots[used[(used_next + PREFETCH_AHEAD) & mask].id & mask]);
+		if (unlikely(id > mask || !b || !is_single(rx, b, len)))
+			break;
+		slots[id] = fresh;
+		desc[id].addr = fresh->pa + RX_PAD;
+		avail[avail_next++ & mask] = (le16_t)id;
 		describe(rx, b, len);
-	} else {
-		b = take_chain(rx, b, len, (uint16_t)(ready_end - rx->q.used_next), broken);
-		if (!b)
-			return NULL;
+		if (unlikely(header_of(b)->gso_type))
+			b->segments = count_segments(b, header_of(b));
+		bytes += b->frame_bytes;
+		*at++ = b;
 	}
-	if (unlikely(b->segments == 0))
-		b->segments = count_segments(b, h->gso_size);
-	return b;
+	rx->bytes += bytes;
+	rx->q.used_next = used_next;
+	rx->q.avail_next = avail_next;
+	if (likely(at == fresh_end && (used_next == end || at == out + max)))
+		return (unsigned)(at - out);
+	for (struct buf **left = at; left != fresh_end; left++)
+		buf_free(*left);
+	return (unsigned)(at - out) + take_rest_slowly(rx, end, at, max - (unsigned)(at - out), broken);
 }
 
 unsigned virtio_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 {
 	struct virtio_rx *rx = virtio_net.rx[queue];
-	uint16_t ready, ready_end;
-	unsigned frames = 0;
-	uint64_t bytes = 0;
-	bool broken;
+	uint16_t ready;
+	unsigned frames;
+	bool broken = false;
 
 	if (unlikely(!virtq_is_running(&rx->q))) {
 		virtio_net_leave(&rx->q);
@@ -200,22 +267,17 @@ unsigned virtio_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 	ready = virtq_used_count(&rx->q);
 	if (!ready)
 		return 0;
-	ready_end = (uint16_t)(rx->q.used_next + ready);
-	broken = ready > rx->q.size - rx->idle_count;
-	while (frames < max && rx->q.used_next != ready_end && likely(!broken)) {
-		struct buf *b = take_frame(rx, ready_end, &broken);
-
-		if (unlikely(!b))
-			continue;
-		bytes += b->frame_bytes;
-		out[frames++] = b;
+	if (unlikely(ready > rx->q.size - rx->idle_count)) {
+		rx->bad++;
+		virtio_net_distrust(&rx->q);
+		return 0;
 	}
+	frames = take_frames(rx, ready, out, max, &broken);
 	rx->frames += frames;
-	rx->bytes += bytes;
 	if (unlikely(broken)) {
 		rx->bad++;
 		virtio_net_distrust(&rx->q);
-	} else if ((uint16_t)(rx->q.avail_next - rx->q.avail_shown) >= rx->show_batch || unlikely(rx->idle_count)) {
+	} else if (rx->q.avail_next - rx->q.avail_shown >= rx->show_batch || unlikely(rx->idle_count)) {
 		virtq_show(&rx->q);
 	}
 	return frames;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames out: a chain of descriptors each, the virtio header first. Nothing interrupts when they are
- * done; the owner asks. A token goes back exactly once: when the device returns its chain, or, after
- * the device was reset, because it cannot have it any more. [virtio-1.2 5.1.6.2]
+ * Frames out: a chain of descriptors each, the virtio header first, dealt in a circle so that no list of
+ * free ones is needed. Nothing interrupts when they are done; the owner asks. A token goes back exactly
+ * once: when the device returns its chain, or, after the device was reset, because it cannot have it
+ * any more. [virtio-1.2 5.1.6.2]
  */
 #include "kernel/base/assert.h"
 #include "kernel/base/bytes.h"
@@ -15,115 +16,133 @@ int virtio_tx_alloc(struct virtio_tx *tx, uint16_t index, uint16_t size)
 	struct virtio_net_hdr *plain = mem_boot_alloc(sizeof(*plain), CACHE_LINE);
 
 	tx->slots = mem_boot_alloc(size * sizeof(*tx->slots), CACHE_LINE);
-	tx->next = mem_boot_alloc(size * sizeof(*tx->next), CACHE_LINE);
 	tx->hdrs = mem_boot_alloc(size * sizeof(*tx->hdrs), CACHE_LINE);
-	if (!plain || !tx->slots || !tx->next || !tx->hdrs)
+	if (!plain || !tx->slots || !tx->hdrs)
 		return KERR_NO_MEMORY;
 	tx->hdrs_pa = mem_pa(tx->hdrs);
 	tx->plain_pa = mem_pa(plain);
 	return virtq_alloc(&tx->q, index, size);
 }
 
-/* All descriptors free, linked in order; desc[].next agrees with next[] from here on. */
-static void link_all(struct virtio_tx *tx)
+/* Chains that were offered and have not come back; each takes one place in either ring. */
+static inline uint16_t in_flight(const struct virtio_tx *tx)
 {
-	for (uint16_t id = 0; id < tx->q.size; id++) {
-		tx->next[id] = (id + 1u) & tx->q.mask;
-		tx->q.desc[id].next = tx->next[id];
-	}
-	tx->free_head = 0;
-	tx->free_count = tx->q.size;
+	return (uint16_t)(tx->q.avail_next - tx->q.used_next);
 }
 
 enum virtq_state virtio_tx_prepare(struct virtio_tx *tx)
 {
+	tx->drain_left += in_flight(tx);
+	tx->drain_at = 0;
+	tx->head = 0;
+	tx->tail = 0;
 	virtq_clear(&tx->q);
-	tx->drained = 0;
-	link_all(tx);
-	return tx->in_flight ? VIRTQ_DRAINING : VIRTQ_RUNNING;
+	for (uint32_t id = 0; id < tx->q.size; id++)
+		tx->q.desc[id].next = (le16_t)((id + 1) & tx->q.mask);
+	return tx->drain_left ? VIRTQ_DRAINING : VIRTQ_RUNNING;
 }
 
-/* [virtio-1.2 5.1.6.2.1, 5.1.6.2.2] */
-static pa_t fill_header(struct virtio_tx *tx, uint16_t head, const struct nic_tx *f)
+/*
+ * The header in as few stores as its layout allows; num_buffers stays 0. Only TSO uses the fields
+ * between the flags and csum_start. [virtio-1.2 5.1.6.2.1, 5.1.6.2.2]
+ */
+static inline pa_t fill_header(struct virtio_tx *tx, uint32_t head, const struct nic_tx *f)
 {
-	struct virtio_net_hdr *h = &tx->hdrs[head];
-	bool is_tso = f->flags & NIC_TX_IS_TSO4;
+	uint64_t low = VIRTIO_NET_HDR_F_NEEDS_CSUM | (uint64_t)f->csum_start << 48;
 
-	*h = (struct virtio_net_hdr){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = is_tso ? VIRTIO_NET_HDR_GSO_TCPV4 : 0,
-		.hdr_len = is_tso ? f->header_bytes : 0,
-		.gso_size = is_tso ? f->mss : 0,
-		.csum_start = f->csum_start,
-		.csum_offset = f->csum_offset,
-	};
-	return tx->hdrs_pa + head * sizeof(*h);
+	if (f->flags & NIC_TX_IS_TSO4)
+		low |= VIRTIO_NET_HDR_GSO_TCPV4 << 8 | (uint32_t)f->header_bytes << 16 | (uint64_t)f->mss << 32;
+	__builtin_memcpy(&tx->hdrs[head], &low, sizeof(low));
+	tx->hdrs[head].csum_offset = f->csum_offset;
+	return tx->hdrs_pa + head * sizeof(struct virtio_net_hdr);
+}
+
+/* desc[].next is always the one behind: see virtio_tx_prepare(). */
+static inline void fill(struct virtq_desc *d, pa_t pa, uint32_t bytes, uint16_t flags)
+{
+	d->addr = pa;
+	d->len = bytes;
+	d->flags = flags;
+}
+
+static inline bool send(struct virtio_tx *tx, const struct nic_tx *f, uint32_t pieces)
+{
+	struct virtq_desc *desc = tx->q.desc;
+	uint32_t mask = tx->q.mask, at = tx->head, head = at & mask, i = 0;
+	struct virtio_tx_slot *slot = &tx->slots[head];
+
+	/* One descriptor more than pieces, for the header. */
+	if (unlikely(at - tx->tail + pieces > mask || !virtq_is_running(&tx->q))) {
+		tx->full++;
+		tx->is_starved = true;
+		return false;
+	}
+	slot->token = f->token;
+	slot->count = pieces + 1;
+	fill(&desc[head], f->flags ? fill_header(tx, head, f) : tx->plain_pa, sizeof(struct virtio_net_hdr),
+	     VIRTQ_DESC_NEXT);
+	for (; i < pieces - 1; i++) {
+		fill(&desc[++at & mask], f->segs[i].pa, f->segs[i].bytes, VIRTQ_DESC_NEXT);
+		tx->bytes += f->segs[i].bytes;
+	}
+	fill(&desc[++at & mask], f->segs[i].pa, f->segs[i].bytes, 0);
+	tx->bytes += f->segs[i].bytes;
+	tx->head = at + 1;
+	virtq_offer(&tx->q, (uint16_t)head);
+	return true;
+}
+
+static __attribute__((noinline)) bool send_many(struct virtio_tx *tx, const struct nic_tx *f)
+{
+	return send(tx, f, f->seg_count);
 }
 
 bool virtio_tx(uint16_t queue, const struct nic_tx *f)
 {
 	struct virtio_tx *tx = virtio_net.tx[queue];
-	struct virtq_desc *d;
-	uint16_t head, id, pieces = f->seg_count;
-	uint32_t bytes = 0;
 
-	kcheck(pieces >= 1 && pieces <= NIC_TX_SEGS_MAX);
-	if (unlikely(!virtq_is_running(&tx->q) || tx->free_count <= pieces)) {
-		tx->full++;
-		return false;
-	}
-	head = id = tx->free_head;
-	d = &tx->q.desc[id];
-	d->addr = likely(f->flags == 0) ? tx->plain_pa : fill_header(tx, id, f);
-	d->len = sizeof(struct virtio_net_hdr);
-	for (uint16_t i = 0; i < pieces; i++) {
-		d->flags = VIRTQ_DESC_NEXT;
-		id = tx->next[id];
-		d = &tx->q.desc[id];
-		d->addr = f->segs[i].pa;
-		d->len = f->segs[i].bytes;
-		bytes += f->segs[i].bytes;
-	}
-	d->flags = 0;
-	tx->free_head = tx->next[id];
-	tx->free_count -= pieces + 1;
-	tx->slots[head] = (struct virtio_tx_slot){ f->token, pieces + 1, id };
-	tx->in_flight++;
-	virtq_offer(&tx->q, head);
-	tx->frames++;
-	tx->bytes += bytes;
-	return true;
+	kcheck(f->seg_count >= 1 && f->seg_count <= NIC_TX_SEGS_MAX);
+	/* The two common shapes without a loop. */
+	if (f->seg_count == 1)
+		return send(tx, f, 1);
+	if (f->seg_count == 2)
+		return send(tx, f, 2);
+	return send_many(tx, f);
 }
 
 void virtio_tx_flush(uint16_t queue)
 {
 	struct virtio_tx *tx = virtio_net.tx[queue];
+	uint16_t count = (uint16_t)(tx->q.avail_next - tx->q.avail_shown);
 
-	if (tx->q.avail_next != tx->q.avail_shown && virtq_is_running(&tx->q))
-		tx->kicks += virtq_show(&tx->q);
+	if (!count || !virtq_is_running(&tx->q))
+		return;
+	tx->frames += count;
+	tx->kicks += virtq_show(&tx->q);
 }
 
 /* Tokens of what the device had when it was reset; the ring is new and the device knows none of it. */
 static unsigned drain(struct virtio_tx *tx, void **tokens, unsigned max)
 {
+	uint32_t was = VIRTQ_DRAINING;
 	unsigned got = 0;
 
-	for (; tx->drained < tx->q.size && got < max; tx->drained++) {
-		struct virtio_tx_slot *s = &tx->slots[tx->drained];
+	for (; tx->drain_at < tx->q.size && got < max; tx->drain_at++) {
+		struct virtio_tx_slot *s = &tx->slots[tx->drain_at];
 
-		if (s->count && s->token)
+		bool is_out = s->count && !s->is_done;
+
+		if (is_out && s->token)
 			tokens[got++] = s->token;
-		tx->in_flight -= s->count != 0;
+		tx->drain_left -= is_out;
 		s->count = 0;
+		s->is_done = 0;
 	}
-	if (tx->drained == tx->q.size) {
-		uint32_t was = VIRTQ_DRAINING;
-
-		kassert(tx->in_flight == 0);
-		/* Not if the boot core asked to stop again meanwhile. */
-		(void)__atomic_compare_exchange_n(&tx->q.state, &was, VIRTQ_RUNNING, false, __ATOMIC_RELEASE,
-						  __ATOMIC_RELAXED);
-	}
+	if (tx->drain_at < tx->q.size)
+		return got;
+	kassert(tx->drain_left == 0);
+	/* Not if the boot core asked to stop again meanwhile. */
+	(void)__atomic_compare_exchange_n(&tx->q.state, &was, VIRTQ_RUNNING, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	return got;
 }
 
@@ -135,42 +154,70 @@ static unsigned not_running(struct virtio_tx *tx, void **tokens, unsigned max)
 	return 0;
 }
 
+/* Chains behind the oldest that came back before it. */
+static uint32_t skip_done(struct virtio_tx *tx, uint32_t tail)
+{
+	uint32_t mask = tx->q.mask;
+
+	while (tail != tx->head && tx->slots[tail & mask].is_done) {
+		struct virtio_tx_slot *s = &tx->slots[tail & mask];
+
+		tail += s->count;
+		s->count = 0;
+		s->is_done = 0;
+	}
+	return tail;
+}
+
 unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
 {
 	struct virtio_tx *tx = virtio_net.tx[queue];
+	struct virtio_tx_slot *slots = tx->slots;
+	const struct virtq_used_elem *used = tx->q.used->ring;
+	uint32_t ready, used_next = tx->q.used_next, mask = tx->q.mask, tail = tx->tail;
 	unsigned got = 0;
-	uint16_t ready;
 
 	if (unlikely(!virtq_is_running(&tx->q)))
 		return not_running(tx, tokens, max);
 	ready = virtq_used_count(&tx->q);
-	if (unlikely(ready > tx->in_flight)) {
+	if (!ready)
+		return 0;
+	if (unlikely(ready > in_flight(tx))) {
 		virtio_net_distrust(&tx->q);
 		return 0;
 	}
-	for (; ready && got < max; ready--) {
-		uint32_t head = virtq_used_at(&tx->q, 0).id;
-		struct virtio_tx_slot *s;
+	for (; ready && got < max; ready--, used_next++) {
+		uint32_t head = READ_ONCE(used[used_next & mask].id);
+		struct virtio_tx_slot *s = &slots[head & mask];
 
-		if (unlikely(head >= tx->q.size || !tx->slots[head].count)) {
+		if (unlikely(head > mask || !s->count || s->is_done)) {
 			virtio_net_distrust(&tx->q);
 			break;
 		}
-		s = &tx->slots[head];
-		tx->q.used_next++;
-		tx->next[s->tail] = tx->free_head;
-		tx->q.desc[s->tail].next = tx->free_head;
-		tx->free_head = (uint16_t)head;
-		tx->free_count += s->count;
-		s->count = 0;
-		tx->in_flight--;
 		tokens[got] = s->token;
 		got += s->token != NULL;
+		/* Descriptors are dealt in a circle and become free in that order; most come back in it. */
+		if (likely(head == (tail & mask))) {
+			tail += s->count;
+			s->count = 0;
+		} else {
+			s->is_done = 1;
+		}
 	}
+	tx->q.used_next = used_next;
+	tx->tail = skip_done(tx, tail);
+	tx->is_starved = false;
 	return got;
 }
 
 unsigned virtio_tx_pending(uint16_t queue)
 {
-	return virtio_net.tx[queue]->in_flight;
+	const struct virtio_tx *tx = virtio_net.tx[queue];
+
+	return in_flight(tx) + tx->drain_left;
+}
+
+bool virtio_tx_starved(uint16_t queue)
+{
+	return virtio_net.tx[queue]->is_starved && virtio_tx_pending(queue);
 }

@@ -33,7 +33,7 @@ int virtq_alloc(struct virtq *q, uint16_t index, uint16_t size)
 		.used = (struct virtq_used *)(void *)(memory + used_off(size)),
 		.index = index,
 		.size = size,
-		.mask = size - 1,
+		.mask = size - 1u,
 		.state = VIRTQ_PARKED,
 		.msix_entry = VIRTIO_NO_VECTOR,
 	};

@@ -23,15 +23,15 @@ struct virtq {
 	struct virtq_avail *avail;
 	struct virtq_used *used;
 	volatile uint16_t *doorbell;
-	uint16_t index; /* of the device's queues */
-	uint16_t size;  /* descriptors, power of two */
-	uint16_t mask;  /* size - 1 */
-	bool has_event_idx;
 	uint32_t state;       /* enum virtq_state */
-	uint16_t avail_next;  /* entries written to the available ring */
-	uint16_t avail_shown; /* of them, how many the device was told of */
-	uint16_t used_next;   /* entries read from the used ring */
+	uint32_t mask;        /* size - 1 */
+	uint32_t avail_next;  /* entries written to the available ring; as the next two, it only grows */
+	uint32_t avail_shown; /* of them, how many the device was told of */
+	uint32_t used_next;   /* entries read from the used ring */
+	uint16_t size;        /* descriptors, power of two */
+	uint16_t index;       /* of the device's queues */
 	uint16_t msix_entry;
+	bool has_event_idx;
 };
 
 /** virtq_alloc() - memory for a ring of @size descriptors. 0 or KERR_NO_MEMORY. */
@@ -60,9 +60,9 @@ static inline uint16_t virtq_used_count(struct virtq *q)
 }
 
 /** virtq_used_at() - the @i-th of them, read once. */
-static inline struct virtq_used_elem virtq_used_at(struct virtq *q, uint16_t i)
+static inline struct virtq_used_elem virtq_used_at(struct virtq *q, uint32_t i)
 {
-	const struct virtq_used_elem *e = &q->used->ring[(uint16_t)(q->used_next + i) & q->mask];
+	const struct virtq_used_elem *e = &q->used->ring[(q->used_next + i) & q->mask];
 
 	return (struct virtq_used_elem){ .id = READ_ONCE(e->id), .len = READ_ONCE(e->len) };
 }
@@ -76,13 +76,13 @@ static inline void virtq_offer(struct virtq *q, uint16_t head)
 /** virtq_show() - let the device see all that was offered. Return: whether it was rung. [virtio-1.2 2.7.13.4] */
 static inline bool virtq_show(struct virtq *q)
 {
-	uint16_t old = q->avail_shown, new = q->avail_next;
+	uint16_t old = (uint16_t)q->avail_shown, new = (uint16_t)q->avail_next;
 	bool ring;
 
 	if (old == new)
 		return false;
 	store_release(&q->avail->idx, new);
-	q->avail_shown = new;
+	q->avail_shown = q->avail_next;
 	fence_full(); /* the device either sees the index or has asked for the bell before */
 	if (q->has_event_idx) {
 		uint16_t event = READ_ONCE(*virtq_avail_event(q));
@@ -100,7 +100,7 @@ static inline bool virtq_show(struct virtq *q)
 static inline bool virtq_irq_arm(struct virtq *q)
 {
 	if (q->has_event_idx)
-		WRITE_ONCE(*virtq_used_event(q), q->used_next);
+		WRITE_ONCE(*virtq_used_event(q), (uint16_t)q->used_next);
 	else
 		WRITE_ONCE(q->avail->flags, 0);
 	fence_full();

@@ -10,12 +10,12 @@ uint64_t cpu_tsc_hz = 1000000000;
 
 tsc_t cpu_us_to_tsc(uint64_t us)
 {
-	return us * 20; /* a second takes about 10 ms */
+	return us * 1000; /* about half a second on most machines */
 }
 
 uint64_t cpu_tsc_to_us(tsc_t ticks)
 {
-	return ticks / 20;
+	return ticks / 1000;
 }
 
 void cpu_wake(uint32_t core)
