@@ -146,10 +146,6 @@ uint32_t group_core_of(struct buf *first, uint16_t queue)
 {
 	const uint8_t *ports, *ip = first->data + first->off + ETHERNET_BYTES;
 
-	first->group = 0;
-	first->hash = 0;
-	if (flow_state.mode == FLOW_ONE)
-		return 0;
 	ports = find_ports(first);
 	if (!ports)
 		return 0;

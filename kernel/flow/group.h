@@ -36,7 +36,7 @@ struct flow_core {
 	uint64_t frames_to; /* pushed to since the last notice */
 	bool sends_pushed;  /* to the queue's owner, since the last notice */
 	bool is_own_first;  /* whose turn it is: own queues or what was handed over */
-	bool is_starved;    /* a frame could not be sent and none has come back since */
+	bool is_starved;    /* without a queue: no slot was free and none has come back since */
 	uint16_t slots_out;
 	struct flow_slot *slots_free;
 	struct flow_slot *stalled; /* taken from a ring, but the queue was full */

@@ -29,14 +29,11 @@ uint32_t flow_toeplitz(const uint8_t key[40], const uint8_t *in, unsigned bytes)
 
 void hash_init(const uint8_t key[40])
 {
-	uint8_t in[TUPLE_BYTES] = { 0 };
-
 	for (unsigned i = 0; i < TUPLE_BYTES; i++) {
-		for (unsigned v = 0; v < 256; v++) {
-			in[i] = (uint8_t)v;
-			sums[i][v] = flow_toeplitz(key, in, sizeof(in));
-		}
-		in[i] = 0;
+		sums[i][0] = 0;
+		/* A byte is the byte without its lowest set bit, and that bit. */
+		for (unsigned v = 1; v < 256; v++)
+			sums[i][v] = sums[i][v & (v - 1)] ^ key_bits(key, i * 8 + 7 - (unsigned)__builtin_ctz(v));
 	}
 }
 

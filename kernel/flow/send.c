@@ -12,8 +12,9 @@
 
 _Static_assert(FLOW_SLOTS < RING_SLOTS, "a slot always finds room in its rings");
 
-static bool send_by_other(struct flow_core *c, const struct nic_tx *tx)
+static bool send_by_other(const struct nic_tx *tx)
 {
+	struct flow_core *c = flow_core();
 	struct flow_slot *s = c->slots_free;
 	bool is_pushed;
 
@@ -34,15 +35,9 @@ static bool send_by_other(struct flow_core *c, const struct nic_tx *tx)
 
 bool flow_tx(const struct nic_tx *tx)
 {
-	struct flow_core *c = flow_core();
-
-	if (unlikely(!has_queue(core_id())))
-		return send_by_other(c, tx);
-	if (likely(nic_tx((uint16_t)core_id(), tx)))
-		return true;
-	c->is_starved = true;
-	c->stats.tx_drops++;
-	return false;
+	if (likely(has_queue(core_id())))
+		return nic_tx((uint16_t)core_id(), tx);
+	return send_by_other(tx);
 }
 
 /* As nic_tx(), but the token that comes back is the slot. */
@@ -132,14 +127,12 @@ static unsigned reclaim_by_other(struct flow_core *c, void **tokens, unsigned ma
 unsigned flow_tx_reclaim(void **tokens, unsigned max)
 {
 	const struct flow_state *f = &flow_state;
-	struct flow_core *c = flow_core();
 	uint32_t me = core_id();
 	unsigned n;
 
 	if (unlikely(!has_queue(me)))
-		return reclaim_by_other(c, tokens, max);
+		return reclaim_by_other(flow_core(), tokens, max);
 	n = nic_tx_reclaim((uint16_t)me, tokens, max);
-	c->is_starved = c->is_starved && n == 0;
 	if (f->slots)
 		n = return_slots(tokens, n);
 	/* Queues beyond the first are polled by this core but not sent on; they only need to be looked at. */

@@ -90,6 +90,8 @@ static unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max)
 	unsigned n = nic_rx_burst(queue, out, max), mine = 0;
 	uint32_t me = core_id();
 
+	if (flow_state.mode == FLOW_ONE)
+		return n;
 	for (unsigned i = 0; i < n; i++) {
 		struct buf *b = out[i];
 		uint32_t core = group_core_of(b, queue);
@@ -140,7 +142,7 @@ static bool has_work(const struct flow_core *c)
 	if (peek(&f->inbox[me].frames) | peek(&f->inbox[me].sends) | c->frames_from | c->sends_from)
 		return true;
 	if (has_queue(me))
-		return c->stalled || (c->is_starved && nic_tx_pending((uint16_t)me));
+		return c->stalled || nic_tx_starved((uint16_t)me);
 	return !ring_is_empty(&f->done[me]) || (c->is_starved && c->slots_out);
 }
 

@@ -95,7 +95,8 @@ bool nic_tx(uint16_t queue, const struct nic_tx *tx)
 {
 	struct fake_nic_queue *q = &fake_nic[queue];
 
-	if (q->tx_count >= q->tx_room)
+	q->is_starved = q->tx_count >= q->tx_room;
+	if (q->is_starved)
 		return false;
 	memcpy(&q->tx[q->tx_count++], tx, offsetof(struct nic_tx, segs) + tx->seg_count * sizeof(tx->segs[0]));
 	return true;
@@ -126,6 +127,7 @@ unsigned nic_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
 
 		if (token)
 			tokens[n++] = token;
+		fake_nic[queue].is_starved = false;
 	}
 	return n;
 }
@@ -133,4 +135,9 @@ unsigned nic_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
 unsigned nic_tx_pending(uint16_t queue)
 {
 	return fake_nic[queue].tx_count + finished_count[queue];
+}
+
+bool nic_tx_starved(uint16_t queue)
+{
+	return fake_nic[queue].is_starved && nic_tx_pending(queue);
 }

@@ -10,7 +10,7 @@ struct fake_nic_queue {
 	unsigned rx_head, rx_tail;
 	struct nic_tx tx[64]; /* accepted and not finished */
 	unsigned tx_count, tx_flushed, tx_room;
-	bool is_armed;
+	bool is_armed, is_starved;
 	uint32_t core;
 };
 extern struct fake_nic_queue fake_nic[NIC_QUEUES_MAX];

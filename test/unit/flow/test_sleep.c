@@ -97,6 +97,11 @@ unsigned nic_tx_pending(uint16_t queue)
 	return queue;
 }
 
+bool nic_tx_starved(uint16_t queue)
+{
+	return queue != 0;
+}
+
 void buf_free_frame(struct buf *first)
 {
 	__atomic_store_n(&seen[first->index], 2, __ATOMIC_RELAXED); /* dropped: the ring was full */
