@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* The hash table of connections against a plain list, to beyond the load it is built for; sums against a plain sum. */
+#include "kernel/mem/mem.h"
+#include "kernel/net/checksum.h"
+#include "kernel/net/demux.h"
+#include "test/unit/net/world.h"
+
+#define PCBS 2200u /* the table is made for 1,000 connections */
+
+static struct tcp_pcb *pcbs[PCBS];
+static bool is_in[PCBS];
+static uint64_t rng = 88172645463325252ull;
+
+static uint32_t rnd(void)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (uint32_t)(rng >> 13);
+}
+
+static struct tcp_pcb *pcb_new(unsigned n)
+{
+	struct tcp_pcb *pcb = mem_alloc(PCB_BYTES + sizeof(struct conn));
+
+	memset(pcb, 0, PCB_BYTES + sizeof(struct conn));
+	ip4_addr_set_u32(ip_2_ip4(&pcb->remote_ip), rnd());
+	ip4_addr_set_u32(ip_2_ip4(&pcb->local_ip), be32(WORLD_ADDRESS));
+	pcb->remote_port = (u16_t)(n % 7 ? rnd() : 1000);
+	pcb->local_port = 7;
+	return pcb;
+}
+
+static struct tcp_pcb *look_up(const struct tcp_pcb *pcb)
+{
+	struct demux_tuple t = demux_tuple_of(pcb);
+
+	return demux_find(demux_hash(&t), &t);
+}
+
+static unsigned visited;
+
+static void count_one(struct conn *c)
+{
+	(void)c;
+	visited++;
+}
+
+static void check_all(void)
+{
+	unsigned in = 0;
+
+	for (unsigned i = 0; i < PCBS; i++) {
+		assert_ptr_equal(look_up(pcbs[i]), is_in[i] ? pcbs[i] : NULL);
+		in += is_in[i];
+	}
+	visited = 0;
+	demux_each(count_one);
+	assert_int_equal(visited, in);
+}
+
+static void test_against_a_list(void **state)
+{
+	unsigned refused = 0;
+
+	(void)state;
+	world_begin(0);
+	for (unsigned i = 0; i < PCBS; i++)
+		pcbs[i] = pcb_new(i);
+	for (unsigned step = 0; step < 40000; step++) {
+		unsigned i = rnd() % PCBS;
+
+		if (!is_in[i]) {
+			is_in[i] = demux_insert(pcbs[i]);
+			refused += !is_in[i];
+		} else if (rnd() % 3 == 0) {
+			demux_remove(conn_of(pcbs[i]));
+			demux_remove(conn_of(pcbs[i])); /* twice does no harm */
+			is_in[i] = false;
+		}
+		if (step % 4000 == 0)
+			check_all();
+	}
+	assert_int_equal(refused, 0);
+	for (unsigned i = 0; i < PCBS; i++) {
+		demux_remove(conn_of(pcbs[i]));
+		is_in[i] = false;
+	}
+	check_all();
+	for (unsigned i = 0; i < PCBS; i++)
+		mem_free(pcbs[i]);
+	world_end();
+}
+
+static void test_overfull_buckets_refuse_and_recover(void **state)
+{
+	static struct tcp_pcb *same[64];
+	struct demux_tuple t;
+	unsigned in = 0, count = 0;
+	uint32_t bucket = 0;
+
+	(void)state;
+	world_begin(0);
+	while (count < ARRAY_COUNT(same)) { /* all for one bucket of 512 */
+		struct tcp_pcb *pcb = pcb_new(1);
+
+		t = demux_tuple_of(pcb);
+		if (count == 0)
+			bucket = demux_hash(&t) % 512;
+		if (demux_hash(&t) % 512 == bucket)
+			same[count++] = pcb;
+		else
+			mem_free(pcb);
+	}
+	for (unsigned i = 0; i < count; i++)
+		in += demux_insert(same[i]);
+	assert_int_equal(in, 28); /* seven in each of four lines, and no longer search than that */
+	for (unsigned i = 0; i < count; i++)
+		assert_ptr_equal(look_up(same[i]), i < in ? same[i] : NULL);
+	demux_remove(conn_of(same[3]));
+	assert_true(demux_insert(same[40]));
+	assert_ptr_equal(look_up(same[40]), same[40]);
+	for (unsigned i = 0; i < count; i++) {
+		demux_remove(conn_of(same[i]));
+		mem_free(same[i]);
+	}
+	world_end();
+}
+
+static void test_checksum_against_a_plain_sum(void **state)
+{
+	static uint8_t bytes[1600];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i < 800 ? rnd() : 0xff);
+	for (unsigned from = 0; from < 9; from++) {
+		for (unsigned count = 0; from + count <= sizeof(bytes); count += count < 70 ? 1 : 37) {
+			uint32_t sum = 0;
+
+			for (unsigned i = 0; i < count; i++)
+				sum += (uint32_t)bytes[from + i] << (i & 1 ? 8 : 0);
+			while (sum >> 16)
+				sum = (sum & 0xffff) + (sum >> 16);
+			assert_int_equal(port_chksum(bytes + from, (int)count), sum);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_against_a_list),
+		cmocka_unit_test(test_overfull_buckets_refuse_and_recover),
+		cmocka_unit_test(test_checksum_against_a_plain_sum),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

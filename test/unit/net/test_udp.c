@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Datagrams both ways: in place, in order, bounded, fragments of long ones, ports that nobody has bound. */
+#include "test/unit/net/world.h"
+
+static uint8_t data[65507];
+
+static int begin(void **state)
+{
+	(void)state;
+	world_begin(0);
+	for (unsigned i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 3);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	world_end();
+	return 0;
+}
+
+static ix_handle_t bind_port(uint16_t port)
+{
+	ix_handle_t h = 0;
+
+	assert_int_equal(net_udp_bind(&(struct ix_endpoint){ .port = port }, 42, &h), IX_OK);
+	return h;
+}
+
+static void test_datagram_and_answer(void **state)
+{
+	struct peer p = { .address = PEER_ADDRESS, .port = 999, .our_port = 7 };
+	struct net_range r = { .data = data, .bytes = 1000 };
+	const struct ix_event *e;
+	const struct sent *s;
+	uint64_t sent;
+	uint32_t off;
+	ix_handle_t h;
+
+	(void)state;
+	h = bind_port(7);
+	peer_udp(&p, "ping", 4);
+	peer_udp(&p, data, 0);
+	world_turn();
+	e = world_event(IX_EV_UDP_RECV, 0);
+	assert_int_equal(e->len, 4);
+	assert_int_equal(e->cookie, 42);
+	assert_int_equal(e->handle, h);
+	assert_memory_equal(buf_of_user(e->addr, 4, &off)->data + off, "ping", 4);
+	assert_int_equal(world.events.peers[e->detail].remote.port, 999);
+	assert_int_equal(world_event(IX_EV_UDP_RECV, 1)->len, 0);
+	assert_int_equal(net_udp_send(h, &world.events.peers[e->detail].remote, &r, &sent), IX_OK);
+	assert_int_equal(sent, 1000);
+	world_turn();
+	world_turn();
+	s = &world.sent[world.sent_count - 1];
+	assert_int_equal(s->full_bytes, 1042);
+	assert_memory_equal(s->data + 42, data, 1000);
+	assert_memory_equal(s->data + 34, "\0\7\3\347\3\360", 6);
+	assert_int_equal(net_udp_recv_done(h, 3), IX_BAD_LENGTH);
+	assert_int_equal(net_udp_recv_done(h, 0), IX_BAD_LENGTH);
+	assert_int_equal(net_udp_recv_done(h, 2), IX_OK);
+	assert_int_equal(net_udp_recv_done(h, 1), IX_BAD_LENGTH);
+}
+
+static void test_queue_is_bounded(void **state)
+{
+	struct peer p = { .address = PEER_ADDRESS, .port = 999, .our_port = 7 };
+	struct net_stats stats, before;
+	unsigned events = 0;
+	ix_handle_t h;
+
+	(void)state;
+	h = bind_port(7);
+	net_stats(&before);
+	for (unsigned i = 0; i < 400; i++) {
+		peer_udp(&p, data, 10);
+		if (i % 50 == 49) {
+			world_turn();
+			events += world_event_count(IX_EV_UDP_RECV);
+		}
+	}
+	assert_int_equal(events, 256);
+	net_stats(&stats);
+	assert_int_equal(stats.udp_dropped - before.udp_dropped, 400 - 256);
+	assert_int_equal(net_udp_recv_done(h, 256), IX_OK);
+	peer_udp(&p, data, 10);
+	world_turn();
+	assert_int_equal(world_event_count(IX_EV_UDP_RECV), 1);
+	assert_int_equal(net_udp_unbind(h), IX_OK); /* with a datagram lent */
+	assert_int_equal(net_udp_recv_done(h, 1), IX_BAD_HANDLE);
+}
+
+static void test_long_datagram_is_fragmented(void **state)
+{
+	struct ix_endpoint to = { .addr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2 }, .port = 53 };
+	struct net_range r = { .data = data, .bytes = 65507 };
+	unsigned total = 0, count = 0;
+	uint64_t sent;
+	ix_handle_t h;
+
+	(void)state;
+	h = bind_port(7);
+	assert_int_equal(net_udp_send(h, &to, &(struct net_range){ .data = data, .bytes = 1 }, &sent), IX_OK);
+	world_turn();
+	world_turn();
+	world.sent_count = 0;
+	assert_int_equal(net_udp_send(h, &to, &r, &sent), IX_OK);
+	assert_int_equal(sent, 65507);
+	world_turn();
+	for (unsigned i = 0; i < world.sent_count; i++, count++) {
+		assert_in_range(world.sent[i].full_bytes, 35, 1514);
+		total += world.sent[i].full_bytes - 34;
+	}
+	assert_int_equal(total, 65507 + 8);
+	assert_int_equal(count, 45);
+	r.bytes = 65508;
+	assert_int_equal(net_udp_send(h, &to, &r, &sent), IX_BAD_LENGTH);
+	to.port = 0;
+	assert_int_equal(net_udp_send(h, &to, &(struct net_range){ .data = data, .bytes = 1 }, &sent), IX_BAD_CALL);
+	to.addr[12] = 8;
+	assert_int_equal(net_udp_send(h, &to, &(struct net_range){ .data = data, .bytes = 1 }, &sent), IX_UNREACHABLE);
+}
+
+static void test_port_that_nobody_has_bound(void **state)
+{
+	struct peer p = { .address = PEER_ADDRESS, .port = 999, .our_port = 5353 };
+	const struct sent *s;
+
+	(void)state;
+	peer_udp(&p, data, 10);
+	world_turn();
+	world_turn();
+	s = &world.sent[world.sent_count - 1];
+	assert_int_equal(s->data[23], 1);
+	assert_int_equal(s->data[34], 3); /* unreachable */
+	assert_int_equal(s->data[35], 3); /* port */
+}
+
+static void test_ping(void **state)
+{
+	uint8_t frame[98] = { 2, 0, 0, 0,  0, 1,    2,    0,  0, 0, 0, 9,  8, 0, 0x45, 0, 0, 84,   0,
+			      0, 0, 0, 64, 1, 0x66, 0xa7, 10, 0, 0, 2, 10, 0, 0, 1,    8, 0, 0xf7, 0xff };
+
+	(void)state;
+	world_receive(frame, sizeof(frame));
+	world_turn();
+	world_turn();
+	assert_int_equal(world.sent_count, 1);
+	assert_int_equal(world.sent[0].data[34], 0);
+	assert_int_equal(world.sent[0].full_bytes, 98);
+}
+
+static void test_bound_once(void **state)
+{
+	struct ix_endpoint other = { .addr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 9 }, .port = 8 };
+	ix_handle_t h;
+
+	(void)state;
+	bind_port(7);
+	world_listen(7, 1); /* TCP has its own ports */
+	assert_int_equal(net_udp_bind(&(struct ix_endpoint){ .port = 7 }, 1, &h), IX_IN_USE);
+	assert_int_equal(net_udp_bind(&other, 1, &h), IX_UNREACHABLE);
+	assert_int_equal(net_udp_bind(&(struct ix_endpoint){ .port = 0 }, 1, &h), IX_BAD_CALL);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(test_datagram_and_answer),
+		TEST(test_queue_is_bounded),
+		TEST(test_long_datagram_is_fragmented),
+		TEST(test_port_that_nobody_has_bound),
+		TEST(test_ping),
+		TEST(test_bound_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
