@@ -3,7 +3,7 @@
  * The service of all programs here, written against kernel/abi alone: commands are lines.
  *   hello           hello RESTARTS
  *   list            NAME VARIANTS EXPECT, a line a case, then END
- *   hold            the connection becomes one that cases may abuse
+ *   hold            held CORE; from then on cases of that core may abuse the connection
  *   run NAME N      PASS or FAIL and why, if it comes back
  */
 #include "test/guest/serve.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define PEERS_MAX 64u
+#define CORES 4u
 #define LINE_MAX 200u
 #define REPLY_MAX 16384u
 #define TIMER_COOKIE (1ull << 32)
@@ -29,14 +30,40 @@ struct peer {
 	char line[LINE_MAX];
 };
 
-static struct peer peers[PEERS_MAX];
-static struct peer *current;
+/* What a core asks of another. */
+struct job {
+	void (*volatile run)(uintptr_t argument); /* NULL: none */
+	uintptr_t argument;
+	volatile bool is_done;
+};
+
+/* One a core: connections belong to the core they came in on. */
+static struct server {
+	struct peer peers[PEERS_MAX];
+	struct peer *current;
+	bool timer_fired;
+	char reply[REPLY_MAX];
+	struct job job;
+} servers[CORES];
+
+/* A case always runs on core 0, whichever core its command came in on. */
+static struct {
+	const char *volatile line; /* NULL: none */
+	struct peer *from;
+	char answer[REPLY_MAX];
+	volatile bool is_done;
+} request;
+
+static struct peer *requester;
 static ix_handle_t listener;
-static bool timer_fired;
-static char reply[REPLY_MAX];
 static uint64_t random_state;
 static const struct test_case *cases;
 static unsigned case_count;
+
+static struct server *self(void)
+{
+	return &servers[libc_core()];
+}
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *fmt, ...)
@@ -94,12 +121,12 @@ int serve_call(struct ix_call call, ix_handle_t *handle, uint64_t *len)
 
 uint64_t serve_lent(void)
 {
-	return current ? current->lent_va : 0;
+	return requester ? requester->lent_va : 0;
 }
 
 ix_handle_t serve_own(void)
 {
-	return current ? current->handle : 0;
+	return requester ? requester->handle : 0;
 }
 
 ix_handle_t serve_listener(void)
@@ -107,19 +134,21 @@ ix_handle_t serve_listener(void)
 	return listener;
 }
 
-unsigned serve_held(ix_handle_t *out)
+unsigned serve_held(struct serve_held *out)
 {
+	const struct peer *peers = self()->peers;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < PEERS_MAX && n < SERVE_HELD_MAX; i++)
 		if (peers[i].handle && peers[i].is_held)
-			out[n++] = peers[i].handle;
+			out[n++] = (struct serve_held){ peers[i].handle, peers[i].lent_va, peers[i].lent_bytes };
 	return n;
 }
 
 static void answer(struct peer *p, const char *text)
 {
 	size_t bytes = strlen(text);
+	char *reply = self()->reply;
 
 	memmove(reply, text, bytes);
 	serve_call((struct ix_call){ .op = IX_OP_SENDV, .handle = p->handle, .arg = (uintptr_t)reply, .len = bytes },
@@ -136,6 +165,8 @@ static void give_back(struct peer *p)
 
 static void take_knock(const struct ix_event *e)
 {
+	struct peer *peers = self()->peers;
+
 	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		if (peers[i].handle)
 			continue;
@@ -151,7 +182,14 @@ static void take_data(struct peer *p, const struct ix_event *e)
 {
 	const char *data = (const char *)e->addr;
 
-	if (p->is_held || p->has_line) { /* nobody reads these */
+	if (p->is_held) {
+		if (!p->lent_bytes) {
+			p->lent_va = e->addr;
+			p->lent_bytes = e->len;
+		}
+		return;
+	}
+	if (p->has_line) { /* nobody reads a second one */
 		serve_call((struct ix_call){ .op = IX_OP_RECV_DONE, .handle = p->handle, .len = e->len }, NULL, NULL);
 		return;
 	}
@@ -170,14 +208,14 @@ static void take_data(struct peer *p, const struct ix_event *e)
 
 static void take_event(const struct ix_event *e)
 {
-	struct peer *p = e->cookie >= 1 && e->cookie <= PEERS_MAX ? &peers[e->cookie - 1] : NULL;
+	struct peer *p = e->cookie >= 1 && e->cookie <= PEERS_MAX ? &self()->peers[e->cookie - 1] : NULL;
 
 	if (e->kind == IX_EV_KNOCK && e->cookie == LISTENER_COOKIE)
 		take_knock(e);
 	else if (e->kind == IX_EV_KNOCK) /* of a listener that a case made */
 		serve_call((struct ix_call){ .op = IX_OP_REJECT, .handle = e->handle }, NULL, NULL);
 	else if (e->kind == IX_EV_TIMER && e->cookie == TIMER_COOKIE)
-		timer_fired = true;
+		self()->timer_fired = true;
 	else if (e->kind == IX_EV_UDP_RECV)
 		serve_call((struct ix_call){ .op = IX_OP_UDP_RECV_DONE, .handle = e->handle, .len = 1 }, NULL, NULL);
 	if (!p || p->handle != e->handle)
@@ -205,10 +243,10 @@ void serve_turn(void)
 
 void serve_sleep_ms(uint64_t ms)
 {
-	timer_fired = false;
+	self()->timer_fired = false;
 	if (serve_call((struct ix_call){ .op = IX_OP_TIMER_ARM, .arg = ms * 1000000, .len = TIMER_COOKIE }, NULL, NULL))
 		return;
-	while (!timer_fired)
+	while (!self()->timer_fired)
 		serve_turn();
 }
 
@@ -232,20 +270,74 @@ static const char *run_case(const char *name, uint64_t variant)
 
 		if (strcmp(cases[i].name, name) != 0)
 			continue;
-		say("case %s %lu\n", name, (unsigned long)variant);
+		say("case %s %lu\n", name, variant);
 		error = cases[i].run(cases[i].argument + variant);
 		return error ? error : "";
 	}
 	return "no such case";
 }
 
-static void command(struct peer *p)
+static void run_request(void)
 {
-	static char text[REPLY_MAX];
 	char name[LINE_MAX] = "";
 	unsigned long variant = 0;
+	const char *error = "no name of a case";
 
-	current = p;
+	requester = request.from;
+	if (sscanf(request.line, "run %199s %lu", name, &variant) >= 1)
+		error = run_case(name, variant);
+	snprintf(request.answer, sizeof(request.answer), "%s %s\n", *error ? "FAIL" : "PASS", error);
+	requester = NULL;
+	request.line = NULL;
+	request.is_done = true;
+}
+
+static void run_job(struct job *job)
+{
+	void (*run)(uintptr_t) = job->run;
+
+	job->run = NULL;
+	run(job->argument);
+	job->is_done = true;
+}
+
+void serve_job(uint32_t core, void (*run)(uintptr_t argument), uintptr_t argument)
+{
+	struct job *job = &servers[core].job;
+
+	job->argument = argument;
+	job->is_done = false;
+	job->run = run;
+	ix_entry(IX_WAKE, core, 0, 0);
+}
+
+bool serve_job_is_done(uint32_t core)
+{
+	return servers[core].job.is_done;
+}
+
+/* On core 0 at once; from another core when core 0 gets to it. */
+static void pass_on(struct peer *p)
+{
+	request.from = p;
+	request.is_done = false;
+	request.line = p->line;
+	if (libc_core() == 0)
+		run_request();
+	else
+		ix_entry(IX_WAKE, 0, 0, 0);
+	while (!request.is_done) {
+		serve_turn();
+		if (self()->job.run)
+			run_job(&self()->job);
+	}
+	answer(p, request.answer);
+}
+
+static void command(struct peer *p)
+{
+	char text[64];
+
 	if (strcmp(p->line, "hello") == 0) {
 		snprintf(text, sizeof(text), "hello %u\n", libc_info()->restarts);
 		answer(p, text);
@@ -253,19 +345,39 @@ static void command(struct peer *p)
 		answer(p, list());
 	} else if (strcmp(p->line, "hold") == 0) {
 		p->is_held = true;
-		answer(p, "held\n");
-	} else if (sscanf(p->line, "run %199s %lu", name, &variant) >= 1) {
-		const char *error = run_case(name, variant);
-
-		snprintf(text, sizeof(text), "%s %s\n", *error ? "FAIL" : "PASS", error);
+		snprintf(text, sizeof(text), "held %u\n", libc_core());
 		answer(p, text);
 	} else {
-		answer(p, "?\n");
+		pass_on(p);
 	}
-	current = NULL;
 	p->has_line = false;
 	p->used = 0;
-	give_back(p);
+	give_back(p); /* the command itself is no data to abuse */
+}
+
+static _Noreturn void serve_for_ever(void)
+{
+	for (;;) {
+		struct server *s = self();
+
+		serve_turn();
+		if (s->job.run)
+			run_job(&s->job);
+		if (libc_core() == 0 && request.line) {
+			run_request();
+			for (uint32_t core = 1; core < libc_info()->core_count; core++)
+				ix_entry(IX_WAKE, core, 0, 0);
+		}
+		for (unsigned i = 0; i < PEERS_MAX; i++)
+			if (s->peers[i].handle && s->peers[i].has_line)
+				command(&s->peers[i]);
+	}
+}
+
+static int serve_core(void *unused)
+{
+	(void)unused;
+	serve_for_ever();
 }
 
 int serve(int argc, char **argv, const struct test_case *table, unsigned count)
@@ -274,6 +386,8 @@ int serve(int argc, char **argv, const struct test_case *table, unsigned count)
 
 	cases = table;
 	case_count = count;
+	for (uint32_t core = 1; core < libc_info()->core_count && core < CORES; core++)
+		libc_core_start(core, serve_core, NULL);
 	if (argc > 1 && strcmp(argv[1], "list") == 0) {
 		say("%s", list());
 		return 0;
@@ -290,10 +404,5 @@ int serve(int argc, char **argv, const struct test_case *table, unsigned count)
 		return 2;
 	}
 	say("serving, restarts %u\n", libc_info()->restarts);
-	for (;;) {
-		serve_turn();
-		for (unsigned i = 0; i < PEERS_MAX; i++)
-			if (peers[i].handle && peers[i].has_line)
-				command(&peers[i]);
-	}
+	serve_for_ever();
 }

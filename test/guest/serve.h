@@ -6,6 +6,7 @@
  * is the client.
  */
 #pragma once
+#include <stdbool.h>
 #include "lib/libc/libc.h"
 
 struct test_case {
@@ -34,11 +35,23 @@ int serve_call(struct ix_call call, ix_handle_t *handle, uint64_t *len);
 /** serve_lent() - where the receive buffer with the command that is being run lies. */
 uint64_t serve_lent(void);
 
-/* Handles of connections that said "hold", and of the one whose command is being run. */
-#define SERVE_HELD_MAX 32u
-unsigned serve_held(ix_handle_t *out);
+/* Connections of this core that said "hold": cases may do with them what they like. What they received is lent, never given back. */
+#define SERVE_HELD_MAX 16u
+struct serve_held {
+	ix_handle_t handle;
+	uint64_t lent_va, lent_bytes; /* their first data after "hold", 0 if none has come */
+};
+unsigned serve_held(struct serve_held *out);
+/** serve_own() - the connection whose command is being run. serve_listener() - the one that took it in. */
 ix_handle_t serve_own(void);
 ix_handle_t serve_listener(void);
+
+/**
+ * serve_job() - have another core, which serves connections like this one, run @run(@argument) between two turns
+ * serve_job_is_done() - whether it came back.
+ */
+void serve_job(uint32_t core, void (*run)(uintptr_t argument), uintptr_t argument);
+bool serve_job_is_done(uint32_t core);
 
 /** serve_text() - a formatted text that lives until the next call. */
 const char *serve_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

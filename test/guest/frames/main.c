@@ -115,10 +115,15 @@ static void set_offloads(struct nic_tx *tx, const struct buf *b, const uint8_t *
 
 static void mark(const struct buf *b, uint8_t *frame)
 {
-	if (frame[12] != 8 || frame[13] != 0)
+	be32_t addresses[2];
+	be16_t ports[2];
+
+	if (frame[12] != 8 || frame[13] != 0 || b->len < 38)
 		return;
+	memcpy(addresses, frame + 26, sizeof(addresses));
+	memcpy(ports, frame + 34, sizeof(ports));
 	frame[26] = (uint8_t)core_id();
-	frame[27] = b->group;
+	frame[27] = (uint8_t)flow_owner(flow_group_of_tuple(addresses[0], addresses[1], ports[0], ports[1]));
 	frame[28] = (uint8_t)b->flags;
 	frame[29] = (uint8_t)b->segments;
 }
