@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""NIC and flow from outside: the kernel test/guest/frames sends every frame back and says which core, group, flags and segments
-it saw. One and several queues and cores, checksums left to the other side, large frames both ways, a device reset under load,
-and firmware that leaves the PCI addresses to the kernel.
+"""NIC and flow from outside: the kernel test/guest/frames sends every frame back and says which core it was on, which core owns
+its flow, flags and segments. One and several queues and cores, checksums left to the other side, large frames both ways, device
+resets under load, and firmware that leaves the PCI addresses to the kernel.
 
 Usage: frames.py [NAME...]
 """
@@ -32,7 +32,7 @@ COMMAND = 0x88b5
 class Kernel:
     """The kernel under test on the tap, its console line by line."""
 
-    def __init__(self, cpus=1, queues=1, options='', bios='qboot.rom'):
+    def __init__(self, cpus=1, queues=1, options='', bios='qboot.rom', behind=()):
         tap = f'tap,id=n,ifname={lab.TAP},script=no,downscript=no,vhost=off'
         device = f'virtio-net-pci,netdev=n,mac={":".join(f"{b:02x}" for b in GUEST_MAC)}'
         if queues > 1:
@@ -44,7 +44,7 @@ class Kernel:
         words = ['qemu-system-x86_64', '-accel', 'tcg', '-machine', 'q35', '-cpu', 'max', '-smp', str(cpus), '-m', '256',
                  '-bios', bios, '-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot',
                  '-fw_cfg', f'name=opt/ix/seed,file={self.seed.name}', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4',
-                 '-kernel', str(lab.build_folder() / 'test' / 'images' / 'frames.elf'), '-netdev', tap,
+                 *behind, '-kernel', str(lab.build_folder() / 'test' / 'images' / 'frames.elf'), '-netdev', tap,
                  '-device', device + options]
         self.lines = []
         self.changed = threading.Condition()
@@ -102,7 +102,7 @@ def packet(port, payload, proto=frame.UDP):
 
 
 def echoed(got):
-    """(core, group, flags, segments, rest) of a frame that came back, None for any other."""
+    """(core, owner by our hash, flags, segments, rest) of a frame that came back, None for any other."""
     if got[:6] != HOST_MAC or got[6:12] != GUEST_MAC or got[12:14] != b'\x08\x00':
         return None
     return (*got[26:30], got[:26] + got[30:])
@@ -131,6 +131,7 @@ def compare(frames, answers):
         want = frames[port]
         want = want[6:12] + want[:6] + want[12:26] + want[30:]
         check(marks[0][4][:len(want)] == want, f'frame {port} came back changed')
+        check(marks[0][0] == marks[0][1], f'frame {port} of core {marks[0][1]} was on core {marks[0][0]}')
 
 
 def ports(count, size=18):
@@ -247,8 +248,20 @@ def test_reset():
         return str(s)
 
 
+def test_bridge():
+    """The device behind two bridges, addresses given by the kernel and by SeaBIOS."""
+    behind = ['-device', 'pcie-root-port,id=above,chassis=1', '-device', 'pcie-pci-bridge,id=below,bus=above']
+    for bios in 'qboot.rom', 'bios-256k.bin':
+        with Kernel(bios=bios, behind=behind, options=',bus=below,addr=3') as k, frame.Wire(lab.TAP) as wire:
+            frames = ports(100)
+            compare(frames, exchange(wire, frames))
+            place = k.wait(r'virtio-net: (\S+),')[1]
+            check(place == '02:03.0', f'device at {place}')
+    return 'with qboot and with SeaBIOS'
+
+
 def test_seabios():
-    """Firmware that did assign addresses, the device behind a bridge."""
+    """Firmware that did assign addresses."""
     with Kernel(bios='bios-256k.bin') as k, frame.Wire(lab.TAP) as wire:
         frames = ports(100)
         compare(frames, exchange(wire, frames))
@@ -266,7 +279,7 @@ def test_plain_device():
 
 
 TESTS = [test_one, test_hand_over, test_queues, test_more_cores_than_queues, test_rss, test_large, test_reset, test_seabios,
-         test_plain_device]
+         test_bridge, test_plain_device]
 
 
 def main():
