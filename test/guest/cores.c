@@ -82,10 +82,13 @@ static void use_foreign(uintptr_t unused)
 /* Connections and timers belong to the core that made them. Listeners and sockets are the partition's. */
 static const char *handles(uint64_t n)
 {
+	struct serve_held held[SERVE_HELD_MAX];
 	const char *error;
 
 	(void)n;
-	foreign[1] = serve_own();
+	if (!serve_held(held))
+		return "nothing is held";
+	foreign[1] = held[0].handle;
 	if (serve_call((struct ix_call){ .op = IX_OP_TIMER_ARM, .arg = 3600000000000 }, &foreign[2], NULL))
 		return "cannot arm a timer";
 	error = start(use_foreign, 0);
