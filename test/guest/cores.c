@@ -107,9 +107,11 @@ static void change_scratch(uintptr_t unused)
 	volatile uint64_t *word = (volatile uint64_t *)(void *)scratch[0];
 
 	(void)unused;
-	while (!stop_asked)
-		for (unsigned i = 0; i < 64; i++)
-			word[i] = i % 2 ? random_calls_word(r) % 128 : random_calls_address(r);
+	while (!stop_asked) {
+		for (unsigned i = 0; i < 64 * 1024; i++)
+			word[i % 64] = i % 2 ? random_calls_word(r) % 128 : random_calls_address(r);
+		serve_sleep_ms(0); /* else the watchdog would end it */
+	}
 }
 
 /* Lists and endpoints that change between check and use; good values among them, so that some pass. */
@@ -149,14 +151,14 @@ static const char *changed_while_read(uint64_t n)
 	return error;
 }
 
-static const char *run_random(struct random_calls *r, bool is_core_0)
+static const char *run_random(struct random_calls *r)
 {
 	const char *error = NULL;
 	unsigned where;
 
 	for (unsigned batch = 0; r->executed < DESCRIPTORS && !error; batch++) {
 		error = random_calls_batch(r, 1 + (unsigned)(random_calls_word(r) % 500), &where);
-		if (is_core_0 && batch % 16 == 0)
+		if (batch % 16 == 0)
 			serve_sleep_ms(1);
 	}
 	return error;
@@ -165,7 +167,7 @@ static const char *run_random(struct random_calls *r, bool is_core_0)
 static void random_on_core_1(uintptr_t unused)
 {
 	(void)unused;
-	answer = (uintptr_t)run_random(&random_of[1], false);
+	answer = (uintptr_t)run_random(&random_of[1]);
 }
 
 static const char *random_on_both(uint64_t seed)
@@ -175,7 +177,7 @@ static const char *random_on_both(uint64_t seed)
 	for (unsigned core = 0; core < 2; core++)
 		random_calls_init(&random_of[core], seed * 77 + core, scratch[core]);
 	error = start(random_on_core_1, 0);
-	error = error ? error : run_random(&random_of[0], true);
+	error = error ? error : run_random(&random_of[0]);
 	wait_for_core_1();
 	return error ? error : (const char *)answer;
 }
@@ -183,8 +185,11 @@ static const char *random_on_both(uint64_t seed)
 static void wake_core_0(uintptr_t unused)
 {
 	(void)unused;
-	while (!stop_asked)
-		ix_entry(IX_WAKE, 0, 0, 0);
+	while (!stop_asked) {
+		for (unsigned i = 0; i < 1000; i++)
+			ix_entry(IX_WAKE, 0, 0, 0);
+		serve_sleep_ms(0);
+	}
 }
 
 static const uint64_t stacks[] = { KEEP_RSP,
