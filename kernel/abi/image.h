@@ -14,10 +14,10 @@
 
 enum ix_part_kind {
 	IX_PART_NONE = 0,
-	IX_PART_MANIFEST = 1, /* struct ix_manifest and its strings (manifest.h) */
-	IX_PART_APP = 2,      /* ELF64 static executable, as linked by lib/libc's link script */
-	IX_PART_FILES = 3,    /* cpio newc archive of files[] */
-	IX_PART_SYMBOLS = 4,  /* of the application, for backtraces: see struct ix_symbol */
+	IX_PART_MANIFEST = 1,       /* struct ix_manifest and its strings (manifest.h) */
+	IX_PART_APP = 2,            /* ELF64 static executable, as linked by lib/libc's link script */
+	IX_PART_FILES = 3,          /* cpio newc archive of files[] */
+	IX_PART_SYMBOLS = 4,        /* of the application, for backtraces: see struct ix_symbol */
 	IX_PART_KERNEL_SYMBOLS = 5, /* the same of kernel.elf, for backtraces of a panic */
 	IX_PART_NR
 };

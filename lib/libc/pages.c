@@ -16,6 +16,7 @@ static void mark(struct pages *p, size_t first, size_t n, int is_use)
 {
 	while (n) {
 		size_t bit = first % 64, step = 64 - bit < n ? 64 - bit : n;
+		/* cppcheck-suppress shiftTooManyBits ; n is not 0, so neither is step */
 		uint64_t mask = (~0ull >> (64 - step)) << bit;
 
 		if (is_use)

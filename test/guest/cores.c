@@ -271,7 +271,7 @@ static const char *loop_both(uint64_t entry)
 	return error;
 }
 
-static __attribute__((noinline, noclone)) uint64_t deeper(uint64_t n)
+static __attribute__((noinline)) uint64_t deeper(uint64_t n)
 {
 	volatile uint64_t kept[32];
 

@@ -100,7 +100,7 @@ static const char *after_heap(uint64_t n)
 }
 
 /* Calls itself until it is off the stack; the depth is only known to be too much. */
-static __attribute__((noinline, noclone)) uint64_t deeper(uint64_t n)
+static __attribute__((noinline)) uint64_t deeper(uint64_t n)
 {
 	volatile uint64_t kept[32];
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A driver on a fake device, as most tests of nic/ begin. */
 #include "test/unit/nic/nic_setup.h"
 
 #include <setjmp.h>
