@@ -13,21 +13,25 @@ static inline uint16_t checksum_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
+/** checksum_fold_short() - the same for a sum below 2^36. */
+static inline uint16_t checksum_fold_short(uint64_t sum)
+{
+	uint32_t part = (uint32_t)(sum & 0xffff) + (uint32_t)(sum >> 16 & 0xffff) + (uint32_t)(sum >> 32);
+
+	return (uint16_t)(part + (part >> 16));
+}
+
 /** checksum_pseudo() - folded sum of the TCP or UDP pseudo header; @bytes: L4 header and data. */
 static inline uint16_t checksum_pseudo(be32_t from, be32_t to, uint8_t protocol, uint32_t bytes)
 {
-	return checksum_fold((uint64_t)from + to + be16(protocol) + be16((uint16_t)bytes));
+	return checksum_fold_short((uint64_t)from + to + be16(protocol) + be16((uint16_t)bytes));
 }
 
 /** checksum_is_ip4_good() - whether a header of 20 bytes sums up. */
 static inline bool checksum_is_ip4_good(const uint8_t *ip)
 {
-	uint64_t sum = 0;
-	uint32_t word;
+	uint32_t words[5];
 
-	for (unsigned i = 0; i < 5; i++) {
-		__builtin_memcpy(&word, ip + 4 * i, sizeof(word));
-		sum += word;
-	}
-	return checksum_fold(sum) == 0xffff;
+	__builtin_memcpy(words, ip, sizeof(words));
+	return checksum_fold_short((uint64_t)words[0] + words[1] + words[2] + words[3] + words[4]) == 0xffff;
 }

@@ -4,9 +4,11 @@
 #define mem_init lwip_mem_init
 #define mem_free lwip_mem_free
 #include "lwip/dhcp.h"
+#include "lwip/icmp.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
 #include "lwip/ip4.h"
+#include "lwip/ip4_frag.h"
 #include "lwip/mem.h"
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"
@@ -14,5 +16,6 @@
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/tcp.h"
+#include "lwip/udp.h"
 #undef mem_init
 #undef mem_free

@@ -116,8 +116,8 @@ static err_t on_netif_init(struct netif *netif)
 	netif->hwaddr_len = 6;
 	memcpy(netif->hwaddr, nic_info()->mac, 6);
 	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_LINK_UP;
-	netif->output = output_ip4;
-	NETIF_SET_CHECKSUM_CTRL(netif, output_core_init() | NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_ICMP);
+	netif->output = ip4_send;
+	NETIF_SET_CHECKSUM_CTRL(netif, output_core_init());
 	return ERR_OK;
 }
 

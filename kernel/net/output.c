@@ -11,10 +11,9 @@
 #include "kernel/flow/flow.h"
 #include "kernel/mem/mem.h"
 #include "kernel/net/checksum.h"
-#include "kernel/net/demux.h"
-#include "kernel/net/neighbour.h"
 
 #define TOKEN_NOTED 1ul        /* in the token: the pbuf has a struct tx_note */
+#define FRAME_HEADER_BYTES (ETH_BYTES + IP4_BYTES + TCP_BYTES)
 #define TRAIN_BYTES_MAX 65000u /* of one merged frame */
 #define RECLAIM_BURST 64u
 
@@ -41,15 +40,20 @@ struct output_core {
 	struct train train;
 	struct nic_tx single;
 	uint32_t offloads;
+	uintptr_t direct; /* address of physical 0 */
 };
 
 static PERCORE struct output_core own;
 
 uint16_t output_core_init(void)
 {
-	unsigned flags = NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP;
+	unsigned flags = NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP |
+			 NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_ICMP;
 
 	own.offloads = nic_info()->offloads;
+	own.direct = (uintptr_t)mem_va(0);
+	own.single.csum_start = own.train.tx.csum_start = ETH_BYTES + IP4_BYTES;
+	own.single.csum_offset = own.train.tx.csum_offset = offsetof(struct tcp_hdr, chksum);
 	if (!(own.offloads & NIC_TX_CSUM))
 		flags |= NETIF_CHECKSUM_GEN_TCP;
 	return (uint16_t)flags;
@@ -60,29 +64,23 @@ static struct tx_note *note_of(struct pbuf *p)
 	return (struct tx_note *)(void *)(p + 1);
 }
 
-/* Whether @p was allocated with room for headers, and so for a note. */
-static bool has_room(const struct pbuf *p)
-{
-	return (p->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS) &&
-	       (const char *)p->payload - (const char *)(p + 1) >= (long)(sizeof(struct tx_note) + ETH_BYTES);
-}
-
 static unsigned add_pieces(struct nic_tx *tx, const struct pbuf *p, unsigned skip)
 {
-	unsigned at = tx->seg_count;
+	struct nic_seg *seg = &tx->segs[tx->seg_count], *end = &tx->segs[NIC_TX_SEGS_MAX];
 
 	for (; p; p = p->next) {
-		if (p->len <= skip) {
+		if (unlikely(p->len <= skip)) {
 			skip -= p->len;
 			continue;
 		}
-		if (at == NIC_TX_SEGS_MAX)
+		if (unlikely(seg == end))
 			return 0;
-		tx->segs[at].pa = mem_pa((const uint8_t *)p->payload + skip);
-		tx->segs[at++].bytes = p->len - skip;
+		seg->pa = (uintptr_t)p->payload - own.direct + skip;
+		seg->bytes = p->len - skip;
+		seg++;
 		skip = 0;
 	}
-	return at;
+	return (unsigned)(seg - tx->segs);
 }
 
 /* The device has one more frame over memory of ring 3. */
@@ -198,7 +196,7 @@ static bool train_take(struct pbuf *p, struct conn *c)
 {
 	struct train *t = &own.train;
 	const struct tcp_hdr *tcp = tcp_of(p);
-	unsigned header = ETH_BYTES + IP4_BYTES + TCP_BYTES, bytes, count;
+	unsigned header = FRAME_HEADER_BYTES, bytes, count;
 
 	if (p->tot_len <= header || (TCPH_FLAGS(tcp) & ~(TCP_ACK | TCP_PSH)) || TCPH_HDRLEN(tcp) != 5)
 		return false;
@@ -214,8 +212,6 @@ static bool train_take(struct pbuf *p, struct conn *c)
 		if (!count)
 			return false;
 		t->tx.flags = NIC_TX_NEEDS_CSUM;
-		t->tx.csum_start = ETH_BYTES + IP4_BYTES;
-		t->tx.csum_offset = offsetof(struct tcp_hdr, chksum);
 		t->head = p;
 		t->conn = c;
 		t->mss = pcb_of(c)->mss;
@@ -250,12 +246,7 @@ static err_t send_single(struct pbuf *p, struct conn *c, bool needs_csum)
 	bool is_noted = c && p->next;
 	struct pbuf *flat = NULL;
 
-	tx->flags = 0;
-	if (needs_csum) {
-		tx->flags = NIC_TX_NEEDS_CSUM;
-		tx->csum_start = ETH_BYTES + IP4_BYTES;
-		tx->csum_offset = offsetof(struct tcp_hdr, chksum);
-	}
+	tx->flags = needs_csum ? NIC_TX_NEEDS_CSUM : 0;
 	tx->seg_count = 0;
 	tx->seg_count = (uint16_t)add_pieces(tx, p, 0);
 	if (unlikely(!tx->seg_count)) {
@@ -280,105 +271,23 @@ static err_t send_single(struct pbuf *p, struct conn *c, bool needs_csum)
 	return ERR_OK;
 }
 
-/* Puts the Ethernet header in front. Return: false if the neighbour's address is not known. */
-static bool put_link_header(struct pbuf *p, be32_t to, struct conn *c)
+err_t output_frame(struct pbuf *p, struct conn *c, bool is_tcp)
 {
-	uint8_t l2[ETH_BYTES];
-	const uint8_t *header = l2;
-
-	if (c && c->l2_version == neighbour_version()) {
-		header = c->l2;
-	} else {
-		uint32_t version = neighbour_version();
-
-		if (!neighbour_link_header(to, l2))
-			return false;
-		if (c) {
-			memcpy(c->l2, l2, ETH_BYTES);
-			c->l2_version = version;
-		}
-	}
-	p->payload = (char *)p->payload - ETH_BYTES;
-	p->len = (u16_t)(p->len + ETH_BYTES);
-	p->tot_len = (u16_t)(p->tot_len + ETH_BYTES);
-	memcpy(p->payload, header, ETH_BYTES);
-	return true;
-}
-
-static void undo_link_header(struct pbuf *p)
-{
-	p->payload = (char *)p->payload + ETH_BYTES;
-	p->len = (u16_t)(p->len - ETH_BYTES);
-	p->tot_len = (u16_t)(p->tot_len - ETH_BYTES);
-}
-
-/* A copy goes to the boot core, which finds the neighbour and sends it. @p begins at the IP header. */
-static err_t send_unresolved(struct pbuf *p, bool needs_csum)
-{
-	struct buf *b = p->tot_len <= BUF_BYTES - ETH_BYTES ? buf_alloc() : NULL;
-	struct ip_hdr *ip;
-
-	if (!b) {
-		net_self.stats.dropped_no_buffer++;
-		return ERR_OK; /* as if lost */
-	}
-	b->off = 0;
-	b->len = (uint16_t)(p->tot_len + ETH_BYTES);
-	b->frame_bytes = b->len;
-	b->flags = BUF_RESOLVE;
-	b->core = (uint8_t)core_id();
-	b->count = 1;
-	b->segments = 1;
-	pbuf_copy_partial(p, b->data + ETH_BYTES, p->tot_len, 0);
-	ip = (struct ip_hdr *)(void *)(b->data + ETH_BYTES);
-	if (needs_csum) {
-		struct tcp_hdr *tcp = (struct tcp_hdr *)(void *)(b->data + ETH_BYTES + IP4_BYTES);
-		uint32_t bytes = p->tot_len - IP4_BYTES;
-
-		tcp->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, bytes);
-		tcp->chksum = (uint16_t)~port_chksum(tcp, (int)bytes);
-	}
-	if (core_id() == 0) {
-		neighbour_resolve(b);
-	} else if (!flow_hand(0, b)) {
-		net_self.stats.dropped_no_buffer++;
-		buf_free(b);
-	}
-	return ERR_OK;
-}
-
-err_t output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
-{
-	bool is_tcp = ((const struct ip_hdr *)p->payload)->_proto == IP_PROTOCOL_TCP;
 	bool needs_csum = is_tcp && (own.offloads & NIC_TX_CSUM);
-	struct conn *c = is_tcp ? net_self.tx_conn : NULL;
-	err_t err;
+	struct train *t = &own.train;
 
-	(void)netif;
-	if (unlikely(!has_room(p))) { /* never lwIP's way; the header would overwrite the pbuf */
-		net_self.stats.dropped_no_memory++;
-		return ERR_BUF;
-	}
-	if (unlikely(!put_link_header(p, ip4_addr_get_u32(to), c)))
-		return send_unresolved(p, needs_csum);
-	if (is_tcp)
-		net_self.stats.segments_out++;
-	if (c && needs_csum && (own.offloads & NIC_TX_TSO4) && train_take(p, c))
+	if (c && (own.offloads & NIC_TX_TSO4) &&
+	    (t->tx.seg_count || p->tot_len >= pcb_of(c)->mss + FRAME_HEADER_BYTES) && train_take(p, c))
 		return ERR_OK;
-	if (unlikely(!train_send())) {
-		undo_link_header(p);
+	if (unlikely(t->tx.seg_count) && !train_send())
 		return ERR_MEM;
-	}
 	if (needs_csum) {
 		const struct ip_hdr *ip = ip_of(p);
 
-		tcp_of(p)->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP,
-						    p->tot_len - ETH_BYTES - IP4_BYTES);
+		tcp_of(p)->chksum =
+			checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, p->tot_len - ETH_BYTES - IP4_BYTES);
 	}
-	err = send_single(p, c, needs_csum);
-	if (unlikely(err != ERR_OK))
-		undo_link_header(p);
-	return err;
+	return send_single(p, c, needs_csum);
 }
 
 void output_buf(struct buf *b)
@@ -397,27 +306,4 @@ void output_buf(struct buf *b)
 	tx->segs[0].bytes = b->len;
 	if (!train_send() || !flow_tx(tx))
 		buf_free(b);
-}
-
-void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
-{
-	struct pbuf *p = pbuf_alloc(PBUF_IP, TCP_BYTES, PBUF_RAM);
-	ip4_addr_t local = { t->local }, remote = { t->remote };
-	struct tcp_hdr *tcp;
-
-	if (!p)
-		return;
-	tcp = p->payload;
-	memset(tcp, 0, TCP_BYTES);
-	tcp->src = t->local_port;
-	tcp->dest = t->remote_port;
-	tcp->seqno = be32(seq);
-	tcp->ackno = be32(ack);
-	TCPH_HDRLEN_FLAGS_SET(tcp, TCP_BYTES / 4, TCP_ACK);
-	if (!(own.offloads & NIC_TX_CSUM)) {
-		tcp->chksum = checksum_pseudo(t->local, t->remote, IP_PROTOCOL_TCP, TCP_BYTES);
-		tcp->chksum = (uint16_t)~port_chksum(tcp, TCP_BYTES);
-	}
-	ip4_output_if(p, &local, &remote, DEFAULT_TTL, 0, IP_PROTOCOL_TCP, &net_self.netif);
-	pbuf_free(p);
 }

@@ -15,8 +15,11 @@
 /** output_core_init() - what the device does for us. Return: lwIP's checksum flags for the interface. */
 uint16_t output_core_init(void);
 
-/** output_ip4() - lwIP's netif->output: the frame goes to the device, or its resolver. ERR_MEM: not now. */
-err_t output_ip4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
+/** output_frame() - a frame, Ethernet header first; @c: whose segment it is, NULL: nobody's. ERR_MEM: not now. */
+err_t output_frame(struct pbuf *p, struct conn *c, bool is_tcp);
+
+/** ip4_send() - lwIP's netif->output: @p begins at the IP header. ERR_MEM: not now. In ip4.c. */
+err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
 
 /** output_flush() - send what waits to be merged with the next segment. */
 void output_flush(void);

@@ -8,15 +8,14 @@
 #include "kernel/net/netif.h"
 #include "kernel/net/output.h"
 
-/* lwIP's IP layer, for ICMP and its own UDP (DHCP); input.c has checked the header. */
+/* ICMP, and UDP that lwIP serves (DHCP) or refuses. */
 static void ip4_in(struct buf *b)
 {
 	const uint8_t *ip = b->data + b->off + ETH_BYTES;
-	bool is_vouched = b->flags & BUF_CSUM_GOOD;
 	uint16_t checks = net_self.netif.chksum_flags;
 
 	/* The UDP checksum of a packet that never left the host's memory may not be filled in. */
-	if (is_vouched)
+	if (b->flags & BUF_CSUM_GOOD)
 		net_self.netif.chksum_flags = (uint16_t)(checks & ~NETIF_CHECKSUM_CHECK_UDP);
 	ip4_input(input_pbufs(b, ETH_BYTES, (unsigned)ip[2] << 8 | ip[3]), &net_self.netif);
 	net_self.netif.chksum_flags = checks;

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IP layer below lwIP's TCP, UDP and ICMP, in place of lwIP's own ip4.c: one interface, one address,
+ * so a header is written in one go, together with the Ethernet header of the connection's cache.
+ * [RFC 791]
+ */
+#include "kernel/base/bytes.h"
+#include "kernel/flow/flow.h"
+#include "kernel/net/checksum.h"
+#include "kernel/net/demux.h"
+#include "kernel/net/neighbour.h"
+#include "kernel/net/output.h"
+
+#define VERSION_AND_BYTES 0x45u
+#define NOTE_BYTES PBUF_LINK_ENCAPSULATION_HLEN
+
+static PERCORE uint16_t next_id;
+
+/* What lwIP asks before it sends: there is one way, once we have an address. */
+struct netif *ip4_route(const ip4_addr_t *to)
+{
+	(void)to;
+	return ip4_addr_get_u32(netif_ip4_addr(&net_self.netif)) ? &net_self.netif : NULL;
+}
+
+/* Whether @bytes fit in front of the payload, behind the pbuf and output.c's note. */
+static bool has_room(const struct pbuf *p, unsigned bytes)
+{
+	return (p->type_internal & PBUF_TYPE_FLAG_STRUCT_DATA_CONTIGUOUS) &&
+	       (const char *)p->payload - (const char *)(p + 1) >= (long)(NOTE_BYTES + bytes);
+}
+
+static void extend(struct pbuf *p, int bytes)
+{
+	p->payload = (char *)p->payload - bytes;
+	p->len = (u16_t)(p->len + bytes);
+	p->tot_len = (u16_t)(p->tot_len + bytes);
+}
+
+/* Puts the Ethernet header in front. Return: false if the neighbour's address is not known. */
+static bool put_link_header(struct pbuf *p, be32_t to, struct conn *c)
+{
+	uint32_t version = neighbour_version();
+	uint8_t l2[ETH_BYTES];
+
+	if (likely(c && c->l2_version == version)) {
+		extend(p, ETH_BYTES);
+		memcpy(p->payload, c->l2, ETH_BYTES);
+		return true;
+	}
+	if (!neighbour_link_header(to, l2))
+		return false;
+	if (c) {
+		memcpy(c->l2, l2, ETH_BYTES);
+		c->l2_version = version;
+	}
+	extend(p, ETH_BYTES);
+	memcpy(p->payload, l2, ETH_BYTES);
+	return true;
+}
+
+/* A copy goes to the boot core, which finds the neighbour and sends it. @p begins at the IP header. */
+static err_t send_unresolved(struct pbuf *p, bool needs_csum)
+{
+	struct buf *b = p->tot_len <= BUF_BYTES - ETH_BYTES ? buf_alloc() : NULL;
+	struct ip_hdr *ip;
+
+	if (!b) {
+		net_self.stats.dropped_no_buffer++;
+		return ERR_OK; /* as if lost */
+	}
+	b->off = 0;
+	b->len = (uint16_t)(p->tot_len + ETH_BYTES);
+	b->next = NULL;
+	b->frame_bytes = b->len;
+	b->flags = BUF_RESOLVE;
+	b->core = (uint8_t)core_id();
+	b->count = 1;
+	b->segments = 1;
+	pbuf_copy_partial(p, b->data + ETH_BYTES, p->tot_len, 0);
+	ip = (struct ip_hdr *)(void *)(b->data + ETH_BYTES);
+	if (needs_csum) {
+		struct tcp_hdr *tcp = (struct tcp_hdr *)(void *)(b->data + ETH_BYTES + IP4_BYTES);
+		uint32_t bytes = p->tot_len - IP4_BYTES;
+
+		tcp->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, bytes);
+		tcp->chksum = (uint16_t)~port_chksum(tcp, (int)bytes);
+	}
+	if (core_id() == 0) {
+		neighbour_resolve(b);
+	} else if (!flow_hand(0, b)) {
+		net_self.stats.dropped_no_buffer++;
+		buf_free(b);
+	}
+	return ERR_OK;
+}
+
+err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+{
+	bool is_tcp = ((const struct ip_hdr *)p->payload)->_proto == IP_PROTOCOL_TCP;
+	struct conn *c = is_tcp ? net_self.tx_conn : NULL;
+	err_t err;
+
+	if (unlikely(!has_room(p, ETH_BYTES))) { /* never lwIP's way; the header would overwrite the pbuf */
+		net_self.stats.dropped_no_memory++;
+		return ERR_BUF;
+	}
+	if (unlikely(!put_link_header(p, ip4_addr_get_u32(to), c)))
+		return send_unresolved(p, is_tcp && !(netif->chksum_flags & NETIF_CHECKSUM_GEN_TCP));
+	err = output_frame(p, c, is_tcp);
+	if (unlikely(err != ERR_OK))
+		extend(p, -(int)ETH_BYTES);
+	else if (is_tcp)
+		net_self.stats.segments_out++;
+	return err;
+}
+
+/* A header without options in front of @p, its checksum included. */
+static void put_ip_header(struct pbuf *p, be32_t from, be32_t to, const uint8_t tos_ttl_protocol[3])
+{
+	uint32_t words[5];
+	uint64_t sum;
+
+	extend(p, IP4_BYTES);
+	words[0] = VERSION_AND_BYTES | (uint32_t)tos_ttl_protocol[0] << 8 | (uint32_t)be16(p->tot_len) << 16;
+	words[1] = be16(next_id); /* fragment bits 0 */
+	words[2] = tos_ttl_protocol[1] | (uint32_t)tos_ttl_protocol[2] << 8;
+	words[3] = from;
+	words[4] = to;
+	next_id++;
+	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
+	words[2] |= (uint32_t)(uint16_t)~checksum_fold_short(sum) << 16;
+	memcpy(p->payload, words, sizeof(words));
+}
+
+/* lwIP's name and arguments; @to LWIP_IP_HDRINCL: the header is there already. */
+err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t *to, u8_t ttl, u8_t tos, u8_t proto,
+			struct netif *netif)
+{
+	const uint8_t rest[3] = { tos, ttl, proto };
+	ip4_addr_t there;
+
+	if (unlikely(to == LWIP_IP_HDRINCL)) {
+		memcpy(&there, (const uint8_t *)p->payload + 16, sizeof(there));
+		return ip4_send(netif, p, &there);
+	}
+	if (unlikely(!has_room(p, IP4_BYTES)))
+		return ERR_BUF;
+	put_ip_header(p, from ? from->addr : 0, to->addr, rest);
+	if (unlikely(p->tot_len > netif->mtu))
+		return ip4_frag(p, netif, to);
+	return ip4_send(netif, p, to);
+}
+
+err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t *to, u8_t ttl, u8_t tos, u8_t proto,
+		    struct netif *netif)
+{
+	if (unlikely(to != LWIP_IP_HDRINCL && (!from || !from->addr)))
+		from = netif_ip4_addr(netif);
+	return ip4_output_if_src(p, from, to, ttl, tos, proto, netif);
+}
+
+/* A packet that input.c has checked, to lwIP's ICMP and UDP. */
+err_t ip4_input(struct pbuf *p, struct netif *netif)
+{
+	const struct ip_hdr *ip = p->payload;
+	uint16_t header = IPH_HL_BYTES(ip);
+	bool is_udp = ip->_proto == IP_PROTOCOL_UDP;
+
+	ip_data.current_netif = netif;
+	ip_data.current_input_netif = netif;
+	ip_data.current_ip4_header = ip;
+	ip_data.current_ip_header_tot_len = header;
+	ip4_addr_copy(*ip_2_ip4(&ip_data.current_iphdr_src), ip->src);
+	ip4_addr_copy(*ip_2_ip4(&ip_data.current_iphdr_dest), ip->dest);
+	pbuf_remove_header(p, header);
+	if (is_udp)
+		udp_input(p, netif);
+	else
+		icmp_input(p, netif);
+	return ERR_OK;
+}
+
+void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_IP, TCP_BYTES, PBUF_RAM);
+	ip4_addr_t local = { t->local }, remote = { t->remote };
+	struct tcp_hdr *tcp;
+
+	if (!p)
+		return;
+	tcp = p->payload;
+	memset(tcp, 0, TCP_BYTES);
+	tcp->src = t->local_port;
+	tcp->dest = t->remote_port;
+	tcp->seqno = be32(seq);
+	tcp->ackno = be32(ack);
+	TCPH_HDRLEN_FLAGS_SET(tcp, TCP_BYTES / 4, TCP_ACK);
+	if (net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP) {
+		tcp->chksum = checksum_pseudo(t->local, t->remote, IP_PROTOCOL_TCP, TCP_BYTES);
+		tcp->chksum = (uint16_t)~port_chksum(tcp, TCP_BYTES);
+	}
+	ip4_output_if(p, &local, &remote, DEFAULT_TTL, 0, IP_PROTOCOL_TCP, &net_self.netif);
+	pbuf_free(p);
+}
