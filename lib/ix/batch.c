@@ -58,7 +58,7 @@ void *ix_batch_arena(struct ix_core *core, size_t bytes)
 
 int ix_batch_now(struct ix_core *core, unsigned op, uint64_t arg, uint64_t len, ix_handle_t *handle)
 {
-	struct ix_call result;
+	struct ix_call result = { 0 };
 
 	ix_batch_call(core, op, 0, arg, len);
 	ix_batch_watch(core, WATCH_COPY, &result);

@@ -100,7 +100,7 @@ static inline struct ix_span *ix_list_pop(struct ix_list *l)
 static inline void ix_list_append(struct ix_list *l, struct ix_list *from)
 {
 	if (l->head)
-		l->tail->next = from->head;
+		l->tail->next = from->head; /* NOLINT(clang-analyzer-core.NullDereference): there is a tail */
 	else
 		l->head = from->head;
 	l->tail = from->tail;

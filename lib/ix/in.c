@@ -40,9 +40,7 @@ void ix_consume(struct ix_conn *c, size_t bytes)
 	if (bytes > ix_unread(c))
 		bytes = ix_unread(c);
 	c->read_pos += bytes;
-	while (bytes) {
-		struct ix_span *s = c->in.head;
-
+	for (struct ix_span *s; bytes && (s = c->in.head);) {
 		if (bytes < s->bytes) {
 			s->at += bytes;
 			s->bytes -= (uint32_t)bytes;

@@ -43,18 +43,31 @@ static const char *const names[] = {
 
 static uint64_t said[COUNT(names) / 64 + 1]; /* a bit a number, set by whoever says it first */
 
+#define LINE_BYTES 96
+
+/* @text to the end of @line, as much as there is room for. */
+static size_t append(char *line, size_t fill, const char *text)
+{
+	size_t n = strnlen(text, LINE_BYTES - fill);
+
+	memcpy(line + fill, text, n);
+	return fill + n;
+}
+
 static void say_once(long number)
 {
-	char line[96] = "ix: system call ";
+	char line[LINE_BYTES];
+	size_t fill;
 	uint64_t bit = 1ull << (number % 64);
 
 	if (number < 0 || (size_t)number >= COUNT(names) || !names[number])
 		return;
 	if (__atomic_fetch_or(&said[number / 64], bit, __ATOMIC_RELAXED) & bit)
 		return;
-	strncat(line, names[number], 40);
-	strcat(line, " is not served\n");
-	console_put(line, strlen(line));
+	fill = append(line, 0, "ix: system call ");
+	fill = append(line, fill, names[number]);
+	fill = append(line, fill, " is not served\n");
+	console_put(line, fill);
 }
 
 long ix_syscall(long number, const long *args)

@@ -100,7 +100,8 @@ long ix_entry(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 	case IX_CONSOLE:
 		return put((const char *)a, b);
 	case IX_EXIT:
-		host(SYS_write, 2, (long)linux_console, a ? linux_console_bytes : 0);
+		host(SYS_write, 2, (long)linux_console,
+		     a ? (linux_console_bytes < 4096 ? linux_console_bytes : 4096) : 0);
 		return host(SYS_exit_group, (long)a, 0, 0);
 	case IX_SET_FS:
 		return host(SYS_arch_prctl, ARCH_SET_FS, (long)a, 0);
