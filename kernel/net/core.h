@@ -64,6 +64,12 @@ enum conn_flag {
 	CONN_ON_ANY = 0x7000,
 };
 
+/* A 4-tuple in network order, laid out as in a packet. */
+struct demux_tuple {
+	be32_t remote, local;
+	be16_t remote_port, local_port;
+};
+
 struct conn {
 	/* timers.c */
 	struct time_node timer;
@@ -82,6 +88,7 @@ struct conn {
 	uint32_t delack_ms;
 	/* tcp_in.c */
 	uint32_t hash;
+	struct demux_tuple tuple; /* while CONN_HASHED */
 	struct buf *rx_head, *rx_tail;
 	struct buf *rx_tell;   /* first one with bytes not announced */
 	uint32_t rx_held;      /* buffers in the queue */
@@ -219,6 +226,8 @@ err_t tcp_in_accept(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t tcp_in_connected(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t tcp_in_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes);
 void tcp_in_err(void *arg, err_t err);
+/** tcp_in_done() - ring 3 gives back @bytes of what it was told. IX_OK or IX_BAD_LENGTH. */
+int tcp_in_done(struct conn *c, uint64_t bytes);
 /** rx_put() - drop a reference of a lent buffer. */
 void rx_put(struct buf *b);
 /** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */

@@ -6,6 +6,7 @@
  */
 #include "kernel/net/demux.h"
 
+#include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
 #include "kernel/base/siphash.h"
 #include "kernel/cpu/cpu.h"
@@ -28,6 +29,7 @@ struct demux_core {
 	struct demux_bucket *table;
 	uint32_t mask;
 	uintptr_t direct;
+	bool is_marked; /* no connection has gone since demux_mark() */
 };
 
 static PERCORE struct demux_core own;
@@ -68,11 +70,12 @@ static uint64_t mix(uint64_t a, uint64_t b)
 /* Two keyed multiplications: an outsider who knows neither key nor result cannot aim at a bucket. */
 uint32_t demux_hash(const struct demux_tuple *t)
 {
-	uint64_t addresses = (uint64_t)t->remote << 32 | t->local;
-	uint64_t ports = (uint64_t)t->remote_port << 16 | t->local_port;
-	uint64_t h = mix(addresses ^ shared.key[0], ports ^ shared.key[1]);
+	uint64_t addresses;
+	uint32_t ports;
 
-	return (uint32_t)mix(h ^ shared.key[2], shared.key[3] | 1);
+	memcpy(&addresses, &t->remote, sizeof(addresses));
+	memcpy(&ports, &t->remote_port, sizeof(ports));
+	return (uint32_t)mix(mix(addresses ^ shared.key[0], ports ^ shared.key[1]) ^ shared.key[2], shared.key[3] | 1);
 }
 
 uint32_t demux_isn(const struct demux_tuple *t)
@@ -106,11 +109,27 @@ struct tcp_pcb *demux_candidate(uint32_t hash)
 	return NULL;
 }
 
-static bool is_same(const struct tcp_pcb *pcb, const struct demux_tuple *t)
+bool demux_is(struct tcp_pcb *pcb, const struct demux_tuple *t)
 {
-	return ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)) == t->remote &&
-	       ip4_addr_get_u32(ip_2_ip4(&pcb->local_ip)) == t->local && pcb->remote_port == be16(t->remote_port) &&
-	       pcb->local_port == be16(t->local_port);
+	const struct demux_tuple *have = &conn_of(pcb)->tuple;
+	uint64_t addresses[2];
+	uint32_t ports[2];
+
+	memcpy(&addresses[0], &have->remote, sizeof(addresses[0]));
+	memcpy(&addresses[1], &t->remote, sizeof(addresses[1]));
+	memcpy(&ports[0], &have->remote_port, sizeof(ports[0]));
+	memcpy(&ports[1], &t->remote_port, sizeof(ports[1]));
+	return addresses[0] == addresses[1] && ports[0] == ports[1];
+}
+
+void demux_mark(void)
+{
+	own.is_marked = true;
+}
+
+bool demux_is_marked(void)
+{
+	return own.is_marked;
 }
 
 struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t)
@@ -124,7 +143,7 @@ struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t)
 			if (b->tag[i] == tag) {
 				struct tcp_pcb *pcb = pcb_at(b->ref[i]);
 
-				if (likely(is_same(pcb, t)))
+				if (likely(demux_is(pcb, t)))
 					return pcb;
 			}
 		}
@@ -165,6 +184,7 @@ bool demux_insert(struct tcp_pcb *pcb)
 			b->ref[i] = (uint32_t)(((uintptr_t)pcb - own.direct) / BLOCK_BYTES);
 			overflow_add(hash, probe, 1);
 			conn_of(pcb)->hash = hash;
+			conn_of(pcb)->tuple = t;
 			conn_of(pcb)->flags |= CONN_HASHED;
 			return true;
 		}
@@ -179,6 +199,7 @@ void demux_remove(struct conn *c)
 	if (!(c->flags & CONN_HASHED))
 		return;
 	c->flags &= ~CONN_HASHED;
+	own.is_marked = false;
 	for (unsigned probe = 0; probe < PROBES; probe++) {
 		struct demux_bucket *b = &own.table[(c->hash + probe) & own.mask];
 

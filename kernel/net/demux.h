@@ -13,12 +13,6 @@ struct demux_bucket {
 	uint32_t reserved;
 } ALIGNED(64);
 
-/* A 4-tuple in network order, as hashed and compared. */
-struct demux_tuple {
-	be32_t remote, local;
-	be16_t remote_port, local_port;
-};
-
 /** demux_init() - shared: keys, one table a core for @connections connections. demux_core_init() - this core's table. */
 int demux_init(uint32_t connections, uint32_t cores);
 void demux_core_init(void);
@@ -27,6 +21,11 @@ uint32_t demux_hash(const struct demux_tuple *t);
 /** demux_prefetch() - stage 1: the bucket. demux_candidate() - stage 2: likely pcb, prefetched; NULL if none. */
 void demux_prefetch(uint32_t hash);
 struct tcp_pcb *demux_candidate(uint32_t hash);
+/** demux_mark() - candidates were looked up; demux_is_marked() - whether they are all still there. */
+void demux_mark(void);
+bool demux_is_marked(void);
+/** demux_is() - whether @pcb, which is in the table, has tuple @t. */
+bool demux_is(struct tcp_pcb *pcb, const struct demux_tuple *t);
 struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t);
 /** demux_insert() - a pcb that is on no list. Return: false if its buckets are full. */
 bool demux_insert(struct tcp_pcb *pcb);

@@ -14,10 +14,11 @@
 #include "kernel/net/output.h"
 #include "kernel/net/udp.h"
 
-#define FRAGMENT_BITS 0x3fffu /* more fragments, or an offset */
-#define PART_MAX 16u          /* frames that are looked at together */
-#define LENT_RESERVE 4u       /* one in so many receive buffers is never lent */
-#define PREFETCH_FROM 4u      /* frames in a batch that make looking ahead worth its instructions */
+#define FRAGMENT_BITS 0x3fffu  /* more fragments, or an offset */
+#define FIRST_NOT_UNICAST 224u /* first byte of multicast and broadcast addresses: never a sender's */
+#define PART_MAX 14u           /* frames that are looked at together */
+#define LENT_RESERVE 4u        /* one in so many receive buffers is never lent */
+#define PREFETCH_FROM 4u       /* frames in a batch that make looking ahead worth its instructions */
 
 void rx_free_pbuf(struct pbuf *p)
 {
@@ -72,65 +73,89 @@ static bool is_header_good(const uint8_t *ip, unsigned bytes)
 	return bytes == IP4_BYTES ? checksum_is_ip4_good(ip) : port_chksum(ip, (int)bytes) == 0xffff;
 }
 
-/* An IPv4 packet of @room bytes at most, whose first buffer has @here of them. */
+static unsigned half_at(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be16(v);
+}
+
+/* Any IPv4 packet of @room bytes at most, whose first buffer has @here of them. */
 static enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, unsigned here, unsigned room)
 {
-	unsigned header = (ip[0] & 15u) * 4, total = (unsigned)ip[2] << 8 | ip[3];
+	unsigned header = (ip[0] & 15u) * 4, total = half_at(ip + 2);
 	unsigned need = ip[9] == IP_PROTOCOL_TCP ? TCP_BYTES : 8u;
 
 	if (ip[0] >> 4 != 4 || header < IP4_BYTES || total < header || total > room || here < header ||
-	    !is_header_good(ip, header))
+	    ip[12] >= FIRST_NOT_UNICAST || !is_header_good(ip, header))
 		return bad();
-	memcpy(&f->tuple.remote, ip + 12, 4);
-	memcpy(&f->tuple.local, ip + 16, 4);
-	if (((unsigned)ip[6] << 8 | ip[7]) & FRAGMENT_BITS)
+	if (half_at(ip + 6) & FRAGMENT_BITS)
 		return bad(); /* fragments are not put together (Limits) */
+	if (total - header < need || here < header + need)
+		return bad();
 	f->ip_bytes = (uint16_t)header;
 	f->l4_bytes = (uint16_t)(total - header);
-	if (f->l4_bytes < need || here < header + need)
-		return bad();
+	memcpy(&f->tuple.remote, ip + 12, 8);
+	memcpy(&f->tuple.remote_port, ip + header, 4);
 	if (f->tuple.local != net_shared.address || !net_shared.address)
 		return ip[9] == IP_PROTOCOL_UDP ? FRAME_SLOW : bad(); /* DHCP, or not for us */
-	memcpy(&f->tuple.remote_port, ip + header, 2);
-	memcpy(&f->tuple.local_port, ip + header + 2, 2);
-	if (likely(ip[9] == IP_PROTOCOL_TCP))
+	if (ip[9] == IP_PROTOCOL_TCP)
 		return FRAME_TCP;
 	if (ip[9] == IP_PROTOCOL_UDP)
 		return binding_find(BINDING_UDP, be16(f->tuple.local_port)) ? FRAME_UDP : FRAME_SLOW;
 	return ip[9] == IP_PROTOCOL_ICMP ? FRAME_SLOW : bad();
 }
 
+/* TCP over IPv4 without options or fragments. */
+static bool is_plain_tcp(const uint8_t *eth)
+{
+	return half_at(eth + 12) == ETH_TYPE_IP4 && eth[14] == 0x45 && eth[23] == IP_PROTOCOL_TCP &&
+	       !(half_at(eth + 20) & FRAGMENT_BITS);
+}
+
 static enum frame_kind classify(struct frame *f)
 {
 	const struct buf *b = f->b;
 	const uint8_t *eth = b->data + b->off;
-	unsigned type;
+	unsigned total;
 
 	if (unlikely(b->flags & BUF_RESOLVE))
 		return FRAME_SLOW;
-	if (b->len < ETH_BYTES + IP4_BYTES)
+	if (unlikely(b->len < ETH_BYTES + IP4_BYTES))
 		return bad();
-	type = (unsigned)eth[12] << 8 | eth[13];
-	if (likely(type == ETH_TYPE_IP4))
+	if (likely(is_plain_tcp(eth) && b->len >= ETH_BYTES + IP4_BYTES + TCP_BYTES)) {
+		memcpy(&f->tuple, eth + 26, sizeof(f->tuple)); /* both addresses, then both ports */
+		total = half_at(eth + 16);
+		f->ip_bytes = IP4_BYTES;
+		f->l4_bytes = (uint16_t)(total - IP4_BYTES);
+		if (likely(total >= IP4_BYTES + TCP_BYTES && total <= b->frame_bytes - ETH_BYTES &&
+			   checksum_is_ip4_good(eth + ETH_BYTES) && f->tuple.local == net_shared.address &&
+			   eth[26] < FIRST_NOT_UNICAST))
+			return FRAME_TCP;
+		return bad();
+	}
+	if (half_at(eth + 12) == ETH_TYPE_IP4)
 		return classify_ip4(f, eth + ETH_BYTES, b->len - ETH_BYTES, b->frame_bytes - ETH_BYTES);
-	return type == ETH_TYPE_ARP ? FRAME_SLOW : bad();
+	return half_at(eth + 12) == ETH_TYPE_ARP ? FRAME_SLOW : bad();
 }
 
 /* ---- the batch ---- */
 /* Bring what the frames will touch into the cache, one step for all before the next step. */
-static void look_ahead(const struct frame *frames, unsigned count)
+static void look_ahead(struct frame *frames, unsigned count)
 {
-	struct tcp_pcb *pcbs[PART_MAX];
-
 	for (unsigned i = 0; i < count; i++)
-		pcbs[i] = frames[i].kind == FRAME_TCP ? demux_candidate(frames[i].hash) : NULL;
+		if (frames[i].kind == FRAME_TCP)
+			frames[i].likely_pcb = demux_candidate(frames[i].hash);
 	for (unsigned i = 0; i < count; i++)
-		if (pcbs[i] && pcbs[i]->unacked)
-			__builtin_prefetch(pcbs[i]->unacked);
+		if (frames[i].likely_pcb && frames[i].likely_pcb->unacked)
+			__builtin_prefetch(frames[i].likely_pcb->unacked);
 	for (unsigned i = 0; i < count; i++) {
-		if (pcbs[i] && pcbs[i]->unacked) {
-			__builtin_prefetch(pcbs[i]->unacked->p);
-			__builtin_prefetch(pcbs[i]->unacked->tcphdr);
+		const struct tcp_seg *seg = frames[i].likely_pcb ? frames[i].likely_pcb->unacked : NULL;
+
+		if (seg) {
+			__builtin_prefetch(seg->p);
+			__builtin_prefetch(seg->tcphdr);
 		}
 	}
 }
@@ -175,6 +200,7 @@ static void input_batch(struct buf **bufs, unsigned count)
 		struct frame *f = &frames[i];
 
 		f->b = bufs[i];
+		f->likely_pcb = NULL;
 		f->kind = (uint8_t)classify(f);
 		if (f->kind == FRAME_TCP) {
 			f->hash = demux_hash(&f->tuple);
@@ -183,6 +209,7 @@ static void input_batch(struct buf **bufs, unsigned count)
 	}
 	if (count >= PREFETCH_FROM)
 		look_ahead(frames, count);
+	demux_mark();
 	for (unsigned i = 0; i < count; i++)
 		input_one(&frames[i]);
 }

@@ -14,6 +14,7 @@ struct frame {
 	uint16_t l4_bytes; /* behind it, without Ethernet padding */
 	uint32_t hash;     /* TCP */
 	struct demux_tuple tuple;
+	struct tcp_pcb *likely_pcb; /* by its hash, unless a connection went since demux_mark() */
 };
 
 /** input_pbufs() - the first @bytes behind @off in the frame's buffers as a pbuf chain; the rest is freed. */

@@ -12,7 +12,7 @@
 #include "kernel/mem/mem.h"
 #include "kernel/net/checksum.h"
 
-#define TOKEN_NOTED 1ul        /* in the token: the pbuf has a struct tx_note */
+#define TOKEN_NOTED 1ul /* in the token: the pbuf has a struct tx_note */
 #define FRAME_HEADER_BYTES (ETH_BYTES + IP4_BYTES + TCP_BYTES)
 #define TRAIN_BYTES_MAX 65000u /* of one merged frame */
 #define RECLAIM_BURST 64u
@@ -284,8 +284,8 @@ err_t output_frame(struct pbuf *p, struct conn *c, bool is_tcp)
 	if (needs_csum) {
 		const struct ip_hdr *ip = ip_of(p);
 
-		tcp_of(p)->chksum =
-			checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, p->tot_len - ETH_BYTES - IP4_BYTES);
+		tcp_of(p)->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP,
+						    p->tot_len - ETH_BYTES - IP4_BYTES);
 	}
 	return send_single(p, c, needs_csum);
 }

@@ -199,9 +199,16 @@ static void collect(struct tcp_pcb *known, uint32_t lastack)
 	}
 }
 
+static struct tcp_pcb *find_pcb(const struct frame *f)
+{
+	if (f->likely_pcb && demux_is_marked() && demux_is(f->likely_pcb, &f->tuple))
+		return f->likely_pcb;
+	return demux_find(f->hash, &f->tuple);
+}
+
 void tcp_in_frame(const struct frame *f)
 {
-	struct tcp_pcb *pcb = demux_find(f->hash, &f->tuple);
+	struct tcp_pcb *pcb = find_pcb(f);
 	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
 	bool is_good = f->b->flags & BUF_CSUM_GOOD, is_wanted = true;
 	struct conn *c = NULL;
@@ -388,4 +395,40 @@ err_t tcp_in_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	(void)err;
 	conn_established(arg, CONN_CONNECTED);
 	return ERR_OK;
+}
+
+/* ---- giving back ---- */
+int tcp_in_done(struct conn *c, uint64_t bytes)
+{
+	if (bytes == 0 || bytes > c->rx_lent)
+		return IX_BAD_LENGTH;
+	c->rx_lent -= (uint32_t)bytes;
+	if (!(c->flags & (CONN_GONE | CONN_CLOSING))) {
+		c->recved += (uint32_t)bytes;
+		conn_touch(c);
+	}
+	while (bytes) {
+		struct buf *b = c->rx_head;
+		struct rx_buf *x = rx_of(b);
+		uint32_t part = MIN((uint32_t)bytes, (uint32_t)x->told - x->done);
+
+		x->done = (uint16_t)(x->done + part);
+		bytes -= part;
+		if (x->done < x->len)
+			break;
+		c->rx_head = x->next;
+		if (!c->rx_head)
+			c->rx_tail = NULL;
+		c->rx_held--;
+		x->owner = NULL;
+		rx_put(b);
+	}
+	return IX_OK;
+}
+
+int net_recv_done(ix_handle_t handle, uint64_t bytes)
+{
+	struct conn *c = conn_find(handle);
+
+	return c ? tcp_in_done(c, bytes) : IX_BAD_HANDLE;
 }

@@ -234,38 +234,6 @@ int net_abort(ix_handle_t handle)
 }
 
 /* ---- the rest ---- */
-int net_recv_done(ix_handle_t handle, uint64_t bytes)
-{
-	struct conn *c = conn_find(handle);
-
-	if (!c)
-		return IX_BAD_HANDLE;
-	if (bytes == 0 || bytes > c->rx_lent)
-		return IX_BAD_LENGTH;
-	c->rx_lent -= (uint32_t)bytes;
-	if (!(c->flags & (CONN_GONE | CONN_CLOSING))) {
-		c->recved += (uint32_t)bytes;
-		conn_touch(c);
-	}
-	while (bytes) {
-		struct buf *b = c->rx_head;
-		struct rx_buf *x = rx_of(b);
-		uint32_t part = MIN((uint32_t)bytes, (uint32_t)x->told - x->done);
-
-		x->done = (uint16_t)(x->done + part);
-		bytes -= part;
-		if (x->done < x->len)
-			break;
-		c->rx_head = x->next;
-		if (!c->rx_head)
-			c->rx_tail = NULL;
-		c->rx_held--;
-		x->owner = NULL;
-		rx_put(b);
-	}
-	return IX_OK;
-}
-
 static int set_keepalive(struct conn *c, uint64_t value)
 {
 	struct tcp_pcb *pcb = pcb_of(c);

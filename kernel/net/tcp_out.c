@@ -46,7 +46,11 @@ void tcp_out_release(struct conn *c)
 		conn_free_if_done(c);
 		return;
 	}
-	for (;;) {
+	if (likely(!c->busy[0] && !c->busy[1])) {
+		c->released = c->acked;
+		c->flags &= ~CONN_GRACE;
+	}
+	while (c->released != c->acked || (c->flags & CONN_GRACE)) {
 		if (c->flags & CONN_GRACE) {
 			if (c->busy[c->epoch ^ 1])
 				break;
@@ -172,7 +176,7 @@ int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count
 	int status = sendable(c);
 
 	*taken = 0;
-	if (status != IX_OK)
+	if (unlikely(status != IX_OK))
 		return status;
 	for (unsigned i = 0; i < count; i++)
 		if (!is_range_good(c, &ranges[i]))
@@ -189,7 +193,7 @@ int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count
 	/* Nothing taken and nothing under way: no IX_EV_SENT would call for another try. */
 	if (!*taken && count && c->queued == c->released)
 		return IX_NO_MEMORY;
-	return IX_OK;
+	return (flags & IX_SENDV_DONE) && *taken ? tcp_in_done(c, *taken) : IX_OK;
 }
 
 /* ---- end of a batch ---- */

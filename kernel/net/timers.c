@@ -19,7 +19,7 @@
 
 static uint64_t ticks_of_ms(uint64_t ms)
 {
-	return ms * 1000 / TIME_TICK_US;
+	return ms * (1000 / 8) / (TIME_TICK_US / 8);
 }
 
 static uint64_t due_in(uint32_t ms)
@@ -79,29 +79,35 @@ static void arm(struct conn *c, uint64_t at)
 		time_arm(&c->timer, at);
 }
 
-void timers_post(struct conn *c)
+/* Something beside plain data: probes, closing, out-of-order data, keepalive. */
+static void post_special(struct conn *c)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
-	bool is_plain = pcb->state == ESTABLISHED && !pcb->persist_backoff && !pcb->ooseq &&
-			!(pcb->flags & TF_CLOSEPEND) && !pcb->so_options;
 
-	if (pcb->rtime == 0) {
-		pcb->rtime = RTO_SEEN;
-		if (pcb->nrtx == 0)
-			c->stalled_ms = net_self.now_ms;
-		c->rto_at = due_in(ladder_ms(c, pcb->nrtx));
-	} else if (pcb->rtime < 0 && !pcb->persist_backoff) {
-		c->rto_at = NEVER;
-	}
-	if (likely(is_plain)) {
-		arm(c, c->rto_at);
-		return;
-	}
 	if (pcb->persist_backoff && c->rto_at == NEVER) {
 		c->stalled_ms = net_self.now_ms;
 		c->rto_at = due_in(ladder_ms(c, pcb->persist_backoff - 1u));
 	}
 	arm(c, MIN(c->rto_at, other_deadline(pcb)));
+}
+
+void timers_post(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	if (pcb->rtime == 0) {
+		pcb->rtime = RTO_SEEN;
+		if (pcb->nrtx == 0)
+			c->stalled_ms = net_self.now_ms;
+		c->rto_at = due_in(pcb->nrtx == 0 ? base_ms(c) : ladder_ms(c, pcb->nrtx));
+	} else if (pcb->rtime < 0 && !pcb->persist_backoff) {
+		c->rto_at = NEVER;
+	}
+	if (unlikely(pcb->state != ESTABLISHED || pcb->persist_backoff || pcb->ooseq || (pcb->flags & TF_CLOSEPEND) ||
+		     pcb->so_options))
+		post_special(c);
+	else
+		arm(c, c->rto_at);
 }
 
 /* Cause enough to stop [RFC 9293 3.8.3]: by time, and never a peer that answers our probes. */

@@ -28,15 +28,7 @@ int do_connect(const struct decoded *c, uint64_t *result)
 	return net_connect(&connect, result);
 }
 
-/* Given back after it was taken: net keeps a reference of its own to what it sends from a lent buffer. */
-static inline int send(const struct decoded *c, const struct net_range *ranges, unsigned count, uint64_t *result)
-{
-	int status = net_sendv(c->handle, ranges, count, c->flags & IX_SENDV_MORE, result);
-
-	if (status == IX_OK && c->flags & IX_SENDV_DONE && *result)
-		status = net_recv_done(c->handle, *result);
-	return status;
-}
+#define NET_FLAGS (IX_SENDV_MORE | IX_SENDV_DONE)
 
 /* Not inlined: the single range below should not pay for the room of sixteen. */
 static __attribute__((noinline)) int send_list(const struct decoded *c, uint64_t *result)
@@ -59,7 +51,7 @@ static __attribute__((noinline)) int send_list(const struct decoded *c, uint64_t
 			return IX_BAD_ADDRESS;
 		total += len;
 	}
-	return send(c, ranges, (unsigned)c->len, result);
+	return net_sendv(c->handle, ranges, (unsigned)c->len, c->flags & NET_FLAGS, result);
 }
 
 int do_sendv(const struct decoded *c, uint64_t *result)
@@ -72,5 +64,5 @@ int do_sendv(const struct decoded *c, uint64_t *result)
 		return IX_BAD_LENGTH;
 	if (unlikely(!fetch_range(c->arg, c->len, &range)))
 		return IX_BAD_ADDRESS;
-	return send(c, &range, 1, result);
+	return net_sendv(c->handle, &range, 1, c->flags & NET_FLAGS, result);
 }

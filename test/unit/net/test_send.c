@@ -160,6 +160,33 @@ static void test_echo_without_copying(void **state)
 	assert_int_equal(buf_available(), before);
 }
 
+static void test_echo_gives_back_in_the_same_call(void **state)
+{
+	struct peer p = { 0 };
+	const struct ix_event *e;
+	struct net_range r;
+	uint64_t taken;
+	uint32_t off, before;
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	before = buf_available();
+	peer_send(&p, ACK | PSH, big, 64);
+	world_turn();
+	e = world_event(IX_EV_RECV, 0);
+	r.lent = buf_of_user(e->addr, e->len, &off);
+	r.data = r.lent->data + off;
+	r.bytes = e->len;
+	assert_int_equal(net_sendv(h, &r, 1, IX_SENDV_DONE, &taken), IX_OK);
+	assert_int_equal(buf_available(), before);
+	r.lent = NULL;
+	r.data = big;
+	assert_int_equal(net_sendv(h, &r, 1, IX_SENDV_DONE, &taken), IX_BAD_LENGTH); /* more than was lent */
+	assert_int_equal(taken, 64);
+}
+
 static void test_lent_ranges_are_checked(void **state)
 {
 	struct peer p = { 0 }, q = { 0 };
@@ -326,11 +353,11 @@ int main(void)
 #define TEST_TSO(name) cmocka_unit_test_prestate_setup_teardown(name, begin, end, &tso)
 	/* What the device can do is asked once, so the merging tests are a run of their own. */
 	const struct CMUnitTest plain[] = {
-		TEST(test_partial_send_and_sent_counts),    TEST(test_sent_waits_for_the_device),
-		TEST(test_copied_bytes_do_not_wait),        TEST(test_echo_without_copying),
-		TEST(test_lent_ranges_are_checked),         TEST(test_wrong_states_and_handles),
-		TEST(test_many_pieces_become_one_frame),    TEST(test_no_memory_is_said_and_passes),
-		TEST(test_full_transmit_queue_delays_only),
+		TEST(test_partial_send_and_sent_counts),     TEST(test_sent_waits_for_the_device),
+		TEST(test_copied_bytes_do_not_wait),         TEST(test_echo_without_copying),
+		TEST(test_echo_gives_back_in_the_same_call), TEST(test_lent_ranges_are_checked),
+		TEST(test_wrong_states_and_handles),         TEST(test_many_pieces_become_one_frame),
+		TEST(test_no_memory_is_said_and_passes),     TEST(test_full_transmit_queue_delays_only),
 	};
 	const struct CMUnitTest merging[] = {
 		TEST_TSO(test_consecutive_segments_are_merged), TEST_TSO(test_merged_segments_survive_loss),
