@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Buffers are made once a process; what the last test left in the rings goes back before the next. */
 /* A driver on a fake device, as most tests of nic/ begin. */
 #include "test/unit/nic/nic_setup.h"
 
