@@ -37,6 +37,8 @@ static void lock_stream(FILE *f)
 /* From one thread to several: streams open so far get their locks, malloc and the rest take theirs. */
 static void go_threaded(void)
 {
+	/* A pthread_create() that was refused has turned the locks off again, and left threaded on. */
+	libc.need_locks = 1;
 	if (libc.threaded)
 		return;
 	for (FILE *f = *__ofl_lock(); f; f = f->next)
@@ -47,7 +49,6 @@ static void go_threaded(void)
 	lock_stream(__stderr_used);
 	__pthread_self()->tsd = (void **)__pthread_tsd_main;
 	libc.threaded = 1;
-	libc.need_locks = 1;
 }
 
 /* [ thread-local storage and descriptor | core_start | thread-specific data ], zero at first. */
