@@ -157,8 +157,8 @@ static int step_clock(void)
 static int step_conf(void)
 {
 	struct part manifest = parts_get(boot_image(), IX_PART_MANIFEST);
-	struct part symbols = parts_get(boot_image(), IX_PART_SYMBOLS);
-	struct part kernel_symbols = parts_get(boot_image(), IX_PART_KERNEL_SYMBOLS);
+	struct part symbols = parts_peek(boot_image(), IX_PART_SYMBOLS);
+	struct part kernel_symbols = parts_peek(boot_image(), IX_PART_KERNEL_SYMBOLS);
 	char error[160] = "";
 
 	if (!manifest.data)

@@ -23,18 +23,30 @@ void parts_reserve(const struct ix_image *image)
 	}
 }
 
+static const struct ix_image_part *find(const struct ix_image *image, enum ix_part_kind kind)
+{
+	for (uint32_t i = 0; i < image->part_count; i++)
+		if (image->parts[i].kind == kind)
+			return &image->parts[i];
+	return NULL;
+}
+
+struct part parts_peek(const struct ix_image *image, enum ix_part_kind kind)
+{
+	const struct ix_image_part *p = find(image, kind);
+
+	return p ? (struct part){ mem_va(p->pa), p->bytes } : (struct part){ NULL, 0 };
+}
+
 struct part parts_get(const struct ix_image *image, enum ix_part_kind kind)
 {
-	for (uint32_t i = 0; i < image->part_count; i++) {
-		const struct ix_image_part *p = &image->parts[i];
-		uint8_t digest[32];
+	const struct ix_image_part *p = find(image, kind);
+	uint8_t digest[32];
 
-		if (p->kind != kind)
-			continue;
-		sha256(mem_va(p->pa), p->bytes, digest);
-		if (memcmp(digest, p->sha256, sizeof(digest)) != 0)
-			panic("part %u of the image is damaged (sha256): build or copy it again", i);
-		return (struct part){ mem_va(p->pa), p->bytes };
-	}
-	return (struct part){ NULL, 0 };
+	if (!p)
+		return (struct part){ NULL, 0 };
+	sha256(mem_va(p->pa), p->bytes, digest);
+	if (memcmp(digest, p->sha256, sizeof(digest)) != 0)
+		panic("the image is damaged (sha256 of part %ld): build or copy it again", (long)(p - image->parts));
+	return (struct part){ mem_va(p->pa), p->bytes };
 }

@@ -15,5 +15,8 @@ struct part {
  */
 void parts_reserve(const struct ix_image *image);
 
+/** parts_peek() - part of @kind as it is: for what is checked while it is read and decides nothing (symbols). */
+struct part parts_peek(const struct ix_image *image, enum ix_part_kind kind);
+
 /** parts_get() - part of @kind, believed only after its sha256 matched; panics if it does not. */
 struct part parts_get(const struct ix_image *image, enum ix_part_kind kind);
