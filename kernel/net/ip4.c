@@ -115,29 +115,45 @@ err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 	return err;
 }
 
-/* A header without options in front of @p, its checksum included. */
-static void put_ip_header(struct pbuf *p, be32_t from, be32_t to, const uint8_t tos_ttl_protocol[3])
+/* A header without options, its checksum included. @l4_bytes: behind it. */
+static inline void write_ip_header(void *at, be32_t from, be32_t to, unsigned l4_bytes, uint32_t tos_ttl_protocol)
 {
 	uint32_t words[5];
-	uint64_t sum;
 
-	extend(p, IP4_BYTES);
-	words[0] = VERSION_AND_BYTES | (uint32_t)tos_ttl_protocol[0] << 8 | (uint32_t)be16(p->tot_len) << 16;
-	words[1] = be16(next_id); /* fragment bits 0 */
-	words[2] = tos_ttl_protocol[1] | (uint32_t)tos_ttl_protocol[2] << 8;
+	words[0] = VERSION_AND_BYTES | (tos_ttl_protocol & 0xff) << 8 |
+		   (uint32_t)be16((uint16_t)(IP4_BYTES + l4_bytes)) << 16;
+	words[1] = be16(next_id++); /* fragment bits 0 */
+	words[2] = tos_ttl_protocol >> 8;
 	words[3] = from;
 	words[4] = to;
-	next_id++;
-	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-	words[2] |= (uint32_t)(uint16_t)~checksum_fold_short(sum) << 16;
-	memcpy(p->payload, words, sizeof(words));
+	words[2] |=
+		(uint32_t)(uint16_t)~checksum_fold_short((uint64_t)words[0] + words[1] + words[2] + words[3] + words[4])
+		<< 16;
+	memcpy(at, words, sizeof(words));
+}
+
+/* A segment of a connection whose neighbour is known: both headers in one go. */
+static err_t send_segment(struct pbuf *p, struct conn *c, be32_t from, be32_t to, uint32_t tos_ttl_protocol)
+{
+	uint8_t *at = (uint8_t *)p->payload - ETH_BYTES - IP4_BYTES;
+	err_t err;
+
+	memcpy(at, c->l2, ETH_BYTES);
+	write_ip_header(at + ETH_BYTES, from, to, p->tot_len, tos_ttl_protocol);
+	extend(p, ETH_BYTES + IP4_BYTES);
+	err = output_frame(p, c, true);
+	if (unlikely(err != ERR_OK))
+		extend(p, -(int)ETH_BYTES);
+	else
+		net_self.stats.segments_out++;
+	return err;
 }
 
 /* lwIP's name and arguments; @to LWIP_IP_HDRINCL: the header is there already. */
 err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t *to, u8_t ttl, u8_t tos, u8_t proto,
 			struct netif *netif)
 {
-	const uint8_t rest[3] = { tos, ttl, proto };
+	uint32_t rest = tos | (uint32_t)ttl << 8 | (uint32_t)proto << 16;
 	ip4_addr_t there;
 
 	if (unlikely(to == LWIP_IP_HDRINCL)) {
@@ -146,7 +162,8 @@ err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t
 	}
 	if (unlikely(!has_room(p, IP4_BYTES)))
 		return ERR_BUF;
-	put_ip_header(p, from ? from->addr : 0, to->addr, rest);
+	write_ip_header((uint8_t *)p->payload - IP4_BYTES, from ? from->addr : 0, to->addr, p->tot_len, rest);
+	extend(p, IP4_BYTES);
 	if (unlikely(p->tot_len > netif->mtu))
 		return ip4_frag(p, netif, to);
 	return ip4_send(netif, p, to);
@@ -155,6 +172,11 @@ err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t
 err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t *to, u8_t ttl, u8_t tos, u8_t proto,
 		    struct netif *netif)
 {
+	struct conn *c = net_self.tx_conn;
+
+	if (likely(c && proto == IP_PROTOCOL_TCP && c->l2_version == neighbour_version() &&
+		   has_room(p, ETH_BYTES + IP4_BYTES)))
+		return send_segment(p, c, from->addr, to->addr, tos | (uint32_t)ttl << 8 | (uint32_t)proto << 16);
 	if (unlikely(to != LWIP_IP_HDRINCL && (!from || !from->addr)))
 		from = netif_ip4_addr(netif);
 	return ip4_output_if_src(p, from, to, ttl, tos, proto, netif);

@@ -64,7 +64,7 @@ static struct tx_note *note_of(struct pbuf *p)
 	return (struct tx_note *)(void *)(p + 1);
 }
 
-static unsigned add_pieces(struct nic_tx *tx, const struct pbuf *p, unsigned skip)
+static inline unsigned add_pieces(struct nic_tx *tx, const struct pbuf *p, unsigned skip)
 {
 	struct nic_seg *seg = &tx->segs[tx->seg_count], *end = &tx->segs[NIC_TX_SEGS_MAX];
 

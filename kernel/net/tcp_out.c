@@ -13,7 +13,7 @@
 #define COPY_MAX 256u        /* a range of so many bytes is cheaper to copy than to reference */
 #define CHUNK_MAX 32768u     /* tcp_write() takes 16 bits, and all of it or nothing */
 #define PBUFS_PER_SEGMENT 2u /* a referenced segment: header and data */
-#define DELACK_MS 2u         /* ring 3 has answered by then, or will not soon */
+#define DELACK_MS 10u        /* ring 3 has answered by then, or will not soon */
 #define RETRY_TICKS 4u       /* 64 us: the transmit queue was full */
 #define DEBT_TICKS 62u       /* 1 ms: the device still has memory of ring 3 */
 
@@ -170,6 +170,20 @@ static int sendable(const struct conn *c)
 	return pcb_of((struct conn *)(uintptr_t)c)->state < ESTABLISHED ? IX_BAD_CALL : IX_OK;
 }
 
+/* The common case of send_range(): one range, copied whole or not at all. */
+static uint32_t send_short(struct conn *c, const struct net_range *r, unsigned flags)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	if (unlikely(pcb->snd_buf < r->bytes || pcb->snd_queuelen + 4u > TCP_SND_QUEUELEN))
+		return 0;
+	if (unlikely(tcp_write(pcb, r->data, (u16_t)r->bytes,
+			       TCP_WRITE_FLAG_COPY | (flags & IX_SENDV_MORE ? TCP_WRITE_FLAG_MORE : 0)) != ERR_OK))
+		return 0;
+	c->queued += r->bytes;
+	return r->bytes;
+}
+
 int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken)
 {
 	struct conn *c = conn_find(handle);
@@ -178,6 +192,10 @@ int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count
 	*taken = 0;
 	if (unlikely(status != IX_OK))
 		return status;
+	if (likely(count == 1 && ranges->bytes <= COPY_MAX && is_range_good(c, ranges))) {
+		*taken = send_short(c, ranges, flags);
+		goto out;
+	}
 	for (unsigned i = 0; i < count; i++)
 		if (!is_range_good(c, &ranges[i]))
 			return IX_BAD_ADDRESS;
@@ -189,6 +207,7 @@ int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count
 		if (part < ranges[i].bytes)
 			break;
 	}
+out:
 	conn_touch(c);
 	/* Nothing taken and nothing under way: no IX_EV_SENT would call for another try. */
 	if (!*taken && count && c->queued == c->released)

@@ -264,7 +264,7 @@ void world_end(void)
 		buf_free_frame(waiting[i]);
 	waiting_count = 0;
 	net_partition_end();
-	world_pass(5); /* delayed acknowledgements leave their queue */
+	world_pass(20); /* delayed acknowledgements leave their queue */
 	for (unsigned ms = 0; buf_available() < RX_BUFFERS && ms < 5000; ms++)
 		world_pass(1); /* packets that wait for a neighbour */
 	assert_int_equal(world_held(), 0);
