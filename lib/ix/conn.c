@@ -152,6 +152,8 @@ static void issue_stream(struct ix_conn *c)
 		ix_batch_call(c->core, IX_OP_RECV_DONE, c->handle, 0, limit - c->done_pos);
 		c->done_pos = limit;
 	}
+	if (c->read_pos - c->done_pos == c->lent_out)
+		c->flags &= ~(uint32_t)CONN_SPENT;
 	if (c->flags & (CONN_SHUTDOWN | CONN_CLOSE))
 		issue_end(c);
 }

@@ -5,44 +5,9 @@
  */
 #pragma once
 #include "lib/ix/ix.h"
+#include "lib/ix/slab.h"
 #include "lib/libc/libc.h"
 #include <stdbool.h>
-
-/* ---- objects of one size, per core (slab.c) ---- */
-struct ix_slab {
-	void *free;     /* list through the first word */
-	uint8_t *fresh; /* not handed out yet, up to fresh_end */
-	uint8_t *fresh_end;
-	uint32_t size; /* of an object, a multiple of 16 */
-	uint32_t left; /* objects that may still be made */
-};
-
-void ix_slab_init(struct ix_slab *s, uint32_t size, uint32_t max);
-void *ix_slab_more(struct ix_slab *s);
-
-/* Not zeroed. NULL: the limit or the heap is reached. */
-static inline void *ix_slab_take(struct ix_slab *s)
-{
-	void *object = s->free;
-
-	if (__builtin_expect(!object, 0))
-		return ix_slab_more(s);
-	s->free = *(void **)object;
-	return object;
-}
-
-static inline void ix_slab_give(struct ix_slab *s, void *object)
-{
-	*(void **)object = s->free;
-	s->free = object;
-}
-
-/* Objects linked through their first words, @first to @last. */
-static inline void ix_slab_give_list(struct ix_slab *s, void *first, void *last)
-{
-	*(void **)last = s->free;
-	s->free = first;
-}
 
 /* ---- a range of bytes, waiting to be read, to be taken by ring 0, or to be acknowledged ---- */
 enum span_kind {
@@ -128,6 +93,8 @@ enum conn_flag {
 	CONN_DEAD = 1 << 16,     /* the handle is gone */
 	CONN_TOLD = 1 << 17,     /* on_open was called, or ix_connect() returned it: on_close is owed */
 	CONN_HOLDS = 1 << 19,    /* it has memory that is released when acknowledged */
+	CONN_SPENT = 1 << 20,    /* what was consumed is not given back yet */
+	CONN_MORE = 1 << 21,     /* with CONN_OFFERED: `out` has more than was offered */
 	CONN_STARVED = 1 << 18,  /* on the core's list of those to look at again without an event */
 };
 
@@ -263,20 +230,26 @@ void ix_conn_issue(struct ix_conn *c);
 void ix_conn_starve(struct ix_conn *c);
 void ix_conn_feed(struct ix_timer *t);
 
-/* To be visited in this round. */
-static inline void ix_conn_touch(struct ix_conn *c)
+/* To be visited in this round, with @flags set. */
+static inline void ix_conn_touch_with(struct ix_conn *c, uint32_t flags)
 {
 	struct ix_core *core = c->core;
+	uint32_t had = c->flags;
 
-	if (c->flags & CONN_READY)
+	c->flags = had | flags | CONN_READY;
+	if (had & CONN_READY)
 		return;
-	c->flags |= CONN_READY;
 	c->next_ready = NULL;
 	if (core->ready)
 		core->ready_tail->next_ready = c;
 	else
 		core->ready = c;
 	core->ready_tail = c;
+}
+
+static inline void ix_conn_touch(struct ix_conn *c)
+{
+	ix_conn_touch_with(c, 0);
 }
 
 /* Whether more may be queued. */

@@ -7,21 +7,18 @@
 #pragma once
 #include "lib/ix/core.h"
 
+/*
+ * An accepted connection on which nothing is pending. Without CONN_HOLDS all of `out` is lent, without
+ * CONN_SPENT it begins with the oldest lent byte: what ring 0 takes of it may be given back with it.
+ */
 #define STEADY (CONN_OPEN | CONN_TOLD)
-
-/* All that is lent waits in `out`, and nothing else does: what ring 0 takes of it may be given back with it. */
-static inline bool ix_fast_is_echo(const struct ix_conn *c)
-{
-	return c->lent_out == c->read_pos - c->done_pos && c->lent_out == c->queued_pos - c->taken_pos;
-}
 
 /* A call whose result is the expected one: all of `out` was taken, and given back if it was lent. */
 static inline bool ix_fast_result(struct ix_conn *c, const struct ix_call *call)
 {
 	uint64_t bytes = c->offered;
 
-	if (call->status != IX_OK || call->len != bytes || c->queued_pos - c->taken_pos != bytes ||
-	    c->flags != (STEADY | CONN_OFFERED))
+	if (call->status != IX_OK || call->len != bytes || c->flags != (STEADY | CONN_OFFERED))
 		return false;
 	c->flags = STEADY;
 	c->taken_pos += bytes;
@@ -37,8 +34,7 @@ static inline void ix_fast_recv(struct ix_core *core, struct ix_conn *c, const s
 	struct ix_span *s = ix_slab_take(&core->spans);
 
 	if (__builtin_expect(!s, 0)) {
-		c->flags |= CONN_ABORT; /* a hole in the stream cannot be mended */
-		ix_conn_touch(c);
+		ix_conn_touch_with(c, CONN_ABORT); /* a hole in the stream cannot be mended */
 		return;
 	}
 	c->recv_pos += ev->len;
@@ -47,8 +43,7 @@ static inline void ix_fast_recv(struct ix_core *core, struct ix_conn *c, const s
 	s->kind = SPAN_LENT;
 	s->end = c->recv_pos;
 	ix_list_push(&c->in, s);
-	c->flags |= CONN_DATA;
-	ix_conn_touch(c);
+	ix_conn_touch_with(c, CONN_DATA);
 }
 
 /* Return: whether the connection was in the steady state; if not, nothing was done. */
@@ -61,7 +56,7 @@ static inline bool ix_fast_visit(struct ix_core *core, struct ix_conn *c)
 	c->flags = STEADY | CONN_READY;
 	c->on->on_read(c);
 	s = c->out.head;
-	if (c->flags != (STEADY | CONN_READY) || !s || s->next || !ix_fast_is_echo(c)) {
+	if (c->flags != (STEADY | CONN_READY) || !s || s->next) {
 		ix_conn_issue(c);
 		return true;
 	}

@@ -49,7 +49,7 @@ void ix_consume(struct ix_conn *c, size_t bytes)
 		bytes -= s->bytes;
 		ix_slab_give(&c->core->spans, ix_list_pop(&c->in));
 	}
-	ix_conn_touch(c);
+	ix_conn_touch_with(c, CONN_SPENT);
 }
 
 size_t ix_read(struct ix_conn *c, void *to, size_t bytes)

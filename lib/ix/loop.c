@@ -38,12 +38,6 @@ struct ix_core *ix_this_core(void)
 
 /* ---- looking through the events ---- */
 
-static void note_flag(struct ix_conn *c, uint32_t flags)
-{
-	c->flags |= flags;
-	ix_conn_touch(c);
-}
-
 static void note_sent(struct ix_conn *c, const struct ix_event *ev)
 {
 	c->sent_pos += ev->len;
@@ -76,10 +70,10 @@ static inline void note(struct ix_core *core, const struct ix_event *ev)
 		ix_conn_knock(core, ev, &core->events->peers[ev->addr]);
 		break;
 	case IX_EV_CONNECTED:
-		note_flag(c, CONN_OPEN | CONN_NEW);
+		ix_conn_touch_with(c, CONN_OPEN | CONN_NEW);
 		break;
 	case IX_EV_EOF:
-		note_flag(c, CONN_EOF);
+		ix_conn_touch_with(c, CONN_EOF);
 		break;
 	case IX_EV_DEAD:
 		ix_conn_dead(core, ev);

@@ -5,7 +5,6 @@
  * second call of the same batch could be taken after the first was cut short, and the stream would have a hole.
  */
 #include "lib/ix/core.h"
-#include "lib/ix/fast.h"
 #include <string.h>
 
 /* ---- queueing ---- */
@@ -160,20 +159,23 @@ static struct ix_call *offer_list(struct ix_conn *c)
 	}
 	call = ix_batch_call(core, IX_OP_SENDV, c->handle, (uintptr_t)iov, n);
 	call->flags = IX_SENDV_LIST | (s ? IX_SENDV_MORE : 0);
-	if (s)
+	if (s) {
+		c->flags |= CONN_MORE;
 		core->must_settle = true; /* the rest would wait for an event that is far away */
+	}
 	return call;
 }
 
 void ix_out_offer(struct ix_conn *c)
 {
 	struct ix_span *s = c->out.head;
-	bool is_echo = ix_fast_is_echo(c);
+	bool is_echo = !(c->flags & (CONN_HOLDS | CONN_SPENT));
 	struct ix_call *call;
 
 	if (!s || (c->flags & CONN_BLOCKED))
 		return;
 	if (c->flags & CONN_OFFERED) {
+		c->flags |= CONN_MORE;
 		c->core->must_settle = true;
 		return;
 	}
@@ -217,7 +219,7 @@ void ix_out_result(struct ix_conn *c, const struct ix_call *call, bool is_given_
 {
 	uint64_t taken = call->status == IX_OK ? call->len : 0;
 
-	c->flags &= ~(uint32_t)CONN_OFFERED;
+	c->flags &= ~(uint32_t)(CONN_OFFERED | CONN_MORE);
 	if (taken > c->offered)
 		taken = c->offered;
 	take(c, taken);

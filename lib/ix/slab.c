@@ -3,7 +3,7 @@
  * Objects of one size: carved from 64 KiB pieces of the heap, up to a limit, and never given back to it,
  * so that a stale pointer still points at an object of its kind.
  */
-#include "lib/ix/core.h"
+#include "lib/ix/slab.h"
 #include <sys/mman.h>
 
 #define PIECE_BYTES (64u << 10)

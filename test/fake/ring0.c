@@ -134,12 +134,13 @@ void fake_data(struct fake_conn *c, const void *data, size_t bytes, size_t piece
 		size_t n = bytes - at < piece ? bytes - at : piece;
 		struct ix_event *ev = add_event(IX_EV_RECV, c->cookie, c->handle);
 
-		if (rx_fill + n > RX_BYTES || c->lent_first + c->lent_count == FAKE_LENT_MAX)
+		if (rx_fill + n > RX_BYTES || c->lent_count == FAKE_LENT_MAX)
 			die("too much received");
 		memcpy(rx + rx_fill, (const uint8_t *)data + at, n);
 		ev->addr = (uintptr_t)(rx + rx_fill);
 		ev->len = (uint32_t)n;
-		c->lent[c->lent_first + c->lent_count++] = (struct ix_iov){ .addr = ev->addr, .len = n };
+		c->lent[(c->lent_first + c->lent_count++) % FAKE_LENT_MAX] = (struct ix_iov){ .addr = ev->addr,
+											      .len = n };
 		c->lent_bytes += n;
 		rx_fill += n + 64; /* never in one piece with the next */
 	}
@@ -214,7 +215,7 @@ static bool is_lent(const struct fake_conn *c, uint64_t addr, uint64_t len)
 	if (addr - IX_RX_VA >= RX_BYTES)
 		return true; /* the test's own memory */
 	for (unsigned i = 0; i < c->lent_count; i++) {
-		const struct ix_iov *l = &c->lent[c->lent_first + i];
+		const struct ix_iov *l = &c->lent[(c->lent_first + i) % FAKE_LENT_MAX];
 
 		if (addr >= l->addr && addr + len <= l->addr + l->len)
 			return true;
@@ -236,12 +237,10 @@ static int do_recv_done(struct fake_conn *c, uint64_t bytes)
 		l->len -= n;
 		bytes -= n;
 		if (!l->len) {
-			c->lent_first++;
+			c->lent_first = (c->lent_first + 1) % FAKE_LENT_MAX;
 			c->lent_count--;
 		}
 	}
-	if (!c->lent_count)
-		c->lent_first = 0;
 	return IX_OK;
 }
 

@@ -69,6 +69,65 @@ static void many_buffers_are_one_call(void **state)
 	assert_int_equal(fake.bad, 0);
 }
 
+static void more_buffers_than_one_list_holds(void **state)
+{
+	struct ix_core *core = begin(&no_service);
+	struct fake_conn *peer = accepted(core, &echo);
+	static uint8_t data[4000];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 11);
+	fake_data(peer, data, sizeof(data), 100);
+	ix_round(core);
+	ix_round(core);
+	assert_int_equal(peer->out_bytes, sizeof(data));
+	assert_int_equal(peer->done_bytes, sizeof(data));
+	assert_memory_equal(peer->out, data, sizeof(data));
+	fake_ack(peer, sizeof(data));
+	ix_round(core);
+	assert_int_equal(ix_queued(seen.conn), 0);
+	assert_int_equal(fake.bad, 0);
+}
+
+static struct ix_conn *other;
+
+static void forward_other(struct ix_conn *c)
+{
+	ix_consume(c, ix_unread(c));
+	if (other && other != c)
+		ix_forward(other, SIZE_MAX);
+}
+
+static void half_read(struct ix_conn *c)
+{
+	ix_forward(c, 3); /* the rest when another connection says so */
+}
+
+static const struct ix_handlers halving = { .on_open = count_open, .on_read = half_read };
+static const struct ix_handlers helping = { .on_read = forward_other };
+
+static void output_queued_behind_an_offer_is_not_lost(void **state)
+{
+	struct ix_core *core = begin(&no_service);
+	struct fake_conn *peer = accepted(core, &halving), *helper;
+
+	(void)state;
+	other = seen.conn;
+	helper = accepted(core, &helping);
+	fake_data(peer, "abcdefgh", 8, 8);
+	fake_data(helper, "go", 2, 2);
+	ix_round(core); /* "abc" is offered, then "defgh" is queued */
+	ix_round(core);
+	assert_int_equal(peer->out_bytes, 8);
+	assert_memory_equal(peer->out, "abcdefgh", 8);
+	ix_round(core);
+	assert_int_equal(peer->done_bytes, 8);
+	assert_int_equal(helper->done_bytes, 2);
+	assert_int_equal(fake.bad, 0);
+	other = NULL;
+}
+
 static void a_slow_peer_keeps_its_buffers(void **state)
 {
 	struct ix_core *core = begin(&no_service);
@@ -328,6 +387,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(echo_costs_one_call_a_message),
 		cmocka_unit_test(many_buffers_are_one_call),
+		cmocka_unit_test(more_buffers_than_one_list_holds),
+		cmocka_unit_test(output_queued_behind_an_offer_is_not_lost),
 		cmocka_unit_test(a_slow_peer_keeps_its_buffers),
 		cmocka_unit_test(eof_drains_then_closes),
 		cmocka_unit_test(a_reset_is_the_last_call),
