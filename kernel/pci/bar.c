@@ -12,21 +12,14 @@
 
 #define WINDOW_PA 0xe0000000ull
 #define WINDOW_END 0xfec00000ull
-#define BARS_NORMAL 6u
 #define BARS_BRIDGE 2u
-
-struct bar {
-	uint64_t base;
-	uint64_t bytes; /* 0: not a memory BAR */
-	bool is_64;
-};
 
 static uint16_t bar_off(unsigned index)
 {
 	return (uint16_t)(PCI_BAR0 + 4 * index);
 }
 
-/* The bits of a BAR that can be written, found by writing ones; decoding is off meanwhile. */
+/* The bits of a BAR that can be written, found by writing ones. */
 static uint32_t bar_mask(const struct pci_dev *d, unsigned index)
 {
 	uint32_t before = pci_read32(d, bar_off(index)), mask;
@@ -37,27 +30,20 @@ static uint32_t bar_mask(const struct pci_dev *d, unsigned index)
 	return mask;
 }
 
-/* 0, KERR_NOT_FOUND (absent, or ports), KERR_INVALID (a reserved type, half a BAR, a size that is no power of two). */
-static int bar_read(const struct pci_dev *d, unsigned index, unsigned count, struct bar *out)
+/* One of @count BARs; the function decodes no memory meanwhile. A wrong one: reserved type, half, no power of two. */
+static void bar_read(const struct pci_dev *d, unsigned index, unsigned count, struct pci_bar *out)
 {
-	uint32_t low, type;
+	uint32_t low = pci_read32(d, bar_off(index)), type = low & PCI_BAR_TYPE;
 	uint64_t mask;
-	uint16_t command;
 
-	*out = (struct bar){ 0 };
-	if (index >= count)
-		return KERR_NOT_FOUND;
-	low = pci_read32(d, bar_off(index));
-	type = low & PCI_BAR_TYPE;
+	*out = (struct pci_bar){ .error = KERR_NOT_FOUND };
 	if (low & PCI_BAR_IO)
-		return KERR_NOT_FOUND;
-	if ((type != PCI_BAR_TYPE_32 && type != PCI_BAR_TYPE_64) || (type == PCI_BAR_TYPE_64 && index + 1 >= count))
-		return KERR_INVALID;
+		return;
+	out->error = KERR_INVALID;
 	out->is_64 = type == PCI_BAR_TYPE_64;
+	if ((type != PCI_BAR_TYPE_32 && !out->is_64) || (out->is_64 && index + 1 >= count))
+		return;
 	out->base = low & ~PCI_BAR_FLAGS;
-
-	command = pci_read16(d, PCI_COMMAND);
-	pci_write16(d, PCI_COMMAND, command & (uint16_t)~PCI_COMMAND_MEMORY);
 	mask = bar_mask(d, index) & ~PCI_BAR_FLAGS;
 	if (out->is_64) {
 		out->base |= (uint64_t)pci_read32(d, bar_off(index + 1)) << 32;
@@ -65,26 +51,49 @@ static int bar_read(const struct pci_dev *d, unsigned index, unsigned count, str
 	} else if (mask) {
 		mask |= 0xffffffffull << 32;
 	}
-	pci_write16(d, PCI_COMMAND, command);
-	if (!mask)
-		return KERR_NOT_FOUND;
 	out->bytes = ~mask + 1;
-	if (!out->bytes || (out->bytes & (out->bytes - 1)))
-		return KERR_INVALID;
-	return 0;
+	if (!mask)
+		out->error = KERR_NOT_FOUND;
+	else if (out->bytes && !(out->bytes & (out->bytes - 1)))
+		out->error = 0;
+}
+
+/* Decoding off if it is on: each change makes a hypervisor rebuild its memory map. Return: what it was. */
+static uint16_t decode_stop(const struct pci_dev *d)
+{
+	uint16_t command = pci_read16(d, PCI_COMMAND);
+
+	if (command & PCI_COMMAND_MEMORY)
+		pci_write16(d, PCI_COMMAND, command & (uint16_t)~PCI_COMMAND_MEMORY);
+	return command;
+}
+
+void bar_read_all(struct pci_dev *d)
+{
+	uint16_t command = decode_stop(d);
+	bool is_upper = false;
+
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		if (is_upper)
+			d->bars[i] = (struct pci_bar){ .error = KERR_NOT_FOUND };
+		else
+			bar_read(d, i, PCI_BARS, &d->bars[i]);
+		is_upper = d->bars[i].is_64 && !d->bars[i].error;
+	}
+	if (command & PCI_COMMAND_MEMORY)
+		pci_write16(d, PCI_COMMAND, command);
 }
 
 int pci_bar(const struct pci_dev *d, unsigned index, pa_t *pa, uint64_t *bytes)
 {
-	struct bar b;
-	int err = bar_read(d, index, BARS_NORMAL, &b);
+	const struct pci_bar *b = &d->bars[index % PCI_BARS];
 
-	if (err)
-		return err;
-	if (!b.base || (b.base & (b.bytes - 1)) || b.base + b.bytes < b.base || mem_is_ram(b.base, b.bytes))
+	if (index >= PCI_BARS || b->error)
+		return index >= PCI_BARS ? KERR_NOT_FOUND : b->error;
+	if (!b->base || (b->base & (b->bytes - 1)) || b->base + b->bytes < b->base || mem_is_ram(b->base, b->bytes))
 		return KERR_INVALID;
-	*pa = b.base;
-	*bytes = b.bytes;
+	*pa = b->base;
+	*bytes = b->bytes;
 	return 0;
 }
 
@@ -101,12 +110,13 @@ static uint64_t deal(uint64_t *next, uint64_t bytes)
 
 static void assign_function(const struct pci_dev *d, unsigned count, uint64_t *next)
 {
+	(void)decode_stop(d);
 	for (unsigned i = 0; i < count; i++) {
-		struct bar b;
-		int err = bar_read(d, i, count, &b);
+		struct pci_bar b;
 		uint64_t base;
 
-		if (!err) {
+		bar_read(d, i, count, &b);
+		if (!b.error) {
 			base = deal(next, b.bytes);
 			if (!base)
 				log_line("pci: no address for BAR %u of %02x:%02x.%u (%lu bytes)", i, d->bus, d->dev,
@@ -115,7 +125,7 @@ static void assign_function(const struct pci_dev *d, unsigned count, uint64_t *n
 			if (b.is_64)
 				pci_write32(d, bar_off(i + 1), 0);
 		}
-		i += b.is_64;
+		i += b.is_64 && !b.error;
 	}
 }
 
@@ -154,7 +164,7 @@ static void assign_bus(uint8_t bus, unsigned depth, uint64_t *next)
 		uint8_t kind = cfg_header_kind(&d);
 
 		if (kind == PCI_HEADER_NORMAL)
-			assign_function(&d, BARS_NORMAL, next);
+			assign_function(&d, PCI_BARS, next);
 		else if (kind == PCI_HEADER_BRIDGE)
 			assign_bridge(&d, depth, next);
 	}
@@ -167,7 +177,7 @@ static bool is_assigned(void)
 	struct pci_dev d;
 
 	while (cfg_next(&w, &d)) {
-		unsigned count = cfg_header_kind(&d) == PCI_HEADER_NORMAL ? BARS_NORMAL : BARS_BRIDGE;
+		unsigned count = cfg_header_kind(&d) == PCI_HEADER_NORMAL ? PCI_BARS : BARS_BRIDGE;
 
 		for (unsigned i = 0; i < count; i++) {
 			uint32_t low = pci_read32(&d, bar_off(i));

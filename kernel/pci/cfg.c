@@ -82,6 +82,7 @@ bool pci_find(uint16_t vendor, const uint16_t *devices, unsigned count, unsigned
 
 	if (!find_below(0, CFG_DEPTH_MAX, &m, &nth, out))
 		return false;
+	bar_read_all(out);
 	out->msix_cap = pci_cap_next(out, PCI_CAP_MSIX, 0);
 	if (out->msix_cap)
 		out->msix_count = (pci_read16(out, out->msix_cap + PCI_MSIX_CONTROL) & PCI_MSIX_ENTRIES) + 1;

@@ -30,6 +30,9 @@ uint8_t cfg_header_kind(const struct pci_dev *d);
 /** cfg_bridge_bus() - the bus behind a bridge, 0 if it is not numbered in a way that can be walked. */
 uint8_t cfg_bridge_bus(const struct pci_dev *bridge);
 
+/** bar_read_all() - fill in @d->bars. */
+void bar_read_all(struct pci_dev *d);
+
 /**
  * bar_assign_all() - give memory BARs and bridge windows addresses where the firmware has given none
  * qboot leaves that to the kernel; SeaBIOS and OVMF do it, and then nothing is touched.

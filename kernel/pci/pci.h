@@ -6,12 +6,22 @@
 #pragma once
 #include "kernel/base/types.h"
 
+/* A base address register; sized once, because that stops the device for a moment. */
+struct pci_bar {
+	pa_t base;
+	uint64_t bytes;
+	int error; /* 0, KERR_NOT_FOUND (absent, or ports), KERR_INVALID */
+	bool is_64;
+};
+#define PCI_BARS 6u
+
 struct pci_dev {
 	uint8_t bus, dev, fn;
 	uint16_t vendor, device;
 	uint8_t msix_cap;              /* offset of its MSI-X capability, 0: none; by pci_find() */
 	uint16_t msix_count;           /* table entries */
 	volatile uint32_t *msix_table; /* mapped by pci_msix_init() */
+	struct pci_bar bars[PCI_BARS]; /* by pci_find() */
 };
 
 /** pci_init() - @ecam_pa: base of MCFG segment 0 for buses 0..@last_bus, 0: use ports. */
