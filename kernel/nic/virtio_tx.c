@@ -219,5 +219,8 @@ unsigned virtio_tx_pending(uint16_t queue)
 
 bool virtio_tx_starved(uint16_t queue)
 {
-	return virtio_net.tx[queue]->is_starved && virtio_tx_pending(queue);
+	struct virtio_tx *tx = virtio_net.tx[queue];
+
+	/* While the device is being reset nothing comes back; who does the reset wakes us. */
+	return tx->is_starved && virtio_tx_pending(queue) && virtq_is_running(&tx->q);
 }
