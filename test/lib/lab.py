@@ -3,6 +3,7 @@
 is left behind however the test ends; to look into it: nsenter -t PID -n."""
 import ctypes
 import fcntl
+import json
 import os
 import pathlib
 import socket
@@ -65,6 +66,18 @@ def tap_mac():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         answer = fcntl.ioctl(s, 0x8927, struct.pack('16s16x', TAP.encode()))  # SIOCGIFHWADDR
     return answer[18:24]
+
+
+def dropped_frames():
+    """How many frames to the guest the tap has thrown away."""
+    text = subprocess.run(['ip', '-j', '-s', 'link', 'show', TAP], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return json.loads(text)[0]['stats64']['tx']['dropped']
+
+
+def mac_of(address):
+    """The Ethernet address of a neighbour that we have talked to."""
+    text = subprocess.run(['ip', 'neighbour', 'show', address, 'dev', TAP], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return bytes.fromhex(text.split('lladdr ')[1].split()[0].replace(':', ''))
 
 
 class Pinger:
