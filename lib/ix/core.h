@@ -47,7 +47,7 @@ static inline void ix_list_push(struct ix_list *l, struct ix_span *s)
 {
 	s->next = NULL;
 	if (l->head)
-		l->tail->next = s;
+		l->tail->next = s; /* NOLINT(clang-analyzer-core.NullDereference): there is a tail */
 	else
 		l->head = s;
 	l->tail = s;
