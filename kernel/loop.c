@@ -19,6 +19,8 @@
 
 #define POLL_US_KVM 50u
 #define NIC_CHECK_US 10000u
+#define BUSY_TURNS 1024u /* a core that is never idle looks at the clock for housekeeping this often */
+#define ENDING_US 1000u  /* while a partition ends, a look this often whether the device is done with its memory */
 #define IDLE_CHECK_US 1000000u /* the boot core looks at the NIC's state this often when nothing happens */
 
 static unsigned batch_max;
@@ -28,6 +30,7 @@ static tsc_t idle_check_tsc;
 
 static PERCORE tsc_t last_work;
 static PERCORE tsc_t last_nic_check;
+static PERCORE uint32_t turns;
 
 void loop_init(const struct conf *conf)
 {
@@ -99,6 +102,8 @@ static void idle(void)
 			deadline = MIN(deadline, now + user_watchdog_tsc());
 		if (core_id() == 0)
 			deadline = MIN(deadline, now + idle_check_tsc);
+		if (!partition_is_running())
+			deadline = MIN(deadline, now + cpu_us_to_tsc(ENDING_US));
 		cpu_halt_until(deadline);
 	}
 	flow_sleep_end();
@@ -110,6 +115,8 @@ void loop_run(void)
 	unsigned count, fired, calls;
 
 	for (;;) {
+		if (unlikely(++turns % BUSY_TURNS == 0))
+			nic_housekeeping(cpu_tsc());
 		MARK_STAGE(STAGE_TX_RECLAIM);
 		net_tx_reclaim();
 		MARK_STAGE(STAGE_CALLS);

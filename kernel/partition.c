@@ -13,10 +13,12 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
 #include "kernel/net/net.h"
+#include "kernel/nic/nic.h"
 #include "kernel/sys/sys.h"
 #include "kernel/user/user.h"
 
 #define RESTARTS_MAX 64u
+#define DRAIN_US 1000000u /* a device that has not given back the partition's memory by then is reset */
 
 enum core_state {
 	CORE_RUNNING,
@@ -27,6 +29,7 @@ enum core_state {
 static PERCORE enum core_state core_state;
 static PERCORE uint32_t generation; /* of the partition that this core's context belongs to */
 static PERCORE bool begun;
+static PERCORE tsc_t drain_end; /* when the device's time is over; UINT64_MAX: it was asked to reset */
 
 static uint32_t down_count;           /* cores in CORE_DOWN */
 static uint32_t partition_generation; /* grows with each restart; written by the boot core */
@@ -91,10 +94,17 @@ void partition_poll(void)
 		sys_partition_end();
 		net_partition_end();
 		core_state = CORE_DRAINING;
+		drain_end = cpu_tsc() + cpu_us_to_tsc(DRAIN_US);
 		break;
 	case CORE_DRAINING:
-		if (net_partition_pending_tx())
+		if (net_partition_pending_tx()) {
+			if (cpu_tsc() < drain_end)
+				return;
+			log_line("partition: the device keeps its memory, resetting the device");
+			nic_want_reset();
+			drain_end = UINT64_MAX;
 			return;
+		}
 		core_state = CORE_DOWN;
 		__atomic_fetch_add(&down_count, 1, __ATOMIC_ACQ_REL);
 		break;
