@@ -17,9 +17,9 @@
 static PERCORE uint16_t next_id;
 
 /* What lwIP asks before it sends: there is one way, once we have an address. */
-struct netif *ip4_route(const ip4_addr_t *to)
+struct netif *ip4_route(const ip4_addr_t *dest)
 {
-	(void)to;
+	(void)dest;
 	return ip4_addr_get_u32(netif_ip4_addr(&net_self.netif)) ? &net_self.netif : NULL;
 }
 
@@ -149,57 +149,57 @@ static err_t send_segment(struct pbuf *p, struct conn *c, be32_t from, be32_t to
 	return err;
 }
 
-/* lwIP's name and arguments; @to LWIP_IP_HDRINCL: the header is there already. */
-err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t *to, u8_t ttl, u8_t tos, u8_t proto,
+/* lwIP's name and arguments; @dest LWIP_IP_HDRINCL: the header is there already. */
+err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t *dest, u8_t ttl, u8_t tos, u8_t proto,
 			struct netif *netif)
 {
 	uint32_t rest = tos | (uint32_t)ttl << 8 | (uint32_t)proto << 16;
 	ip4_addr_t there;
 
-	if (unlikely(to == LWIP_IP_HDRINCL)) {
+	if (unlikely(dest == LWIP_IP_HDRINCL)) {
 		memcpy(&there, (const uint8_t *)p->payload + 16, sizeof(there));
 		return ip4_send(netif, p, &there);
 	}
 	if (unlikely(!has_room(p, IP4_BYTES)))
 		return ERR_BUF;
-	write_ip_header((uint8_t *)p->payload - IP4_BYTES, from ? from->addr : 0, to->addr, p->tot_len, rest);
+	write_ip_header((uint8_t *)p->payload - IP4_BYTES, src ? src->addr : 0, dest->addr, p->tot_len, rest);
 	extend(p, IP4_BYTES);
 	if (unlikely(p->tot_len > netif->mtu))
-		return ip4_frag(p, netif, to);
-	return ip4_send(netif, p, to);
+		return ip4_frag(p, netif, dest);
+	return ip4_send(netif, p, dest);
 }
 
-err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *from, const ip4_addr_t *to, u8_t ttl, u8_t tos, u8_t proto,
+err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t *dest, u8_t ttl, u8_t tos, u8_t proto,
 		    struct netif *netif)
 {
 	struct conn *c = net_self.tx_conn;
 
 	if (likely(c && proto == IP_PROTOCOL_TCP && c->l2_version == neighbour_version() &&
 		   has_room(p, ETH_BYTES + IP4_BYTES)))
-		return send_segment(p, c, from->addr, to->addr, tos | (uint32_t)ttl << 8 | (uint32_t)proto << 16);
-	if (unlikely(to != LWIP_IP_HDRINCL && (!from || !from->addr)))
-		from = netif_ip4_addr(netif);
-	return ip4_output_if_src(p, from, to, ttl, tos, proto, netif);
+		return send_segment(p, c, src->addr, dest->addr, tos | (uint32_t)ttl << 8 | (uint32_t)proto << 16);
+	if (unlikely(dest != LWIP_IP_HDRINCL && (!src || !src->addr)))
+		src = netif_ip4_addr(netif);
+	return ip4_output_if_src(p, src, dest, ttl, tos, proto, netif);
 }
 
 /* A packet that input.c has checked, to lwIP's ICMP and UDP. */
-err_t ip4_input(struct pbuf *p, struct netif *netif)
+err_t ip4_input(struct pbuf *p, struct netif *inp)
 {
 	const struct ip_hdr *ip = p->payload;
 	uint16_t header = IPH_HL_BYTES(ip);
 	bool is_udp = ip->_proto == IP_PROTOCOL_UDP;
 
-	ip_data.current_netif = netif;
-	ip_data.current_input_netif = netif;
+	ip_data.current_netif = inp;
+	ip_data.current_input_netif = inp;
 	ip_data.current_ip4_header = ip;
 	ip_data.current_ip_header_tot_len = header;
 	ip4_addr_copy(*ip_2_ip4(&ip_data.current_iphdr_src), ip->src);
 	ip4_addr_copy(*ip_2_ip4(&ip_data.current_iphdr_dest), ip->dest);
 	pbuf_remove_header(p, header);
 	if (is_udp)
-		udp_input(p, netif);
+		udp_input(p, inp);
 	else
-		icmp_input(p, netif);
+		icmp_input(p, inp);
 	return ERR_OK;
 }
 

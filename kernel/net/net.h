@@ -43,7 +43,7 @@ struct net_range {
 /* Each returns enum ix_status (IX_OK or negative). Handles are checked here. */
 int net_listen(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle);
 int net_unlisten(ix_handle_t handle);
-int net_connect(const struct ix_connect *c, ix_handle_t *handle);
+int net_connect(const struct ix_connect *wish, ix_handle_t *handle);
 int net_accept(ix_handle_t handle, uint64_t cookie);
 int net_reject(ix_handle_t handle);
 /**

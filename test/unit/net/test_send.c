@@ -302,6 +302,39 @@ static void test_full_transmit_queue_delays_only(void **state)
 	assert_int_equal(seen, 4000);
 }
 
+/* One frame in twenty is lost, acknowledgements too; the receiver keeps nothing that comes too early. */
+static void test_transfer_over_a_lossy_wire(void **state)
+{
+	struct peer p = { .window = 500000 };
+	uint32_t queued = 0, seen = 0, rng = 12345;
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	for (unsigned ms = 0; ms < 120000 && seen < BIG; ms++) {
+		const struct sent *s;
+
+		if (queued < BIG)
+			queued += (uint32_t)send_bytes(h, big + queued, BIG - queued);
+		world_pass(1);
+		for (uint32_t expected = p.ack; (s = peer_take(&p)) != NULL; expected = p.ack) {
+			rng = rng * 1664525 + 1013904223;
+			if (rng >> 24 < 13) {
+				p.ack = expected; /* it never came */
+			} else if (seg_seq(s) == expected && seg_bytes(s) && s->full_bytes <= sizeof(s->data)) {
+				assert_memory_equal(seg_data(s), big + seen, seg_bytes(s));
+				seen += seg_bytes(s);
+			}
+			rng = rng * 1664525 + 1013904223;
+			if (rng >> 24 >= 13)
+				peer_send(&p, ACK, NULL, 0);
+		}
+		world.sent_count = world.taken = 0;
+	}
+	assert_int_equal(seen, BIG);
+}
+
 static uint32_t tso = NIC_TX_CSUM | NIC_TX_TSO4;
 
 static void test_consecutive_segments_are_merged(void **state)
@@ -358,6 +391,7 @@ int main(void)
 		TEST(test_echo_gives_back_in_the_same_call), TEST(test_lent_ranges_are_checked),
 		TEST(test_wrong_states_and_handles),         TEST(test_many_pieces_become_one_frame),
 		TEST(test_no_memory_is_said_and_passes),     TEST(test_full_transmit_queue_delays_only),
+		TEST(test_transfer_over_a_lossy_wire),
 	};
 	const struct CMUnitTest merging[] = {
 		TEST_TSO(test_consecutive_segments_are_merged), TEST_TSO(test_merged_segments_survive_loss),
