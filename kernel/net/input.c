@@ -14,12 +14,12 @@
 #include "kernel/net/output.h"
 #include "kernel/net/udp.h"
 
-#define FRAGMENT_BITS 0x3fffu    /* more fragments, or an offset */
-#define FIRST_NOT_UNICAST 224u   /* first byte of multicast and broadcast addresses: never a sender's */
-#define PART_MAX 14u             /* frames that are looked at together */
-#define LENT_RESERVE 4u          /* one in so many receive buffers is never lent */
-#define CACHED_CONNECTIONS 1000u /* as many as the cache keeps anyway */
-#define PREFETCH_FROM 4u         /* frames in a batch that make looking ahead worth its instructions */
+#define FRAGMENT_BITS 0x3fffu   /* more fragments, or an offset */
+#define FIRST_NOT_UNICAST 224u  /* first byte of multicast and broadcast addresses: never a sender's */
+#define PART_MAX 14u            /* frames that are looked at together */
+#define LENT_RESERVE 4u         /* one in so many receive buffers is never lent */
+#define CACHED_CONNECTIONS 512u /* as many as the cache keeps anyway */
+#define PREFETCH_FROM 4u        /* frames in a batch that make looking ahead worth its instructions */
 
 void rx_free_pbuf(struct pbuf *p)
 {

@@ -199,6 +199,15 @@ static void collect(struct tcp_pcb *known, uint32_t lastack)
 	}
 }
 
+/* Several segments came as one frame: the second one of them would not have been kept waiting [RFC 9293 3.8.6.3]. */
+static void acknowledge_merged(struct conn *c)
+{
+	if ((c->flags & CONN_GONE) || !(pcb_of(c)->flags & TF_ACK_DELAY))
+		return;
+	tcp_ack_now(pcb_of(c));
+	conn_touch(c);
+}
+
 static struct tcp_pcb *find_pcb(const struct frame *f)
 {
 	if (f->likely_pcb && demux_is_marked() && demux_is(f->likely_pcb, &f->tuple))
@@ -212,12 +221,12 @@ void tcp_in_frame(const struct frame *f)
 	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
 	bool is_good = f->b->flags & BUF_CSUM_GOOD, is_wanted = true;
 	struct conn *c = NULL;
-	uint32_t lastack = 0;
+	uint32_t lastack = 0, segments = f->b->segments;
 	struct pbuf *p;
 
 	if (unlikely(!pcb) && walk_on(f))
 		return;
-	net_self.stats.segments_in += f->b->segments;
+	net_self.stats.segments_in += segments;
 	p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
 	if (unlikely(!is_good && !is_checksum_good(f, p))) {
 		net_self.stats.bad_csum++;
@@ -255,6 +264,8 @@ void tcp_in_frame(const struct frame *f)
 	tcp_input(p, &net_self.netif);
 	collect(pcb, lastack);
 	net_self.tx_conn = NULL;
+	if (unlikely(segments > 1) && c)
+		acknowledge_merged(c);
 }
 
 /* ---- lwIP's callbacks ---- */

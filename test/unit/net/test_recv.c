@@ -214,6 +214,47 @@ static void test_full_event_array_loses_nothing(void **state)
 	assert_int_equal(total, 120);
 }
 
+/* Enough connections that the batch is looked ahead at, and some of them end within it. */
+static void test_batches_over_many_connections(void **state)
+{
+	static struct peer p[600];
+	unsigned events = 0, dead = 0;
+
+	(void)state;
+	world_listen(7, 1);
+	for (unsigned i = 0; i < 600; i++)
+		peer_open(&p[i], 7, i);
+	for (unsigned i = 0; i < 600; i += 40) {
+		for (unsigned k = i; k < i + 40; k++) {
+			peer_send(&p[k], ACK, stream, 100);
+			if (k % 5 == 0)
+				peer_send(&p[k], RST, NULL, 0);
+			if (k % 5 == 0)
+				peer_send(&p[k], ACK, stream, 100); /* for nobody */
+		}
+		world_turn();
+		events += world_event_count(IX_EV_RECV);
+		dead += world_event_count(IX_EV_DEAD);
+	}
+	assert_int_equal(dead, 120);
+	assert_int_equal(events, 480);
+}
+
+static void test_merged_frames_are_acknowledged_at_once(void **state)
+{
+	struct peer p = { 0 };
+
+	(void)state;
+	world_listen(7, 1);
+	peer_open(&p, 7, 5);
+	while (peer_take(&p))
+		;
+	world.segments = 3;
+	peer_send(&p, ACK | PSH, stream, 1400);
+	world_turn();
+	assert_non_null(peer_take(&p));
+}
+
 static void test_lost_data_checksums_are_counted(void **state)
 {
 	struct net_stats before, after;
@@ -244,6 +285,8 @@ int main(void)
 		TEST(test_a_quarter_of_the_buffers_is_kept_back),
 		TEST(test_frames_in_several_buffers),
 		TEST(test_full_event_array_loses_nothing),
+		TEST(test_batches_over_many_connections),
+		TEST(test_merged_frames_are_acknowledged_at_once),
 		TEST(test_lost_data_checksums_are_counted),
 	};
 

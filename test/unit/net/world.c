@@ -170,7 +170,7 @@ void world_receive(const void *frame, unsigned bytes)
 	} while (at < bytes);
 	first->frame_bytes = bytes;
 	first->flags = world.is_csum_unchecked ? BUF_CSUM_GOOD : 0;
-	first->segments = 1;
+	first->segments = (uint16_t)MAX(world.segments, 1u);
 	first->count = 1;
 	waiting[waiting_count++] = first;
 }
