@@ -215,7 +215,7 @@ static void input_batch(struct buf **bufs, unsigned count)
 		input_one(&frames[i]);
 }
 
-void net_input(struct buf **bufs, unsigned count)
+void net_input(struct buf **frames, unsigned count)
 {
 	if (!count)
 		return;
@@ -224,8 +224,8 @@ void net_input(struct buf **bufs, unsigned count)
 	while (count) {
 		unsigned part = MIN(count, PART_MAX);
 
-		input_batch(bufs, part);
-		bufs += part;
+		input_batch(frames, part);
+		frames += part;
 		count -= part;
 	}
 }
