@@ -238,6 +238,11 @@ void tcp_in_frame(const struct frame *f)
 		is_wanted = false;
 	} else if (likely(pcb)) {
 		c = conn_of(pcb);
+		c->heard_ms = net_self.now_ms;
+		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
+			pcb->rttest = tcp_ticks - RTT_MAX_MS;
+		if (likely(tcp_fast_input(c, p, tcp, f->l4_bytes)))
+			goto out;
 		lastack = pcb->lastack;
 		is_wanted = is_ack_acceptable(pcb, tcp);
 		if (unlikely(!is_wanted) && take_token(&net_self.ack_tokens))
@@ -250,9 +255,6 @@ void tcp_in_frame(const struct frame *f)
 		return;
 	}
 	if (likely(c)) {
-		c->heard_ms = net_self.now_ms;
-		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
-			pcb->rttest = tcp_ticks - RTT_MAX_MS;
 		pcb->next = NULL;
 		tcp_active_pcbs = pcb;
 	}
@@ -264,6 +266,7 @@ void tcp_in_frame(const struct frame *f)
 	tcp_input(p, &net_self.netif);
 	collect(pcb, lastack);
 	net_self.tx_conn = NULL;
+out:
 	if (unlikely(segments > 1) && c)
 		acknowledge_merged(c);
 }

@@ -50,7 +50,7 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 {
 	/* MSS 1460, window scale 3, SACK permitted */
 	static const uint8_t options[12] = { 2, 4, 5, 0xb4, 1, 3, 3, 3, 1, 1, 4, 2 };
-	unsigned header = flags & SYN ? 32 : 20;
+	unsigned header = flags & SYN ? 32 : world.is_padded ? 24 : 20;
 	static uint8_t frame[34 + 32 + 1460];
 	uint8_t *tcp = frame + 34;
 
@@ -65,6 +65,8 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 	put16(tcp + 14, flags & SYN ? MIN(p->window, 0xffffu) : p->window >> 3);
 	if (flags & SYN)
 		memcpy(tcp + 20, options, sizeof(options));
+	else if (header > 20)
+		memset(tcp + 20, 1, header - 20);
 	if (bytes)
 		memcpy(tcp + header, data, bytes);
 	put_checksum(frame, header + bytes, 16);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Header prediction: the segment that a busy connection nearly always gets next (in order, established,
+ * no options, acknowledging what was sent or carrying data) is worked off here, field for field as lwIP's
+ * tcp_input() and tcp_receive() would leave the pcb. Whatever is not exactly that is left to lwIP.
+ * [RFC 1323 4.3, RFC 5681 3.1, RFC 6298 2]
+ */
+#include "kernel/base/bytes.h"
+#include "kernel/net/input.h"
+
+#define PLAIN_HEADER 0x50u /* five words: no options */
+#define FLAG_PSH 8u
+#define FLAG_ACK 16u
+
+/* In any of these states lwIP has more to do than is done here. */
+#define SPECIAL (TF_INFR | TF_CLOSEPEND | TF_RXCLOSED | TF_FIN | TF_NAGLEMEMERR | TF_RTO)
+
+static uint32_t word_at(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32(v);
+}
+
+static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const uint8_t *tcp, uint32_t bytes)
+{
+	uint32_t acked = word_at(tcp + 8) - pcb->lastack;
+
+	return tcp[12] == PLAIN_HEADER && (tcp[13] & ~FLAG_PSH) == FLAG_ACK && pcb->state == ESTABLISHED &&
+	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_RECOVER) &&
+	       !pcb->ooseq && !pcb->unsent && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
+	       bytes <= pcb->rcv_wnd && acked <= pcb->snd_nxt - pcb->lastack && (acked || bytes);
+}
+
+static void update_send_window(struct tcp_pcb *pcb, uint32_t seq, uint32_t ack, uint32_t window)
+{
+	if (!TCP_SEQ_LT(pcb->snd_wl1, seq) && !(pcb->snd_wl1 == seq && TCP_SEQ_LT(pcb->snd_wl2, ack)) &&
+	    !(pcb->snd_wl2 == ack && window > pcb->snd_wnd))
+		return;
+	pcb->snd_wnd = window;
+	pcb->snd_wnd_max = MAX(pcb->snd_wnd_max, window);
+	pcb->snd_wl1 = seq;
+	pcb->snd_wl2 = ack;
+}
+
+static void grow_congestion_window(struct tcp_pcb *pcb, uint32_t acked)
+{
+	if (pcb->cwnd < pcb->ssthresh) {
+		TCP_WND_INC(pcb->cwnd, MIN(acked, 2u * pcb->mss));
+		return;
+	}
+	TCP_WND_INC(pcb->bytes_acked, acked);
+	if (pcb->bytes_acked >= pcb->cwnd) {
+		pcb->bytes_acked -= pcb->cwnd;
+		TCP_WND_INC(pcb->cwnd, pcb->mss);
+	}
+}
+
+/* Return: bytes of data in the segments that this acknowledges. */
+static uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
+{
+	uint32_t bytes = 0;
+
+	while (pcb->unacked) {
+		struct tcp_seg *seg = pcb->unacked;
+
+		if (!TCP_SEQ_LEQ(be32(seg->tcphdr->seqno) + TCP_TCPLEN(seg), ack))
+			break;
+		pcb->unacked = seg->next;
+		pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen - pbuf_clen(seg->p));
+		bytes += seg->len;
+		tcp_seg_free(seg);
+	}
+	return bytes;
+}
+
+static uint32_t take_ack(struct tcp_pcb *pcb, uint32_t ack)
+{
+	uint32_t acked = ack - pcb->lastack, bytes;
+
+	pcb->nrtx = 0;
+	pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
+	pcb->dupacks = 0;
+	pcb->lastack = ack;
+	grow_congestion_window(pcb, acked);
+	bytes = free_acked(pcb, ack);
+	pcb->rtime = pcb->unacked ? 0 : -1;
+	pcb->polltmr = 0;
+	pcb->snd_buf += bytes;
+	return bytes;
+}
+
+/* lwIP keeps the mean times eight and the deviation times four. */
+static void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
+{
+	int m;
+
+	if (!pcb->rttest || !TCP_SEQ_LT(pcb->rtseq, ack))
+		return;
+	m = (int)(tcp_ticks - pcb->rttest) - (pcb->sa >> 3);
+	pcb->sa = (s16_t)(pcb->sa + m);
+	m = (m < 0 ? -m : m) - (pcb->sv >> 2);
+	pcb->sv = (s16_t)(pcb->sv + m);
+	pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
+	pcb->rttest = 0;
+}
+
+bool tcp_fast_input(struct conn *c, struct pbuf *p, const uint8_t *tcp, uint32_t l4_bytes)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t bytes = l4_bytes - TCP_HLEN, seq = pcb->rcv_nxt, ack, sent = 0;
+
+	if (!is_predicted(c, pcb, tcp, bytes))
+		return false;
+	ack = word_at(tcp + 8);
+	pcb->tmr = tcp_ticks;
+	pcb->keep_cnt_sent = 0;
+	pcb->persist_probe = 0;
+	update_send_window(pcb, seq, ack, (uint32_t)(tcp[14] << 8 | tcp[15]) << pcb->snd_scale);
+	if (ack != pcb->lastack)
+		sent = take_ack(pcb, ack);
+	take_round_trip(pcb, ack);
+	if (bytes) {
+		pcb->rcv_nxt += bytes;
+		pcb->rcv_wnd -= bytes;
+		tcp_update_rcv_ann_wnd(pcb);
+		tcp_ack(pcb);
+	}
+	if (sent) {
+		c->acked += sent;
+		tcp_out_release(c);
+	}
+	if (bytes) {
+		pbuf_remove_header(p, TCP_HLEN);
+		tcp_in_recv(c, pcb, p, ERR_OK);
+	} else {
+		pbuf_free(p);
+	}
+	if (pcb->flags & TF_ACK_NOW) {
+		net_self.tx_conn = c;
+		tcp_output(pcb);
+		net_self.tx_conn = NULL;
+	}
+	conn_after(c);
+	return true;
+}

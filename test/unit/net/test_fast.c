@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Header prediction leaves a connection exactly as lwIP does: two connections live through the same random
+ * traffic, one of them with padded headers, which are lwIP's; after each turn all their fields agree.
+ */
+#include "kernel/net/core.h"
+#include "test/unit/net/world.h"
+
+static uint8_t data[4000];
+static uint64_t rng = 88172645463325252ull;
+
+static uint32_t rnd(uint32_t below)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (uint32_t)(rng >> 20) % below;
+}
+
+#define SAME(field) assert_int_equal(a->field, b->field)
+#define SAME_FROM(field, start) assert_int_equal(a->field - a_##start, b->field - b_##start)
+
+static uint32_t a_snd, b_snd, a_rcv, b_rcv; /* where the sequence numbers began */
+
+static void compare(ix_handle_t first, ix_handle_t second)
+{
+	const struct tcp_pcb *a = pcb_of(conn_find(first)), *b = pcb_of(conn_find(second));
+
+	SAME(state);
+	SAME(flags);
+	SAME(rtime);
+	SAME(nrtx);
+	SAME(dupacks);
+	SAME(cwnd);
+	SAME(ssthresh);
+	SAME(bytes_acked);
+	SAME(sa);
+	SAME(sv);
+	SAME(rto);
+	SAME(rttest);
+	SAME(rcv_wnd);
+	SAME(rcv_ann_wnd);
+	SAME(snd_wnd);
+	SAME(snd_wnd_max);
+	SAME(snd_buf);
+	SAME(snd_queuelen);
+	SAME(persist_backoff);
+	SAME(tmr);
+	SAME_FROM(rcv_nxt, rcv);
+	SAME_FROM(rcv_ann_right_edge, rcv);
+	SAME_FROM(snd_nxt, snd);
+	SAME_FROM(lastack, snd);
+	SAME_FROM(snd_lbb, snd);
+	SAME_FROM(snd_wl1, rcv);
+	SAME_FROM(snd_wl2, snd);
+	assert_int_equal(!a->unacked, !b->unacked);
+	assert_int_equal(!a->unsent, !b->unsent);
+	assert_int_equal(conn_find(first)->acked, conn_find(second)->acked);
+	assert_int_equal(conn_find(first)->rto_at, conn_find(second)->rto_at);
+}
+
+static void send_both(struct peer *p, struct peer *q, unsigned flags, unsigned bytes)
+{
+	world.is_padded = false;
+	peer_send(p, flags, data, bytes);
+	world.is_padded = true;
+	peer_send(q, flags, data, bytes);
+	world.is_padded = false;
+}
+
+/* One of the things that a peer or an application may do. */
+static void act(struct peer *p, struct peer *q, const ix_handle_t h[2])
+{
+	struct net_range r = { .data = data, .bytes = 1 + rnd(4000) };
+	uint64_t taken[2], lent = conn_find(h[0])->rx_lent;
+	uint32_t less;
+
+	switch (rnd(6)) {
+	case 0: /* data */
+	case 1:
+		send_both(p, q, ACK | (rnd(2) ? PSH : 0), 1 + rnd(1460));
+		break;
+	case 2: /* an acknowledgement of part of what came */
+		less = rnd(3) ? 0 : rnd(3000);
+		less = MIN(less, p->ack - (pcb_of(conn_find(h[0]))->lastack));
+		p->ack -= less;
+		q->ack -= less;
+		send_both(p, q, ACK, 0);
+		p->ack += less;
+		q->ack += less;
+		break;
+	case 3:
+		assert_int_equal(net_sendv(h[0], &r, 1, 0, &taken[0]), net_sendv(h[1], &r, 1, 0, &taken[1]));
+		assert_int_equal(taken[0], taken[1]);
+		break;
+	case 4:
+		if (lent) {
+			lent = 1 + rnd((uint32_t)lent);
+			assert_int_equal(net_recv_done(h[0], lent), IX_OK);
+			assert_int_equal(net_recv_done(h[1], lent), IX_OK);
+		}
+		break;
+	default: /* the peer's window changes */
+		p->window = q->window = rnd(4) ? 65535 + rnd(100000) : rnd(3000);
+		send_both(p, q, ACK, 0);
+		break;
+	}
+}
+
+static void test_prediction_agrees_with_lwip(void **state)
+{
+	struct peer p = { .window = 65535 }, q = { .window = 65535 };
+	ix_handle_t h[2];
+
+	(void)state;
+	world_begin(0);
+	world_listen(7, 1);
+	h[0] = peer_open(&p, 7, 0);
+	h[1] = peer_open(&q, 7, 1);
+	a_snd = p.ack;
+	b_snd = q.ack;
+	a_rcv = p.seq;
+	b_rcv = q.seq;
+	send_both(&p, &q, ACK, 1); /* the handshakes were a turn apart: one round trip makes them alike */
+	pcb_of(conn_find(h[1]))->sa = pcb_of(conn_find(h[0]))->sa;
+	pcb_of(conn_find(h[1]))->sv = pcb_of(conn_find(h[0]))->sv;
+	pcb_of(conn_find(h[1]))->rto = pcb_of(conn_find(h[0]))->rto;
+	world_pass(20);
+	for (unsigned step = 0; step < 20000; step++) {
+		for (unsigned n = 1 + rnd(3); n; n--)
+			act(&p, &q, h);
+		world_pass(1 + rnd(3));
+		while (peer_take(&p))
+			;
+		world.taken = 0;
+		while (peer_take(&q))
+			;
+		world.sent_count = world.taken = 0;
+		compare(h[0], h[1]);
+	}
+	world_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_prediction_agrees_with_lwip) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
