@@ -233,6 +233,12 @@ void rx_put(struct buf *b);
 /** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */
 void rx_free_pbuf(struct pbuf *p);
 
+/* tcp_fast.c */
+/** tcp_fast_write() - queue a short copy as a segment of its own; false: lwIP must, nothing has happened. */
+bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more);
+/** tcp_fast_output() - send what is queued if it is one plain segment; false: lwIP must, nothing has happened. */
+bool tcp_fast_output(struct conn *c);
+
 /* tcp_out.c */
 /** tcp_out_release() - the device gave back a frame, or the peer acknowledged: advance conn.released. */
 void tcp_out_release(struct conn *c);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Header prediction: the segment that a busy connection nearly always gets next (in order, established,
- * no options, acknowledging what was sent or carrying data) is worked off here, field for field as lwIP's
- * tcp_input() and tcp_receive() would leave the pcb. Whatever is not exactly that is left to lwIP.
- * [RFC 1323 4.3, RFC 5681 3.1, RFC 6298 2]
+ * no options, acknowledging what was sent or carrying data), and the short answer to it, are worked off
+ * here, field for field as lwIP's tcp_input(), tcp_write() and tcp_output() would leave the pcb. Whatever
+ * is not exactly that is left to lwIP. [RFC 1323 4.3, RFC 5681 3.1, RFC 6298 2]
  */
 #include "kernel/base/bytes.h"
 #include "kernel/net/input.h"
+#include "kernel/net/neighbour.h"
 
 #define PLAIN_HEADER 0x50u /* five words: no options */
 #define FLAG_PSH 8u
@@ -143,5 +144,85 @@ bool tcp_fast_input(struct conn *c, struct pbuf *p, const uint8_t *tcp, uint32_t
 		net_self.tx_conn = NULL;
 	}
 	conn_after(c);
+	return true;
+}
+
+/* ---- out ---- */
+bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	struct tcp_seg *seg;
+	struct tcp_hdr *tcp;
+	struct pbuf *p;
+
+	if (pcb->unsent || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) || bytes > pcb->mss ||
+	    bytes > pcb->snd_wnd_max / 2 || bytes > pcb->snd_buf || pcb->snd_queuelen + 1u > TCP_SND_QUEUELEN)
+		return false;
+	p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)bytes, PBUF_RAM);
+	seg = p ? memp_malloc(MEMP_TCP_SEG) : NULL;
+	if (!seg) {
+		if (p)
+			pbuf_free(p);
+		return false;
+	}
+	memcpy(p->payload, data, bytes);
+	tcp = (struct tcp_hdr *)(void *)((char *)p->payload - TCP_HLEN);
+	p->payload = tcp;
+	p->len = p->tot_len = (u16_t)(bytes + TCP_HLEN);
+	tcp->src = be16(pcb->local_port);
+	tcp->dest = be16(pcb->remote_port);
+	tcp->seqno = be32(pcb->snd_lbb);
+	TCPH_HDRLEN_FLAGS_SET(tcp, TCP_HLEN / 4, has_more ? 0 : TCP_PSH);
+	tcp->urgp = 0;
+	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .tcphdr = tcp };
+	pcb->unsent = seg;
+	pcb->snd_lbb += bytes;
+	pcb->snd_buf -= bytes;
+	pcb->snd_queuelen++;
+	return true;
+}
+
+/* One short segment, for the first time, with nothing else under way. */
+static bool is_plain_output(const struct conn *c, const struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+	return seg && !seg->next && !pcb->unacked && !seg->flags && seg->len && pcb->state == ESTABLISHED &&
+	       !(pcb->flags & SPECIAL) && !pcb->persist_backoff && seg->p->ref == 1 &&
+	       seg->p->payload == (void *)seg->tcphdr &&
+	       be32(seg->tcphdr->seqno) - pcb->lastack + seg->len <= MIN(pcb->snd_wnd, pcb->cwnd) &&
+	       c->l2_version == neighbour_version() && !(net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP);
+}
+
+bool tcp_fast_output(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	struct tcp_seg *seg = pcb->unsent;
+	struct tcp_hdr *tcp;
+	uint32_t seq;
+
+	if (!is_plain_output(c, pcb, seg))
+		return false;
+	tcp = seg->tcphdr;
+	seq = be32(tcp->seqno);
+	TCPH_SET_FLAG(tcp, TCP_ACK);
+	tcp->ackno = be32(pcb->rcv_nxt);
+	tcp->wnd = be16((uint16_t)MIN(pcb->rcv_ann_wnd >> pcb->rcv_scale, 0xffffu));
+	tcp->chksum = 0;
+	pcb->rcv_ann_right_edge = pcb->rcv_nxt + pcb->rcv_ann_wnd;
+	if (pcb->rtime < 0)
+		pcb->rtime = 0;
+	if (!pcb->rttest) {
+		pcb->rttest = tcp_ticks;
+		pcb->rtseq = seq;
+	}
+	if (ip4_output_if(seg->p, &pcb->local_ip, &pcb->remote_ip, pcb->ttl, pcb->tos, IP_PROTO_TCP, &net_self.netif) !=
+	    ERR_OK) {
+		tcp_set_flags(pcb, TF_NAGLEMEMERR);
+		return true;
+	}
+	pcb->unsent = NULL;
+	pcb->unacked = seg;
+	tcp_clear_flags(pcb, TF_ACK_DELAY | TF_ACK_NOW);
+	if (TCP_SEQ_LT(pcb->snd_nxt, seq + seg->len))
+		pcb->snd_nxt = seq + seg->len;
 	return true;
 }

@@ -177,7 +177,8 @@ static uint32_t send_short(struct conn *c, const struct net_range *r, unsigned f
 
 	if (unlikely(pcb->snd_buf < r->bytes || pcb->snd_queuelen + 4u > TCP_SND_QUEUELEN))
 		return 0;
-	if (unlikely(tcp_write(pcb, r->data, (u16_t)r->bytes,
+	if (unlikely(!tcp_fast_write(c, r->data, r->bytes, flags & IX_SENDV_MORE) &&
+		     tcp_write(pcb, r->data, (u16_t)r->bytes,
 			       TCP_WRITE_FLAG_COPY | (flags & IX_SENDV_MORE ? TCP_WRITE_FLAG_MORE : 0)) != ERR_OK))
 		return 0;
 	c->queued += r->bytes;
@@ -227,7 +228,8 @@ static void send_conn(struct conn *c)
 		c->recved -= part;
 		tcp_recved(pcb, (u16_t)part);
 	}
-	tcp_output(pcb);
+	if (!tcp_fast_output(c))
+		tcp_output(pcb);
 	net_self.tx_conn = NULL;
 	conn_after(c);
 }

@@ -11,7 +11,7 @@ static ix_handle_t handles[CONNECTIONS];
 static int begin(void **state)
 {
 	(void)state;
-	world_begin(0);
+	world_begin(WORLD_OFFLOADS);
 	memset(peers, 0, sizeof(peers));
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Header prediction leaves a connection exactly as lwIP does: two connections live through the same random
- * traffic, one of them with padded headers, which are lwIP's; after each turn all their fields agree.
+ * traffic, one of them made special so that lwIP does all its work; after each turn all their fields agree.
  */
 #include "kernel/net/core.h"
 #include "test/unit/net/world.h"
@@ -90,7 +90,11 @@ static void act(struct peer *p, struct peer *q, const ix_handle_t h[2])
 		q->ack += less;
 		break;
 	case 3:
-		assert_int_equal(net_sendv(h[0], &r, 1, 0, &taken[0]), net_sendv(h[1], &r, 1, 0, &taken[1]));
+		r.bytes = rnd(3) ? 1 + rnd(256) : r.bytes;
+		assert_int_equal(net_sendv(h[0], &r, 1, 0, &taken[0]), IX_OK);
+		pcb_of(conn_find(h[1]))->flags |= TF_NAGLEMEMERR; /* so that lwIP does it */
+		assert_int_equal(net_sendv(h[1], &r, 1, 0, &taken[1]), IX_OK);
+		pcb_of(conn_find(h[1]))->flags &= (tcpflags_t)~TF_NAGLEMEMERR;
 		assert_int_equal(taken[0], taken[1]);
 		break;
 	case 4:
@@ -113,7 +117,7 @@ static void test_prediction_agrees_with_lwip(void **state)
 	ix_handle_t h[2];
 
 	(void)state;
-	world_begin(0);
+	world_begin(WORLD_OFFLOADS);
 	world_listen(7, 1);
 	h[0] = peer_open(&p, 7, 0);
 	h[1] = peer_open(&q, 7, 1);
@@ -129,6 +133,8 @@ static void test_prediction_agrees_with_lwip(void **state)
 	for (unsigned step = 0; step < 20000; step++) {
 		for (unsigned n = 1 + rnd(3); n; n--)
 			act(&p, &q, h);
+		conn_find(h[1])->l2_version = 0; /* lwIP's own output for the second one */
+		world_turn();
 		world_pass(1 + rnd(3));
 		while (peer_take(&p))
 			;

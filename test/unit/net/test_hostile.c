@@ -207,7 +207,7 @@ static void test_hostile_frames(void **state)
 	(void)state;
 	rng = text ? strtoull(text, NULL, 0) : 20210914;
 	printf("seed %llu\n", (unsigned long long)rng);
-	world_begin(0);
+	world_begin(WORLD_OFFLOADS);
 	world_listen(7, 1);
 	assert_int_equal(net_udp_bind(&(struct ix_endpoint){ .port = 7 }, 2, &udp), IX_OK);
 	for (unsigned n = 0; n < FRAMES;) {

@@ -7,7 +7,7 @@ static uint8_t stream[400000];
 static int begin(void **state)
 {
 	(void)state;
-	world_begin(0);
+	world_begin(WORLD_OFFLOADS);
 	for (unsigned i = 0; i < sizeof(stream); i++)
 		stream[i] = (uint8_t)(i * 13 + (i >> 7));
 	return 0;

@@ -7,7 +7,7 @@ static uint8_t text[1460];
 static int begin(void **state)
 {
 	(void)state;
-	world_begin(0);
+	world_begin(WORLD_OFFLOADS);
 	for (unsigned i = 0; i < sizeof(text); i++)
 		text[i] = (uint8_t)(i * 7);
 	return 0;

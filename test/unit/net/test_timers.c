@@ -9,7 +9,7 @@ static uint8_t data[4000];
 static int begin(void **state)
 {
 	(void)state;
-	world_begin(0);
+	world_begin(WORLD_OFFLOADS);
 	return 0;
 }
 

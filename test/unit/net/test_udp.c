@@ -7,7 +7,7 @@ static uint8_t data[65507];
 static int begin(void **state)
 {
 	(void)state;
-	world_begin(0);
+	world_begin(WORLD_OFFLOADS);
 	for (unsigned i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 3);
 	return 0;
