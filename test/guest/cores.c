@@ -279,13 +279,20 @@ static __attribute__((noinline)) uint64_t deeper(uint64_t n)
 	return n ? deeper(n - 1) + kept[n % 32] : 0;
 }
 
-enum { FAULT_READ, FAULT_STACK, FAULT_PRIVILEGED, FAULT_BOTH };
+enum { FAULT_READ, FAULT_STACK, FAULT_PRIVILEGED, FAULT_BOTH, FAULT_LATE };
 
 static volatile bool both_are_there;
 
 static void fault_on_core_1(uintptr_t kind)
 {
+	uint64_t until = libc_now_ns() + 50000000;
+
 	switch (kind) {
+	case FAULT_LATE:
+		while (libc_now_ns() < until)
+			;
+		answer = *(volatile uint64_t *)MEM_DIRECT_VA;
+		break;
 	case FAULT_STACK:
 		answer = deeper(1 << 20);
 		break;
@@ -322,6 +329,21 @@ static const char *fault_there_loop_here(uint64_t kind)
 	return error;
 }
 
+/* Core 0 waits in the kernel, which it entered with these flags; from there it goes to the restarted partition. */
+static const char *flags_then_restart(uint64_t flags)
+{
+	const char *error = start(fault_on_core_1, FAULT_LATE);
+
+	while (!error) {
+		memset(&registers_in, 0, sizeof(registers_in));
+		registers_in.word[7] = KEEP_RSP;
+		registers_in.flags = 2 | flags;
+		registers_syscall();
+		serve_take((long)registers_out.word[0]);
+	}
+	return error;
+}
+
 static const char *fault_both(uint64_t n)
 {
 	const char *error = start(fault_on_core_1, FAULT_BOTH);
@@ -343,6 +365,7 @@ static const struct test_case rows[] = {
 	{ "privileged_there", "fault 13", fault_there, FAULT_PRIVILEGED, 0 },
 	{ "fault_there_loop_here", "fault 14", fault_there_loop_here, FAULT_READ, 0 },
 	{ "fault_both", "fault 14", fault_both, 0, 0 },
+	{ "flags_then_restart", "fault 14", flags_then_restart, 0x44400, 0 },
 	{ "loop_here", "watchdog", loop_here, NO_ENTRY, 0 },
 	{ "loop_there", "watchdog", loop_there, NO_ENTRY, 0 },
 	{ "loop_both", "watchdog", loop_both, NO_ENTRY, 0 },

@@ -178,9 +178,61 @@ static const char *random_registers(uint64_t seed)
 	return NULL;
 }
 
+static const struct ix_connect nobody = { .remote = { .addr = { [10] = 0xff, 0xff, 10, 7, 0, 77 }, .port = 9 },
+					  .cookie = 1ull << 40 };
+
+static const struct ix_call call_nobody = { .op = IX_OP_CONNECT, .status = IX_PENDING, .arg = (uintptr_t)&nobody };
+
+static const char *abort_all(const ix_handle_t *handles, unsigned count)
+{
+	const char *error = NULL;
+
+	for (unsigned i = 0; i < count; i++)
+		if (serve_call((struct ix_call){ .op = IX_OP_ABORT, .handle = handles[i] }, NULL, NULL))
+			error = "a connection that was made is none";
+	serve_sleep_ms(1);
+	return error;
+}
+
+/*
+ * Ring 0 clears and copies memory for a connection while the flags are as bad as they can be. The new one lies
+ * between others that are in use: those must be as they were.
+ */
+static const char *connect_with(uint64_t value)
+{
+	ix_handle_t handles[8];
+	struct ix_call *call = libc_calls()->calls;
+	const char *error;
+
+	for (unsigned i = 0; i < 8; i++)
+		if (serve_call(call_nobody, &handles[i], NULL))
+			return "cannot connect";
+	error = abort_all(&handles[4], 1);
+	*call = call_nobody;
+	libc_calls()->count = 1;
+	set_patterns(IX_CALL);
+	registers_in.flags = 2 | value;
+	error = error ? error : enter();
+	if (!error && call->status != IX_OK)
+		error = serve_text("connect: status %d", call->status);
+	handles[4] = call->handle;
+	for (unsigned i = 0; i < 8 && !error; i++) {
+		int status = serve_call(
+			(struct ix_call){ .op = IX_OP_SET, .handle = handles[i], .arg = IX_SET_KEEPALIVE, .len = 1000 },
+			NULL, NULL);
+
+		if (status != IX_OK)
+			error = serve_text("connection %u: status %d", i, status);
+	}
+	return error ? error : abort_all(handles, 8);
+}
+
 static const char *flags(uint64_t value)
 {
 	const char *error = NULL;
+
+	for (unsigned i = 0; i < 8 && !error; i++)
+		error = connect_with(value);
 
 	for (unsigned number = 0; number < IX_ENTRY_NR && !error; number++) {
 		if (number == IX_EXIT)

@@ -4,8 +4,10 @@
 a new connection.
 
 Usage: hostile.py PROGRAM [--cpus N] [--queues N] [--image NAME] [--qemu WORD]... [--set KEY=VALUE]... [--cases A,B,...]
-                          [--must-fail]
-  --must-fail  a control: one protection is off, and each of the cases must be reported as FAIL
+                          [--must-fail] [--first CASE] [--seconds N]
+  --must-fail  a control: one protection is off, and each of the cases, in a boot of its own, must be reported as FAIL
+  --first      run this case before each of the others
+  --seconds    how long a case may take
 """
 import argparse
 import pathlib
@@ -19,7 +21,6 @@ import lab  # noqa: E402  pylint: disable=wrong-import-position
 from guest import Guest  # noqa: E402  pylint: disable=wrong-import-position
 from report import Failed, Report, check  # noqa: E402  pylint: disable=wrong-import-position
 
-CASE_SECONDS = 60
 FAULT_GAP_SECONDS = 0.03  # 64 restarts in one second are the most that the image allows
 FAULT = r'application fault: .*\(vector (\d+), error ([0-9a-f]+)\) on core (\d+) in ring 3'
 HELD = 8
@@ -29,15 +30,16 @@ HOLDERS = ('calls', 'random', 'cores')  # programs whose cases want connections 
 class Client:
     """Asks the program for its cases, over connections that end when the partition does."""
 
-    def __init__(self, guest, program):
+    def __init__(self, guest, program, seconds):
         self.guest = guest
+        self.seconds = seconds
         self.program = program
         self.pinger = lab.Pinger()
 
-    def ask(self, line, end=b'\n', timeout=CASE_SECONDS):
+    def ask(self, line, end=b'\n'):
         """The answer to one command over a new connection; '' if the partition ended meanwhile."""
         with lab.connect() as s:
-            s.settimeout(timeout)
+            s.settimeout(self.seconds)
             s.sendall(line.encode() + b'\n')
             answer = b''
             try:
@@ -49,7 +51,7 @@ class Client:
             except ConnectionError:
                 return ''
             except socket.timeout as e:
-                raise Failed(f'no answer to "{line}" within {timeout} s') from e
+                raise Failed(f'no answer to "{line}" within {self.seconds} s') from e
             return answer.decode(errors='replace')
 
     def cases(self):
@@ -81,7 +83,9 @@ def judge(expect, got):
 
 def how_it_ended(guest, mark):
     """What the console says about the end of the partition, once it runs again."""
-    check(guest.wait_line(r'^serving', mark, CASE_SECONDS), 'the partition was not started again')
+    again = guest.wait_line(r'^serving', mark)
+    check(not guest.panicked(), f'trouble in ring 0: {guest.panicked()}')
+    check(again, 'the partition was not started again')
     text = guest.text(mark)
     faults = re.findall(FAULT, text)
     check(len(faults) <= 1 or len({f[2] for f in faults}) == len(faults), 'a core reported more than one fault')
@@ -89,6 +93,17 @@ def how_it_ended(guest, mark):
         return f'fault {faults[0][0]}', f'vector {faults[0][0]}, error {faults[0][1]}, core {faults[0][2]}'
     check('application watchdog' in text, f'the partition ended without a report:\n{text}')
     return 'watchdog', 'ended by the watchdog'
+
+
+def check_error(name, variant, text):
+    """The error code must be that of what was tried: a fetch, a write, a read, a gate [SDM 3A 4.7, 6.13]."""
+    found = re.match(r'vector (\d+), error ([0-9a-f]+)', text)
+    vector, error = (int(found[1]), int(found[2], 16)) if found else (-1, 0)
+    if name == 'int':
+        check(error == variant * 8 + 2, f'INT {variant}: {text}, expected error {variant * 8 + 2:x}')
+    wanted = {'run': 0x10, 'write': 0x2, 'read': 0}.get(name.split('_')[0])
+    if vector == 14 and wanted is not None:
+        check(error & 0x12 == wanted, f'{text}: not what was tried')
 
 
 def run_variant(client, name, variant, expect):
@@ -107,9 +122,7 @@ def run_variant(client, name, variant, expect):
     else:
         got, text = how_it_ended(guest, mark)
     judge(expect, got)
-    if name == 'int':
-        wanted = f'error {variant * 8 + 2:x},'
-        check(wanted in text, f'INT {variant}: {text}, expected {wanted}')
+    check_error(name, variant, text)
     client.check_alive()
     return text
 
@@ -145,34 +158,44 @@ def hold(count):
     raise Failed(f'only {len(held)} of {count} connections came to core 0')
 
 
-def run_all(options, report):
-    """Boots and runs the chosen cases."""
-    lab.enter(options.queues)
+def boot(options):
+    """A guest that serves, and a client for it."""
     image = f'test/images/{options.image or options.program}.ix'
-    with Guest(image, cpus=options.cpus, qemu=options.qemu, overrides=options.set) as guest:
+    guest = Guest(image, cpus=options.cpus, qemu=options.qemu, overrides=options.set)
+    try:
         guest.wait_ready()
         check(guest.wait_line('^serving'), 'the program does not listen')
-        client = Client(guest, options.program)
-        chosen = options.cases.split(',') if options.cases else None
+        return guest, Client(guest, options.program, options.seconds)
+    except BaseException:
+        guest.stop()
+        raise
+
+
+def run_all(options, report):
+    """Boots and runs the chosen cases."""
+    guest, client = boot(options)
+    with guest:
         for name, variants, expect in client.cases():
-            if chosen and name not in chosen:
+            if options.cases and name not in options.cases.split(','):
                 continue
-            full = f'{options.program}.{name}'
-            if options.must_fail:
-                report.run(full, control, client, name, variants, expect)
-                continue
-            if not report.run(full, run_case, client, name, variants, expect):
+            if not report.run(f'{options.program}.{name}', run_case, client, name, variants, expect):
                 break  # what follows a failure would only repeat it
-        if not options.must_fail:
-            report.run(f'{options.program}.quiet', quiet, guest)
+        report.run(f'{options.program}.quiet', quiet, guest)
 
 
-def control(client, name, variants, expect):
+def control(options, name):
     """A case with its protection off: right if it fails."""
-    try:
-        run_case(client, name, variants, expect)
-    except (Failed, OSError) as e:
-        return f'without the protection the test says: {str(e).splitlines()[0]}'
+    guest, client = boot(options)
+    with guest:
+        rows = {row[0]: row[1:] for row in client.cases()}
+        check(name in rows, 'there is no such case')
+        client.check_alive()
+        if options.first:
+            run_case(client, options.first, *rows[options.first])
+        try:
+            run_case(client, name, *rows[name])
+        except (Failed, OSError) as e:
+            return f'without the protection the test says: {str(e).splitlines()[0]}'
     raise Failed('the case passed although the protection is off')
 
 
@@ -193,9 +216,17 @@ def main():
     parser.add_argument('--set', action='append', default=[])
     parser.add_argument('--cases')
     parser.add_argument('--must-fail', action='store_true')
+    parser.add_argument('--first')
+    parser.add_argument('--seconds', type=int, default=60)
+    options = parser.parse_args()
     report = Report()
+    lab.enter(options.queues)
     try:
-        run_all(parser.parse_args(), report)
+        if options.must_fail:
+            for name in options.cases.split(','):
+                report.run(f'{options.program}.{name}', control, options, name)
+        else:
+            run_all(options, report)
     except (Failed, OSError) as e:
         report.say('FAIL', 'boot', str(e))
     report.close()
