@@ -261,15 +261,33 @@ static void account_ooseq(struct conn *c)
 	}
 }
 
+static void note_delayed_ack(struct conn *c)
+{
+	if (!(pcb_of(c)->flags & TF_ACK_DELAY) || (c->flags & CONN_ON_DELACK))
+		return;
+	c->delack_ms = net_self.now_ms;
+	QUEUE_PUSH(&net_self.delack, c, delack_next, CONN_ON_DELACK);
+}
+
+void conn_after_plain(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+
+	if (pcb->rtime == 0 || unlikely(pcb->so_options))
+		timers_post(c);
+	else if (pcb->rtime < 0)
+		c->rto_at = c->deadline = UINT64_MAX;
+	note_delayed_ack(c);
+	if (unlikely(net_self.is_sending_blocked))
+		conn_touch(c);
+}
+
 void conn_after(struct conn *c)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
 
 	timers_post(c);
-	if ((pcb->flags & TF_ACK_DELAY) && !(c->flags & CONN_ON_DELACK)) {
-		c->delack_ms = net_self.now_ms;
-		QUEUE_PUSH(&net_self.delack, c, delack_next, CONN_ON_DELACK);
-	}
+	note_delayed_ack(c);
 	if (unlikely(pcb->ooseq || c->ooseq_held))
 		account_ooseq(c);
 	if (unlikely(c->flags & CONN_CLOSING))

@@ -145,7 +145,8 @@ struct net_core {
 	uint32_t rst_tokens, ack_tokens, walk_tokens;
 	uint32_t token_ms; /* when they were filled up */
 	uint32_t down_ms;
-	bool is_down;            /* no partition: connection requests are dropped, not refused */
+	bool is_down;            /* no partition: datagrams are dropped */
+	bool has_ended;          /* at down_ms: for a while connection requests are dropped, not refused */
 	bool is_low;             /* on receive buffers, as this batch began: data waits */
 	bool is_sending_blocked; /* the transmit queue was full in this turn */
 	uint8_t timer_shadow;    /* lwIP's private tcp_timer_ctr: both move only in timers.c */
@@ -207,6 +208,8 @@ void conn_free_if_done(struct conn *c);
 void conn_drop_rx(struct conn *c, bool grace);
 /** conn_after() - look at what lwIP made of @c: timers, delayed acknowledgement, out-of-order budget. */
 void conn_after(struct conn *c);
+/** conn_after_plain() - the same after header prediction, which leaves less to look at. */
+void conn_after_plain(struct conn *c);
 /** conn_check_over() - tell ring 3 of a connection that it has closed once all is acknowledged. */
 void conn_check_over(struct conn *c);
 /** conn_established() - it has a handle now; @event: CONN_KNOCK or CONN_CONNECTED. */
@@ -228,6 +231,11 @@ err_t tcp_in_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes);
 void tcp_in_err(void *arg, err_t err);
 /** tcp_in_done() - ring 3 gives back @bytes of what it was told. IX_OK or IX_BAD_LENGTH. */
 int tcp_in_done(struct conn *c, uint64_t bytes);
+/**
+ * tcp_in_take() - queue @bytes of data in @b for ring 3, or copy them behind what is there
+ * Return: true if @b is in the queue now; false: it is the caller's again.
+ */
+bool tcp_in_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes);
 /** rx_put() - drop a reference of a lent buffer. */
 void rx_put(struct buf *b);
 /** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */

@@ -23,8 +23,11 @@ struct pbuf *input_pbufs(struct buf *b, unsigned off, unsigned bytes);
 /** tcp_in_frame() - a TCP segment; takes the frame. */
 void tcp_in_frame(const struct frame *f);
 
-/** tcp_fast_input() - @p, a checked segment of @l4_bytes that begins at @tcp, if it is as predicted; takes it then. */
-bool tcp_fast_input(struct conn *c, struct pbuf *p, const uint8_t *tcp, uint32_t l4_bytes);
+/**
+ * tcp_fast_input() - a segment of @l4_bytes that begins at @tcp in @b, its only buffer, checksum good
+ * Return: true if it was as predicted and @b is taken; false: nothing has happened.
+ */
+bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes);
 
 /** slow_path_input() - boot core: ARP, ICMP, DHCP and whatever else is rare; takes the frame. */
 void slow_path_input(struct buf *b);

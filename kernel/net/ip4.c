@@ -132,14 +132,16 @@ static inline void write_ip_header(void *at, be32_t from, be32_t to, unsigned l4
 	memcpy(at, words, sizeof(words));
 }
 
-/* A segment of a connection whose neighbour is known: both headers in one go. */
-static err_t send_segment(struct pbuf *p, struct conn *c, be32_t from, be32_t to, uint32_t tos_ttl_protocol)
+/* Both headers in one go. */
+err_t output_segment(struct pbuf *p, struct conn *c)
 {
+	const struct tcp_pcb *pcb = pcb_of(c);
 	uint8_t *at = (uint8_t *)p->payload - ETH_BYTES - IP4_BYTES;
 	err_t err;
 
 	memcpy(at, c->l2, ETH_BYTES);
-	write_ip_header(at + ETH_BYTES, from, to, p->tot_len, tos_ttl_protocol);
+	write_ip_header(at + ETH_BYTES, pcb->local_ip.addr, pcb->remote_ip.addr, p->tot_len,
+			pcb->tos | (uint32_t)pcb->ttl << 8 | IP_PROTOCOL_TCP << 16);
 	extend(p, ETH_BYTES + IP4_BYTES);
 	err = output_frame(p, c, true);
 	if (unlikely(err != ERR_OK))
@@ -176,7 +178,7 @@ err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t *des
 
 	if (likely(c && proto == IP_PROTOCOL_TCP && c->l2_version == neighbour_version() &&
 		   has_room(p, ETH_BYTES + IP4_BYTES)))
-		return send_segment(p, c, src->addr, dest->addr, tos | (uint32_t)ttl << 8 | (uint32_t)proto << 16);
+		return output_segment(p, c);
 	if (unlikely(dest != LWIP_IP_HDRINCL && (!src || !src->addr)))
 		src = netif_ip4_addr(netif);
 	return ip4_output_if_src(p, src, dest, ttl, tos, proto, netif);

@@ -82,7 +82,7 @@ void net_handle_free(ix_handle_t handle);
 void net_partition_end(void);
 /** net_partition_pending_tx() - frames whose memory the device still has (0: pages may be reused). */
 unsigned net_partition_pending_tx(void);
-/** net_partition_start() - the partition runs again: SYNs to closed ports are refused. */
+/** net_partition_start() - the partition runs again; SYNs to closed ports are refused when the 3 s are over. */
 void net_partition_start(void);
 
 struct net_stats {

@@ -231,6 +231,7 @@ static void end_unknown(struct conn *c)
 void net_partition_end(void)
 {
 	net_self.is_down = true;
+	net_self.has_ended = true;
 	net_self.down_ms = net_self.now_ms;
 	binding_free_all();
 	net_sync();

@@ -240,6 +240,24 @@ static struct pbuf *flatten(struct pbuf *p)
 	return flat;
 }
 
+/* The common case of send_single(): one piece. */
+static err_t send_piece(struct pbuf *p, bool needs_csum)
+{
+	struct nic_tx *tx = &own.single;
+
+	tx->flags = needs_csum ? NIC_TX_NEEDS_CSUM : 0;
+	tx->seg_count = 1;
+	tx->segs[0].pa = (uintptr_t)p->payload - own.direct;
+	tx->segs[0].bytes = p->len;
+	tx->token = p;
+	if (unlikely(!flow_tx(tx))) {
+		net_self.is_sending_blocked = true;
+		return ERR_MEM;
+	}
+	pbuf_ref(p);
+	return ERR_OK;
+}
+
 static err_t send_single(struct pbuf *p, struct conn *c, bool needs_csum)
 {
 	struct nic_tx *tx = &own.single;
@@ -287,7 +305,7 @@ err_t output_frame(struct pbuf *p, struct conn *c, bool is_tcp)
 		tcp_of(p)->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP,
 						    p->tot_len - ETH_BYTES - IP4_BYTES);
 	}
-	return send_single(p, c, needs_csum);
+	return likely(!p->next) ? send_piece(p, needs_csum) : send_single(p, c, needs_csum);
 }
 
 void output_buf(struct buf *b)

@@ -21,6 +21,9 @@ err_t output_frame(struct pbuf *p, struct conn *c, bool is_tcp);
 /** ip4_send() - lwIP's netif->output: @p begins at the IP header. ERR_MEM: not now. In ip4.c. */
 err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
 
+/** output_segment() - a segment of @c, TCP header first, whose neighbour is known and cached. ERR_MEM: not now. */
+err_t output_segment(struct pbuf *p, struct conn *c);
+
 /** output_flush() - send what waits to be merged with the next segment. */
 void output_flush(void);
 

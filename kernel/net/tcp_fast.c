@@ -8,6 +8,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/net/input.h"
 #include "kernel/net/neighbour.h"
+#include "kernel/net/output.h"
 
 #define PLAIN_HEADER 0x50u /* five words: no options */
 #define FLAG_PSH 8u
@@ -107,7 +108,35 @@ static void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
 	pcb->rttest = 0;
 }
 
-bool tcp_fast_input(struct conn *c, struct pbuf *p, const uint8_t *tcp, uint32_t l4_bytes)
+/* As tcp_in_sent() does, without the general case. */
+static void release(struct conn *c, uint32_t bytes)
+{
+	c->acked += bytes;
+	if (unlikely(c->busy[0] || c->busy[1] || c->refs)) {
+		tcp_out_release(c);
+		return;
+	}
+	c->released = c->acked;
+	c->flags &= ~CONN_GRACE;
+	if (c->handle)
+		conn_mark(c);
+}
+
+static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	pcb->rcv_nxt += bytes;
+	pcb->rcv_wnd -= bytes;
+	tcp_update_rcv_ann_wnd(pcb);
+	tcp_ack(pcb);
+	if (unlikely(!tcp_in_take(c, b, data, bytes)))
+		buf_free(b);
+	if (c->flags & CONN_ACCEPTED)
+		conn_mark(c);
+}
+
+bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 	uint32_t bytes = l4_bytes - TCP_HLEN, seq = pcb->rcv_nxt, ack, sent = 0;
@@ -122,28 +151,18 @@ bool tcp_fast_input(struct conn *c, struct pbuf *p, const uint8_t *tcp, uint32_t
 	if (ack != pcb->lastack)
 		sent = take_ack(pcb, ack);
 	take_round_trip(pcb, ack);
-	if (bytes) {
-		pcb->rcv_nxt += bytes;
-		pcb->rcv_wnd -= bytes;
-		tcp_update_rcv_ann_wnd(pcb);
-		tcp_ack(pcb);
-	}
-	if (sent) {
-		c->acked += sent;
-		tcp_out_release(c);
-	}
-	if (bytes) {
-		pbuf_remove_header(p, TCP_HLEN);
-		tcp_in_recv(c, pcb, p, ERR_OK);
-	} else {
-		pbuf_free(p);
-	}
+	if (sent)
+		release(c, sent);
+	if (bytes)
+		take_data(c, b, tcp + TCP_HLEN, bytes);
+	else
+		buf_free(b);
 	if (pcb->flags & TF_ACK_NOW) {
 		net_self.tx_conn = c;
 		tcp_output(pcb);
 		net_self.tx_conn = NULL;
 	}
-	conn_after(c);
+	conn_after_plain(c);
 	return true;
 }
 
@@ -214,9 +233,9 @@ bool tcp_fast_output(struct conn *c)
 		pcb->rttest = tcp_ticks;
 		pcb->rtseq = seq;
 	}
-	if (ip4_output_if(seg->p, &pcb->local_ip, &pcb->remote_ip, pcb->ttl, pcb->tos, IP_PROTO_TCP, &net_self.netif) !=
-	    ERR_OK) {
+	if (output_segment(seg->p, c) != ERR_OK) {
 		tcp_set_flags(pcb, TF_NAGLEMEMERR);
+		conn_after(c);
 		return true;
 	}
 	pcb->unsent = NULL;
@@ -224,5 +243,6 @@ bool tcp_fast_output(struct conn *c)
 	tcp_clear_flags(pcb, TF_ACK_DELAY | TF_ACK_NOW);
 	if (TCP_SEQ_LT(pcb->snd_nxt, seq + seg->len))
 		pcb->snd_nxt = seq + seg->len;
+	conn_after_plain(c);
 	return true;
 }

@@ -120,7 +120,8 @@ static bool is_for_lwip(const struct frame *f, const uint8_t *tcp)
 		net_self.stats.dropped_no_memory++;
 		return false;
 	}
-	if (net_self.is_down && net_self.now_ms - net_self.down_ms < DOWN_DROP_MS)
+	/* Also after the restart: the program has not asked for its ports again yet. */
+	if (net_self.has_ended && net_self.now_ms - net_self.down_ms < DOWN_DROP_MS)
 		return false;
 	if (!take_token(&net_self.rst_tokens))
 		return false;
@@ -215,46 +216,13 @@ static struct tcp_pcb *find_pcb(const struct frame *f)
 	return demux_find(f->hash, &f->tuple);
 }
 
-void tcp_in_frame(const struct frame *f)
+/* A segment that was not as predicted, to lwIP. @pcb: its connection, NULL: none. */
+static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 {
-	struct tcp_pcb *pcb = find_pcb(f);
-	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
-	bool is_good = f->b->flags & BUF_CSUM_GOOD, is_wanted = true;
-	struct conn *c = NULL;
-	uint32_t lastack = 0, segments = f->b->segments;
-	struct pbuf *p;
+	uint32_t lastack = pcb ? pcb->lastack : 0;
+	struct conn *c = pcb ? conn_of(pcb) : NULL;
 
-	if (unlikely(!pcb) && walk_on(f))
-		return;
-	net_self.stats.segments_in += segments;
-	p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
-	if (unlikely(!is_good && !is_checksum_good(f, p))) {
-		net_self.stats.bad_csum++;
-		pbuf_free(p);
-		return;
-	}
-	if (unlikely(is_refused_for_memory(f, tcp))) {
-		net_self.stats.dropped_no_buffer++;
-		is_wanted = false;
-	} else if (likely(pcb)) {
-		c = conn_of(pcb);
-		c->heard_ms = net_self.now_ms;
-		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
-			pcb->rttest = tcp_ticks - RTT_MAX_MS;
-		if (likely(tcp_fast_input(c, p, tcp, f->l4_bytes)))
-			goto out;
-		lastack = pcb->lastack;
-		is_wanted = is_ack_acceptable(pcb, tcp);
-		if (unlikely(!is_wanted) && take_token(&net_self.ack_tokens))
-			output_ack(&f->tuple, pcb->snd_nxt, pcb->rcv_nxt);
-	} else {
-		is_wanted = is_for_lwip(f, tcp);
-	}
-	if (unlikely(!is_wanted)) {
-		pbuf_free(p);
-		return;
-	}
-	if (likely(c)) {
+	if (pcb) {
 		pcb->next = NULL;
 		tcp_active_pcbs = pcb;
 	}
@@ -266,9 +234,56 @@ void tcp_in_frame(const struct frame *f)
 	tcp_input(p, &net_self.netif);
 	collect(pcb, lastack);
 	net_self.tx_conn = NULL;
+}
+
+/* Whether lwIP shall see a segment that was not as predicted. */
+static bool is_wanted(const struct frame *f, struct tcp_pcb *pcb, const uint8_t *tcp)
+{
+	if (is_refused_for_memory(f, tcp)) {
+		net_self.stats.dropped_no_buffer++;
+		return false;
+	}
+	if (!pcb)
+		return is_for_lwip(f, tcp);
+	if (is_ack_acceptable(pcb, tcp))
+		return true;
+	if (take_token(&net_self.ack_tokens))
+		output_ack(&f->tuple, pcb->snd_nxt, pcb->rcv_nxt);
+	return false;
+}
+
+void tcp_in_frame(const struct frame *f)
+{
+	struct tcp_pcb *pcb = find_pcb(f);
+	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
+	uint32_t segments = f->b->segments;
+	struct pbuf *p;
+
+	if (unlikely(!pcb) && walk_on(f))
+		return;
+	net_self.stats.segments_in += segments;
+	if (likely(pcb)) {
+		conn_of(pcb)->heard_ms = net_self.now_ms;
+		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
+			pcb->rttest = tcp_ticks - RTT_MAX_MS;
+		if (likely((f->b->flags & BUF_CSUM_GOOD) && !f->b->next && !net_self.is_low) &&
+		    likely(tcp_fast_input(conn_of(pcb), f->b, tcp, f->l4_bytes)))
+			goto out;
+	}
+	p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
+	if (unlikely(!(f->b->flags & BUF_CSUM_GOOD) && !is_checksum_good(f, p))) {
+		net_self.stats.bad_csum++;
+		pbuf_free(p);
+		return;
+	}
+	if (unlikely(!is_wanted(f, pcb, tcp))) {
+		pbuf_free(p);
+		return;
+	}
+	to_lwip(f, pcb, p);
 out:
-	if (unlikely(segments > 1) && c)
-		acknowledge_merged(c);
+	if (unlikely(segments > 1) && pcb)
+		acknowledge_merged(conn_of(pcb));
 }
 
 /* ---- lwIP's callbacks ---- */
@@ -325,20 +340,15 @@ static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
 	return true;
 }
 
-static void rx_take(struct conn *c, struct pbuf *p)
+bool tcp_in_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
 {
-	struct buf *b = buf_of_pbuf(p);
 	struct rx_buf *x = rx_of(b);
-	unsigned bytes = p->len;
-	const uint8_t *data = p->payload;
 
-	if (c->rx_held >= CONN_HELD_MAX || (bytes < BUF_BYTES / 4 && c->rx_held > CONN_HELD_FREE)) {
+	if (unlikely(c->rx_held >= CONN_HELD_MAX || (bytes < BUF_BYTES / 4 && c->rx_held > CONN_HELD_FREE))) {
 		uint32_t before = c->rx_untold;
 
-		if (rx_pack(c, data, bytes)) {
-			pbuf_free(p);
-			return;
-		}
+		if (rx_pack(c, data, bytes))
+			return false;
 		data += c->rx_untold - before; /* the rest stays where it is: it is acknowledged already */
 		bytes -= c->rx_untold - before;
 	}
@@ -349,6 +359,7 @@ static void rx_take(struct conn *c, struct pbuf *p)
 	c->rx_untold += bytes;
 	if (!c->rx_tell)
 		c->rx_tell = b;
+	return true;
 }
 
 err_t tcp_in_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
@@ -364,9 +375,7 @@ err_t tcp_in_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 
 		p->next = NULL;
 		p->tot_len = p->len;
-		if (p->len)
-			rx_take(c, p);
-		else
+		if (!p->len || !tcp_in_take(c, buf_of_pbuf(p), p->payload, p->len))
 			pbuf_free(p);
 		p = next;
 	}

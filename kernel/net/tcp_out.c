@@ -228,10 +228,11 @@ static void send_conn(struct conn *c)
 		c->recved -= part;
 		tcp_recved(pcb, (u16_t)part);
 	}
-	if (!tcp_fast_output(c))
+	if (!tcp_fast_output(c)) {
 		tcp_output(pcb);
+		conn_after(c);
+	}
 	net_self.tx_conn = NULL;
-	conn_after(c);
 }
 
 static void send_touched(void)
