@@ -47,7 +47,8 @@ void trap_report(const struct trap_frame *frame, const char *what);
 /* Segment selectors, in the order that SYSCALL and SYSRET want [SDM 2B SYSRET]. */
 #define SEL_KERNEL_CODE 0x08
 #define SEL_KERNEL_DATA 0x10
-#define SEL_USER_BASE 0x18 /* never present: no compatibility mode */
+/* Never present: no compatibility mode. With RPL 3, since AMD takes SS from it as it is [APM 3 SYSRET]. */
+#define SEL_USER_BASE 0x1b
 #define SEL_USER_DATA 0x23
 #define SEL_USER_CODE 0x2b
 #define SEL_TSS 0x30
