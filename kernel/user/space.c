@@ -6,6 +6,7 @@
 #include "kernel/user/space.h"
 
 #include "kernel/abi/call.h"
+#include "kernel/abi/event.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
@@ -104,8 +105,10 @@ void space_load(bool again)
 	if (again) {
 		memset(user_partition.data, 0, user_partition.bytes);
 		memset(user_partition.stacks, 0, user_partition.cores * IX_STACK_BYTES);
-		for (uint32_t c = 0; c < user_partition.cores; c++)
+		for (uint32_t c = 0; c < user_partition.cores; c++) {
 			memset(map_core_page(c, IX_CALL_ARRAY_VA), 0, sizeof(struct ix_call_array));
+			memset(map_core_page(c, IX_EVENT_ARRAY_VA), 0, sizeof(struct ix_event_array));
+		}
 	}
 	for (uint32_t i = 0; i < program.segment_count; i++) {
 		const struct elf_segment *s = &program.segments[i];
