@@ -30,15 +30,14 @@ static struct {
 static bool draw_hardware(uint64_t *out)
 {
 	bool rdseed = cpuid(7, 0).b >> 18 & 1, rdrand = cpuid(1, 0).c >> 30 & 1;
-	uint8_t ok;
+	uint8_t ok = 0;
 
 	for (unsigned i = 0; i < RDRAND_TRIES; i++) {
 		if (rdseed)
 			__asm__ volatile("rdseed %0; setc %1" : "=r"(*out), "=qm"(ok)::"cc");
-		else if (rdrand)
+		/* RDSEED may have been used up by neighbours on the host; RDRAND hardly ever is [SDM 1 7.3.17]. */
+		if (!ok && rdrand)
 			__asm__ volatile("rdrand %0; setc %1" : "=r"(*out), "=qm"(ok)::"cc");
-		else
-			return false;
 		if (ok)
 			return true;
 		cpu_pause();
