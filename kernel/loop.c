@@ -96,7 +96,7 @@ static void idle(void)
 		cpu_pause();
 		return;
 	}
-	if (!flow_sleep_begin() && !user_is_ending()) {
+	if (!flow_sleep_begin() && !(partition_is_running() && user_is_ending())) {
 		deadline = time_tick_to_tsc(time_next());
 		if (user_watchdog_tsc() != UINT64_MAX)
 			deadline = MIN(deadline, now + user_watchdog_tsc());
