@@ -81,9 +81,15 @@ static const struct rsdp *rsdp_find(pa_t hint, map_fn *map)
 	return r;
 }
 
-static void add_processor(struct acpi_info *out, uint32_t id, uint32_t flags)
+static void add_processor(struct acpi_info *out, uint32_t id, uint32_t flags, uint32_t broadcast)
 {
-	if ((flags & MADT_ENABLED) && out->apic_count < CORES_MAX)
+	if (!(flags & MADT_ENABLED) || id == broadcast)
+		return;
+	/* A processor named twice, as LAPIC and as x2APIC, would be reset by its second start. */
+	for (uint32_t i = 0; i < out->apic_count; i++)
+		if (out->apic_ids[i] == id)
+			return;
+	if (out->apic_count < CORES_MAX)
 		out->apic_ids[out->apic_count++] = id;
 }
 
@@ -97,9 +103,9 @@ static void read_madt(const struct table *t, struct acpi_info *out)
 		if (bytes < 2 || off + bytes > t->bytes)
 			return;
 		if (type == MADT_LAPIC && bytes >= 8)
-			add_processor(out, (uint32_t)le_at(t, off + 3, 1), (uint32_t)le_at(t, off + 4, 4));
+			add_processor(out, (uint32_t)le_at(t, off + 3, 1), (uint32_t)le_at(t, off + 4, 4), UINT8_MAX);
 		if (type == MADT_X2APIC && bytes >= 16)
-			add_processor(out, (uint32_t)le_at(t, off + 4, 4), (uint32_t)le_at(t, off + 8, 4));
+			add_processor(out, (uint32_t)le_at(t, off + 4, 4), (uint32_t)le_at(t, off + 8, 4), UINT32_MAX);
 		off += bytes;
 	}
 }

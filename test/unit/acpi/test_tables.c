@@ -229,6 +229,12 @@ static void test_madt_entries(void **state)
 	put_table(MADT_PA, "APIC", 44 + 8 * 200);
 	assert_int_equal(read_tables(RSDP_PA, &info), 0);
 	assert_int_equal(info.apic_count, CORES_MAX);
+	for (unsigned i = 0; i < 200; i++) /* one processor named again and again, and the broadcast */
+		put_lapic(MADT_PA + 44 + 8 * i, i & 1 ? 0xff : 7, 1);
+	put_table(MADT_PA, "APIC", 44 + 8 * 200);
+	assert_int_equal(read_tables(RSDP_PA, &info), 0);
+	assert_int_equal(info.apic_count, 1);
+	assert_int_equal(info.apic_ids[0], 7);
 }
 
 /* _S5_ as the very last bytes of the table, at every distance from its end. */
