@@ -273,8 +273,10 @@ void conn_after_plain(struct conn *c)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
 
-	if (pcb->rtime == 0 || unlikely(pcb->so_options))
+	if (unlikely(pcb->so_options))
 		timers_post(c);
+	else if (pcb->rtime == 0)
+		timers_restart(c);
 	else if (pcb->rtime < 0)
 		c->rto_at = c->deadline = UINT64_MAX;
 	note_delayed_ack(c);

@@ -221,7 +221,9 @@ extern const struct tcp_ext_arg_callbacks conn_ext_callbacks;
 
 /* timers.c */
 void timers_init(struct conn *c);
+/** timers_post() - lwIP has touched @c. timers_restart() - the same where only the retransmission timer began anew. */
 void timers_post(struct conn *c);
+void timers_restart(struct conn *c);
 
 /* tcp_in.c */
 err_t tcp_in_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);

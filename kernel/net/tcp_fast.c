@@ -10,6 +10,8 @@
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 
+/* As pbuf_alloc(PBUF_TRANSPORT, n, PBUF_RAM) lays one out: itself, room for headers, data. */
+#define PBUF_HEADER_BYTES LWIP_MEM_ALIGN_SIZE(LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf)) + PBUF_TRANSPORT)
 #define PLAIN_HEADER 0x50u /* five words: no options */
 #define FLAG_PSH 8u
 #define FLAG_ACK 16u
@@ -177,17 +179,20 @@ bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool ha
 	if (pcb->unsent || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) || bytes > pcb->mss ||
 	    bytes > pcb->snd_wnd_max / 2 || bytes > pcb->snd_buf || pcb->snd_queuelen + 1u > TCP_SND_QUEUELEN)
 		return false;
-	p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)bytes, PBUF_RAM);
-	seg = p ? memp_malloc(MEMP_TCP_SEG) : NULL;
-	if (!seg) {
-		if (p)
-			pbuf_free(p);
+	p = port_malloc(PBUF_HEADER_BYTES + bytes);
+	seg = port_malloc(sizeof(*seg));
+	if (!p || !seg) {
+		port_free(p);
+		port_free(seg);
 		return false;
 	}
-	memcpy(p->payload, data, bytes);
-	tcp = (struct tcp_hdr *)(void *)((char *)p->payload - TCP_HLEN);
-	p->payload = tcp;
-	p->len = p->tot_len = (u16_t)(bytes + TCP_HLEN);
+	memcpy((char *)p + PBUF_HEADER_BYTES, data, bytes);
+	tcp = (struct tcp_hdr *)(void *)((char *)p + PBUF_HEADER_BYTES - TCP_HLEN);
+	*p = (struct pbuf){ .payload = tcp,
+			    .len = (u16_t)(bytes + TCP_HLEN),
+			    .tot_len = (u16_t)(bytes + TCP_HLEN),
+			    .type_internal = (u8_t)PBUF_RAM,
+			    .ref = 1 };
 	tcp->src = be16(pcb->local_port);
 	tcp->dest = be16(pcb->remote_port);
 	tcp->seqno = be32(pcb->snd_lbb);

@@ -110,6 +110,21 @@ void timers_post(struct conn *c)
 		arm(c, c->rto_at);
 }
 
+void timers_restart(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	int srtt = (pcb->sa >> 3) + pcb->sv;
+
+	if (unlikely(pcb->nrtx)) {
+		timers_post(c);
+		return;
+	}
+	pcb->rtime = RTO_SEEN;
+	c->stalled_ms = net_self.now_ms;
+	c->rto_at = due_in((uint32_t)MAX(srtt, (int)c->rto_floor_ms));
+	arm(c, c->rto_at);
+}
+
 /* Cause enough to stop [RFC 9293 3.8.3]: by time, and never a peer that answers our probes. */
 static bool is_hopeless(const struct conn *c, const struct tcp_pcb *pcb)
 {
