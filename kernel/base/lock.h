@@ -17,6 +17,12 @@ static inline void lock_take(struct lock *l)
 			__builtin_ia32_pause();
 }
 
+/** lock_try() - take it if it is free. Return: whether it is taken now. */
+static inline bool lock_try(struct lock *l)
+{
+	return !__atomic_load_n(&l->held, __ATOMIC_RELAXED) && !__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE);
+}
+
 static inline void lock_give(struct lock *l)
 {
 	__atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);

@@ -20,6 +20,7 @@
 #define APIC_ICR_LOW 0x300
 #define APIC_ICR_HIGH 0x310
 #define APIC_ICR_PENDING (1u << 12)
+#define APIC_ICR_INIT_OTHERS 0xc4500u /* INIT, all but self */
 #define APIC_LVT_TIMER 0x320
 #define APIC_LVT_DEADLINE (2u << 17)
 #define APIC_LVT_MASKED (1u << 16)
@@ -152,4 +153,10 @@ void apic_timer_stop(void)
 		msr_write(IA32_TSC_DEADLINE, 0);
 	else
 		reg_write(APIC_INIT_COUNT, 0);
+}
+
+void apic_stop_others(void)
+{
+	if (x2apic || xapic)
+		apic_send(0, APIC_ICR_INIT_OTHERS);
 }

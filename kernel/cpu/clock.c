@@ -11,6 +11,7 @@
 
 #define PM_TIMER_HZ 3579545ull
 #define PM_TIMER_MASK 0xffffffu /* 24 bits are always there */
+#define READS_MAX 1000000u      /* a timer that has not moved that far by then is none */
 #define MEASURE_TICKS 7200u     /* about 2 ms */
 #define CMOS_INDEX 0x70
 #define CMOS_DATA 0x71
@@ -60,11 +61,14 @@ static uint64_t hz_measured(uint16_t port)
 	tsc_t from, to;
 	uint32_t start = sample(port, &from), end;
 
-	do
+	for (unsigned reads = 0; reads < READS_MAX; reads++) {
 		end = cpu_in32(port) & PM_TIMER_MASK;
-	while (((end - start) & PM_TIMER_MASK) < MEASURE_TICKS);
+		if (((end - start) & PM_TIMER_MASK) >= MEASURE_TICKS)
+			break;
+	}
 	end = sample(port, &to);
-	return (to - from) * PM_TIMER_HZ / ((end - start) & PM_TIMER_MASK);
+	end = (end - start) & PM_TIMER_MASK;
+	return end >= MEASURE_TICKS ? (to - from) * PM_TIMER_HZ / end : 0;
 }
 
 void cpu_clock_init(uint16_t pm_timer_port)

@@ -25,6 +25,8 @@ void power_exit(unsigned how)
 		cpu_out8(PVPANIC_PORT, PVPANIC_PANICKED);
 	if (pm1a_control)
 		cpu_out16(pm1a_control, (uint16_t)(PM1_CNT_SLP_EN | s5_type << 10));
+	/* Nobody listened: at least nothing goes on behind the report. */
+	apic_stop_others();
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

@@ -30,6 +30,8 @@ void apic_timer_stop(void);
 bool apic_timer_is_armed(void);
 void apic_timer_fired(void);
 void apic_send(uint32_t apic_id, uint32_t icr_low);
+/** apic_stop_others() - every other core stops for good; nothing before apic_core_init(). */
+void apic_stop_others(void);
 
 /**
  * smp_start() - INIT and SIPI to the core with @id, which becomes core @core; waits until it runs

@@ -160,6 +160,11 @@ void trap_dispatch(struct trap_frame *f)
 		apic_eoi();
 	if (f->vector == CPU_VECTOR_TIMER)
 		apic_timer_fired();
+	if (f->vector == TRAP_NMI || f->vector == TRAP_MC || f->vector == TRAP_DF) {
+		/* Nothing that the application did: the machine or the host wants the guest to stop. */
+		trap_report(f, "kernel panic");
+		power_exit(IX_EXIT_PANIC);
+	}
 	if (from_user) {
 		/* A NIC interrupt that was armed before ring 3 was entered means nothing here: the loop polls. */
 		if (f->vector < TRAP_NR || f->vector == CPU_VECTOR_TIMER || f->vector == CPU_VECTOR_WAKE)

@@ -14,6 +14,7 @@
 #define UART_LSR_THRE 0x20
 #define UART_FIFO_BYTES 16u
 #define UART_SPINS 100000u
+#define LOCK_SPINS 10000000u
 
 static struct lock uart_lock;
 
@@ -28,9 +29,16 @@ void uart_init(void)
 	cpu_out8(COM1 + UART_MCR, 0x03);
 }
 
+/* A core that died while it wrote holds the lock for good: the report of its death goes out all the same. */
+static void take_console(void)
+{
+	for (unsigned spins = 0; spins < LOCK_SPINS && !lock_try(&uart_lock); spins++)
+		cpu_pause();
+}
+
 void uart_write(const char *text, size_t bytes)
 {
-	lock_take(&uart_lock);
+	take_console();
 	for (size_t i = 0; i < bytes;) {
 		unsigned spins = 0;
 

@@ -119,7 +119,7 @@ void space_load(bool again)
 	((struct ix_info *)map_info_page())->restarts += again;
 }
 
-/* Segments with their own rights, what lies between and after them as data. */
+/* Segments with their own rights, which the gap before one shares; what lies after them is data. */
 static int map_partition(pa_t pa)
 {
 	uint64_t off = 0, end;
