@@ -81,12 +81,16 @@ static bool is_refused_for_memory(const struct frame *f, const uint8_t *tcp)
 	return net_self.is_low && f->l4_bytes > header && !(tcp[13] & (FLAG_FIN | FLAG_RST | FLAG_SYN));
 }
 
-static bool is_accepting(const struct frame *f)
+/* A flood of requests must not keep others out: the oldest one that is not complete makes room [RFC 4987 3.4]. */
+static bool is_accepting(void)
 {
 	uint32_t limit = MAX(HALF_OPEN_MIN, net_shared.connections / 8);
 
-	return binding_find(BINDING_TCP, be16(f->tuple.local_port)) && net_self.half_open_count < limit &&
-	       handle_has_room() && net_self.stats.connections < net_shared.connections + limit;
+	if (!handle_has_room() || net_self.stats.connections >= net_shared.connections + limit)
+		return false;
+	if (net_self.half_open_count >= limit)
+		tcp_abandon(pcb_of(CONTAINER_OF(net_self.half_open.next, struct conn, half_open)), 0);
+	return true;
 }
 
 /* A segment of a connection in TIME_WAIT. Return: true if it begins a new connection. [RFC 9293 3.10.7.4] */
@@ -115,7 +119,7 @@ static bool is_for_lwip(const struct frame *f, const uint8_t *tcp)
 	if (tcp[13] & FLAG_RST)
 		return false;
 	if (is_syn && binding_find(BINDING_TCP, be16(f->tuple.local_port))) {
-		if (is_accepting(f))
+		if (is_accepting())
 			return true;
 		net_self.stats.dropped_no_memory++;
 		return false;

@@ -363,6 +363,25 @@ static void test_unlisten_ends_half_open_connections(void **state)
 	assert_int_equal(net_listen(&(struct ix_endpoint){ .port = 7 }, 3, &listener), IX_IN_USE);
 }
 
+static void test_flood_of_requests_keeps_nobody_out(void **state)
+{
+	struct peer p = { .address = PEER_ADDRESS + 1, .our_port = 7, .window = 1000 }, friend = { 0 };
+	struct net_stats stats;
+
+	(void)state;
+	world_listen(7, 1);
+	for (unsigned i = 0; i < 5000; i++) {
+		p.port = (uint16_t)(10000 + i);
+		p.seq = i * 7919;
+		peer_send(&p, SYN, NULL, 0);
+		world_turn();
+		world.sent_count = world.taken = 0;
+	}
+	net_stats(&stats);
+	assert_in_range(stats.connections, 100, 1000);
+	assert_int_not_equal(peer_open(&friend, 7, 5), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -381,6 +400,7 @@ int main(void)
 		TEST(test_data_with_unacceptable_ack_is_not_taken),
 		TEST(test_port_nobody_listens_on),
 		TEST(test_unlisten_ends_half_open_connections),
+		TEST(test_flood_of_requests_keeps_nobody_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
