@@ -88,8 +88,12 @@ class Pinger:
         self.sequence = 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 
-    def ping(self, size=56, timeout=5):
-        """Whether one request is answered with what was in it."""
+    def ping(self, size=56, tries=5):
+        """Whether a request, or one of those that follow it a second apart, is answered with what was in it. A single one
+        may be lost where frames come faster than they can be taken."""
+        return any(self._ping_once(size, 1) for _ in range(tries))
+
+    def _ping_once(self, size, timeout):
         self.sequence = self.sequence % 65535 + 1
         data = bytes(i & 255 for i in range(size))
         head = struct.pack('!HH', os.getpid() & 0xffff, self.sequence)
