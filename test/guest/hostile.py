@@ -217,8 +217,9 @@ def main():
     parser.add_argument('--cases')
     parser.add_argument('--must-fail', action='store_true')
     parser.add_argument('--first')
-    parser.add_argument('--seconds', type=int, default=60)
+    parser.add_argument('--seconds', type=int)
     options = parser.parse_args()
+    options.seconds = options.seconds or (10 if options.must_fail else 60)
     report = Report()
     lab.enter(options.queues)
     try:
