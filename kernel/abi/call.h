@@ -30,7 +30,7 @@ enum ix_op {
 	IX_OP_CLOSE = 9,          /* handle: orderly; IX_EV_DEAD{closed} follows when all is acknowledged */
 	IX_OP_ABORT = 10,         /* handle: RST now; IX_EV_DEAD{aborted} follows */
 	IX_OP_SET = 11,           /* handle; arg: enum ix_option; len: value */
-	IX_OP_RELEASE = 12,       /* reserved: gives up a connection that is moving */
+	IX_OP_RELEASE = 12,       /* handle, after IX_EV_MOVING: this core will not name it again, the other one may */
 	IX_OP_UDP_BIND = 13,      /* arg: address of ix_endpoint; len: cookie. result: handle */
 	IX_OP_UDP_UNBIND = 14,    /* handle of a UDP socket */
 	IX_OP_UDP_SENDV = 15,     /* handle; arg: address of ix_udp_send. result: bytes sent */

@@ -18,8 +18,10 @@ enum ix_event_kind {
 				 * addr: bytes that IX_OP_SENDV would take now */
 	IX_EV_EOF = 5,       /* the peer's FIN; all data came before; the handle lives */
 	IX_EV_DEAD = 6,      /* detail: enum ix_dead; the handle is gone, no event follows */
-	IX_EV_MOVING = 7,    /* reserved */
-	IX_EV_MOVED = 8,     /* reserved */
+	IX_EV_MOVING = 7,    /* detail: core that the connection goes to; the last event here. Calls that name it return
+				 * IX_MOVED; IX_OP_RELEASE lets it go, which ring 0 does itself after 10 ms */
+	IX_EV_MOVED = 8,     /* the first event on the new core: same handle, same cookie. What was lent stays lent,
+				 * what was not yet announced follows, and from now on calls belong here */
 	IX_EV_UDP_RECV = 9,  /* addr, len: one datagram; detail: index into peers[] */
 	IX_EV_UDP_SENT = 10, /* reserved: UDP payloads are copied, nothing is lent */
 	IX_EV_TIMER = 11,    /* handle: the timer's, now gone */

@@ -16,7 +16,7 @@ enum ix_status {
 	IX_CLOSED = -6,       /* the sending side is already shut down, or the connection is dead */
 	IX_IN_USE = -7,       /* address or port taken */
 	IX_UNREACHABLE = -8,  /* no route or no address yet */
-	IX_MOVED = -9,        /* the connection is being moved to another core (reserved) */
+	IX_MOVED = -9,        /* the connection is on its way to another core, or there already */
 	IX_UNSUPPORTED = -10, /* entry point or opcode that this version only reserves */
 	IX_STATUS_NR = 12
 };
