@@ -143,10 +143,10 @@ static void abort_half_open(const struct tcp_pcb *listener)
 	struct list *node = net_self.half_open.next;
 
 	while (node != &net_self.half_open) {
-		struct conn *c = CONTAINER_OF(node, struct conn, half_open);
+		struct conn *c = CONTAINER_OF(node, struct conn, link);
 
 		node = node->next;
-		if ((const struct tcp_pcb *)pcb_of(c)->listener == listener)
+		if (pcb_of(c)->local_port == listener->local_port)
 			conn_abort(c, IX_DEAD_ABORTED);
 	}
 }
@@ -179,7 +179,6 @@ static void open_listener(unsigned i)
 		return;
 	}
 	tcp_arg(listener, b);
-	tcp_accept(listener, tcp_in_accept);
 	net_self.listeners[i] = listener;
 }
 

@@ -79,7 +79,7 @@ static void half_open_leave(struct conn *c)
 	if (!(c->flags & CONN_HALF_OPEN))
 		return;
 	c->flags &= ~CONN_HALF_OPEN;
-	list_remove(&c->half_open);
+	list_remove(&c->link);
 	net_self.half_open_count--;
 }
 
@@ -96,12 +96,12 @@ static void on_destroy(u8_t id, void *data)
 	half_open_leave(c);
 	net_self.ooseq_count -= c->ooseq_held;
 	c->ooseq_held = 0;
-	list_remove(&c->ooseq);
+	list_remove(&c->link);
 	c->flags |= CONN_GONE;
 	net_self.stats.connections--;
 	if (c->flags & CONN_CLOSING)
 		conn_end(c);
-	/* lwIP may yet call tcp_in_err() for it [tcp_abandon(), tcp_slowtmr()]: net_output() frees it at the earliest. */
+	/* lwIP may yet report it [tcp_abandon(), tcp_slowtmr()]: net_output() frees it at the earliest. */
 	if (!is_needed(c))
 		conn_touch(c);
 	net_self.keep = pcb_of(c);
@@ -118,7 +118,7 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *listener, struct tc
 		return ERR_VAL; /* just freed by another core; this one follows in its next turn */
 	c->cookie = b->cookie;
 	c->flags |= CONN_HALF_OPEN;
-	list_add_tail(&net_self.half_open, &c->half_open);
+	list_add_tail(&net_self.half_open, &c->link);
 	net_self.half_open_count++;
 	return ERR_OK;
 }
@@ -130,14 +130,10 @@ void conn_init(struct tcp_pcb *pcb)
 	struct conn *c = conn_of(pcb);
 
 	memset(c, 0, sizeof(*c));
-	list_init(&c->ooseq);
-	list_init(&c->half_open);
+	list_init(&c->link);
 	c->refs_tail = &c->refs;
 	timers_init(c);
 	tcp_arg(pcb, c);
-	tcp_recv(pcb, tcp_in_recv);
-	tcp_sent(pcb, tcp_in_sent);
-	tcp_err(pcb, tcp_in_err);
 	tcp_nagle_disable(pcb);
 	tcp_ext_arg_set(pcb, net_self.ext_id, c);
 	/* lwIP does not hand them down from the listener. */
@@ -202,20 +198,6 @@ void conn_abort(struct conn *c, unsigned reason)
 		tcp_abort(pcb_of(c));
 }
 
-void tcp_in_err(void *arg, err_t err)
-{
-	struct conn *c = arg;
-
-	if (err == ERR_CLSD)
-		return; /* both directions are done; ring 3 still has to close its handle */
-	if (!c->reason && err == ERR_RST)
-		c->reason = pcb_of(c)->state == SYN_SENT ? IX_DEAD_REFUSED : IX_DEAD_RESET;
-	if (!c->reason)
-		c->reason = IX_DEAD_ABORTED;
-	conn_end(c);
-	conn_free_if_done(c); /* after a reset lwIP still has it, after an abort not */
-}
-
 void conn_drop_rx(struct conn *c, bool grace)
 {
 	struct buf *b = c->rx_head;
@@ -247,17 +229,17 @@ static void account_ooseq(struct conn *c)
 		held += pbuf_clen(seg->p);
 	net_self.ooseq_count += held - c->ooseq_held;
 	if (!held)
-		list_remove(&c->ooseq);
+		list_remove(&c->link);
 	else if (!c->ooseq_held)
-		list_add_tail(&net_self.ooseq, &c->ooseq);
+		list_add_tail(&net_self.ooseq, &c->link);
 	c->ooseq_held = held;
 	while (net_self.ooseq_count > buf_total() / OOSEQ_BUDGET) {
-		struct conn *oldest = CONTAINER_OF(net_self.ooseq.next, struct conn, ooseq);
+		struct conn *oldest = CONTAINER_OF(net_self.ooseq.next, struct conn, link);
 
 		tcp_free_ooseq(pcb_of(oldest));
 		net_self.ooseq_count -= oldest->ooseq_held;
 		oldest->ooseq_held = 0;
-		list_remove(&oldest->ooseq);
+		list_remove(&oldest->link);
 	}
 }
 

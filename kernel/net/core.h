@@ -90,15 +90,14 @@ struct conn {
 	uint32_t hash;
 	struct demux_tuple tuple; /* while CONN_HASHED */
 	struct buf *rx_head, *rx_tail;
-	struct buf *rx_tell;   /* first one with bytes not announced */
-	uint32_t rx_held;      /* buffers in the queue */
-	uint32_t rx_untold;    /* bytes not announced */
-	uint32_t rx_lent;      /* bytes announced and not given back */
-	uint32_t recved;       /* bytes given back that the window does not know of yet */
-	uint32_t ooseq_held;   /* pbufs in lwIP's out-of-order queue */
-	uint32_t recover;      /* sequence number that ends fast recovery */
-	struct list ooseq;     /* in net_core.ooseq while ooseq_held */
-	struct list half_open; /* in net_core.half_open */
+	struct buf *rx_tell; /* first one with bytes not announced */
+	uint32_t rx_held;    /* buffers in the queue */
+	uint32_t rx_untold;  /* bytes not announced */
+	uint32_t rx_lent;    /* bytes announced and not given back */
+	uint32_t recved;     /* bytes given back that the window does not know of yet */
+	uint32_t ooseq_held; /* pbufs in lwIP's out-of-order queue */
+	uint32_t recover;    /* sequence number that ends fast recovery */
+	struct list link;    /* in net_core.half_open while CONN_HALF_OPEN, then in net_core.ooseq while ooseq_held */
 	/* tcp_out.c: positions in the stream, modulo 2^32 */
 	uint32_t queued, acked, released, reported;
 	uint32_t grace_mark; /* released becomes this when CONN_GRACE ends */
@@ -225,19 +224,14 @@ void timers_init(struct conn *c);
 void timers_post(struct conn *c);
 void timers_restart(struct conn *c);
 
-/* tcp_in.c */
-err_t tcp_in_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
-err_t tcp_in_accept(void *arg, struct tcp_pcb *pcb, err_t err);
-err_t tcp_in_connected(void *arg, struct tcp_pcb *pcb, err_t err);
-err_t tcp_in_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes);
-void tcp_in_err(void *arg, err_t err);
-/** tcp_in_done() - ring 3 gives back @bytes of what it was told. IX_OK or IX_BAD_LENGTH. */
-int tcp_in_done(struct conn *c, uint64_t bytes);
+/* tcp_rx.c */
+/** tcp_rx_done() - ring 3 gives back @bytes of what it was told. IX_OK or IX_BAD_LENGTH. */
+int tcp_rx_done(struct conn *c, uint64_t bytes);
 /**
- * tcp_in_take() - queue @bytes of data in @b for ring 3, or copy them behind what is there
+ * tcp_rx_take() - queue @bytes of data in @b for ring 3, or copy them behind what is there
  * Return: true if @b is in the queue now; false: it is the caller's again.
  */
-bool tcp_in_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes);
+bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes);
 /** rx_put() - drop a reference of a lent buffer. */
 void rx_put(struct buf *b);
 /** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */

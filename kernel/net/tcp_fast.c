@@ -110,7 +110,7 @@ static void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
 	pcb->rttest = 0;
 }
 
-/* As tcp_in_sent() does, without the general case. */
+/* As lwip_tcp_event() does, without the general case. */
 static void release(struct conn *c, uint32_t bytes)
 {
 	c->acked += bytes;
@@ -132,7 +132,7 @@ static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32
 	pcb->rcv_wnd -= bytes;
 	tcp_update_rcv_ann_wnd(pcb);
 	tcp_ack(pcb);
-	if (unlikely(!tcp_in_take(c, b, data, bytes)))
+	if (unlikely(!tcp_rx_take(c, b, data, bytes)))
 		buf_free(b);
 	if (c->flags & CONN_ACCEPTED)
 		conn_mark(c);

@@ -86,7 +86,7 @@ static int begin(struct conn *c, const struct demux_tuple *t)
 	ip4_addr_set_u32(ip_2_ip4(&pcb->local_ip), t->local);
 	pcb->local_port = be16(t->local_port); /* preset: lwIP's own search would walk every connection */
 	net_self.tx_conn = c;
-	err = tcp_connect(pcb, &remote, be16(t->remote_port), tcp_in_connected);
+	err = tcp_connect(pcb, &remote, be16(t->remote_port), NULL);
 	net_self.tx_conn = NULL;
 	tcp_active_pcbs = NULL;
 	if (err != ERR_OK)

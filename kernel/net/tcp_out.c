@@ -213,7 +213,7 @@ out:
 	/* Nothing taken and nothing under way: no IX_EV_SENT would call for another try. */
 	if (!*taken && count && c->queued == c->released)
 		return IX_NO_MEMORY;
-	return (flags & IX_SENDV_DONE) && *taken ? tcp_in_done(c, *taken) : IX_OK;
+	return (flags & IX_SENDV_DONE) && *taken ? tcp_rx_done(c, *taken) : IX_OK;
 }
 
 /* ---- end of a batch ---- */

@@ -57,7 +57,7 @@
 
 /* ---- TCP; one tick of lwIP's timers is a millisecond of our clock ---- */
 #define LWIP_TCP 1
-#define LWIP_CALLBACK_API 1
+#define LWIP_EVENT_API 1 /* one lwip_tcp_event() for all: 48 bytes a connection less than six pointers */
 #define TCP_TMR_INTERVAL 1
 #define TCP_FAST_INTERVAL 1
 #define TCP_SLOW_INTERVAL 1

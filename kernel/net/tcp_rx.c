@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The received data of a connection: a queue of buffers, first those that ring 3 was told of and has not
+ * given back, then those to tell. Short payloads are packed together once a few buffers are held, so that
+ * what a peer can make us hold is bounded by bytes and not by segments.
+ */
+#include "kernel/abi/status.h"
+#include "kernel/base/bytes.h"
+#include "kernel/net/core.h"
+
+void rx_put(struct buf *b)
+{
+	if (--rx_of(b)->refs == 0)
+		buf_free(b);
+}
+
+static void rx_append(struct conn *c, struct buf *b)
+{
+	struct rx_buf *x = rx_of(b);
+
+	x->owner = c;
+	x->next = NULL;
+	x->told = 0;
+	x->done = 0;
+	x->refs = 1;
+	if (c->rx_tail)
+		rx_of(c->rx_tail)->next = b;
+	else
+		c->rx_head = b;
+	c->rx_tail = b;
+	c->rx_held++;
+}
+
+/* Copies into the last buffer of the queue, or a new one. Return: false if there is no memory. */
+static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
+{
+	while (bytes) {
+		struct buf *b = c->rx_tail;
+		struct rx_buf *x = b ? rx_of(b) : NULL;
+		unsigned take;
+
+		if (!b || !x->is_packed || x->start + x->len == BUF_BYTES) {
+			b = buf_alloc();
+			if (!b)
+				return false;
+			x = rx_of(b);
+			x->is_packed = 1;
+			x->start = 0;
+			x->len = 0;
+			rx_append(c, b);
+		}
+		take = MIN(bytes, BUF_BYTES - x->start - x->len);
+		memcpy(b->data + x->start + x->len, data, take);
+		x->len = (uint16_t)(x->len + take);
+		c->rx_untold += take;
+		if (!c->rx_tell)
+			c->rx_tell = b;
+		data += take;
+		bytes -= take;
+	}
+	return true;
+}
+
+bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
+{
+	struct rx_buf *x = rx_of(b);
+
+	if (unlikely(c->rx_held >= CONN_HELD_MAX || (bytes < BUF_BYTES / 4 && c->rx_held > CONN_HELD_FREE))) {
+		uint32_t before = c->rx_untold;
+
+		if (rx_pack(c, data, bytes))
+			return false;
+		data += c->rx_untold - before; /* the rest stays where it is: it is acknowledged already */
+		bytes -= c->rx_untold - before;
+	}
+	x->is_packed = 0;
+	x->start = (uint16_t)(data - b->data);
+	x->len = (uint16_t)bytes;
+	rx_append(c, b);
+	c->rx_untold += bytes;
+	if (!c->rx_tell)
+		c->rx_tell = b;
+	return true;
+}
+
+/* ---- giving back ---- */
+int tcp_rx_done(struct conn *c, uint64_t bytes)
+{
+	if (bytes == 0 || bytes > c->rx_lent)
+		return IX_BAD_LENGTH;
+	c->rx_lent -= (uint32_t)bytes;
+	if (!(c->flags & (CONN_GONE | CONN_CLOSING))) {
+		c->recved += (uint32_t)bytes;
+		conn_touch(c);
+	}
+	while (bytes) {
+		struct buf *b = c->rx_head;
+		struct rx_buf *x = rx_of(b);
+		uint32_t part = MIN((uint32_t)bytes, (uint32_t)x->told - x->done);
+
+		x->done = (uint16_t)(x->done + part);
+		bytes -= part;
+		if (x->done < x->len)
+			break;
+		c->rx_head = x->next;
+		if (!c->rx_head)
+			c->rx_tail = NULL;
+		c->rx_held--;
+		x->owner = NULL;
+		rx_put(b);
+	}
+	return IX_OK;
+}
+
+int net_recv_done(ix_handle_t handle, uint64_t bytes)
+{
+	struct conn *c = conn_find(handle);
+
+	return c ? tcp_rx_done(c, bytes) : IX_BAD_HANDLE;
+}
