@@ -43,7 +43,7 @@ void *mem_va(pa_t pa);
 int mem_slab_init(size_t bytes);
 
 /**
- * mem_alloc() - a block of at least @bytes (1..MEM_BLOCK_MAX), 16-aligned (64 from 64 bytes on),
+ * mem_alloc() - a block of at least @bytes (1..MEM_BLOCK_MAX), 32-aligned, 64-aligned up to 512 and where @bytes is a multiple of 64,
  * not zeroed, physically contiguous in the direct map, free for DMA
  * Core-local; a depot under a lock is visited at most once per MEM_MAGAZINE blocks of one class.
  * Return: NULL when the slab memory is exhausted; the caller counts and goes on.

@@ -10,8 +10,10 @@
 #include "kernel/base/percore.h"
 #include "kernel/mem/mem.h"
 
-static const uint16_t class_bytes[] = { 64, 128, 192, 256, 320, 384, 448, 512, 768, 1024, 1536, 2048, 4096 };
+static const uint16_t class_bytes[] = { 64,  128, 192, 256, 320,  384,  448,  512,
+					544, 576, 640, 768, 1024, 1536, 2048, 4096 };
 #define CLASSES ARRAY_COUNT(class_bytes)
+#define GRAIN 32u         /* sizes of classes are multiples of it */
 #define CHUNKS_MAX 65536u /* 128 GiB of blocks */
 
 /* A free block: in a magazine by next, a full magazine in the depot by next_magazine of its first block. */
@@ -37,7 +39,7 @@ struct depot {
 
 static PERCORE struct magazines magazines[CLASSES];
 static struct depot depots[CLASSES];
-static uint8_t class_of_size[MEM_BLOCK_MAX / 64 + 1];
+static uint8_t class_of_size[MEM_BLOCK_MAX / GRAIN + 1];
 static uint8_t class_of_chunk[CHUNKS_MAX];
 static uint8_t *arena;
 static uint32_t chunk_count;
@@ -54,7 +56,7 @@ int mem_slab_init(size_t bytes)
 		return KERR_NO_MEMORY;
 	chunk_count = (uint32_t)(bytes / HUGE_BYTES);
 	for (unsigned s = 0; s < ARRAY_COUNT(class_of_size); s++) {
-		while (class_bytes[c] < s * 64)
+		while (class_bytes[c] < s * GRAIN)
 			c++;
 		class_of_size[s] = (uint8_t)c;
 	}
@@ -121,7 +123,7 @@ void *mem_alloc(size_t bytes)
 
 	if (unlikely(bytes == 0 || bytes > MEM_BLOCK_MAX))
 		return NULL;
-	class = class_of_size[(bytes + 63) / 64];
+	class = class_of_size[(bytes + GRAIN - 1) / GRAIN];
 	m = &magazines[class];
 	if (unlikely(m->loaded_count == 0) && !refill(m, class))
 		return NULL;

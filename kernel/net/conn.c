@@ -94,6 +94,7 @@ static void on_destroy(u8_t id, void *data)
 	demux_remove(c);
 	time_cancel(&c->timer);
 	half_open_leave(c);
+	limit_give(c);
 	net_self.ooseq_count -= c->ooseq_held;
 	c->ooseq_held = 0;
 	list_remove(&c->link);

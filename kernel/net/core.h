@@ -58,6 +58,7 @@ enum conn_flag {
 	CONN_RECOVER = 0x200,   /* in fast recovery up to conn.recover */
 	CONN_GRACE = 0x400,     /* waits for the device to give back the frames of one parity */
 	CONN_HASHED = 0x800,    /* in the demultiplexer */
+	CONN_COUNTED = 0x8000,  /* has one of the partition's places */
 	CONN_ON_DIRTY = 0x1000, /* in the queue of that name */
 	CONN_ON_OUT = 0x2000,
 	CONN_ON_DELACK = 0x4000,
@@ -166,7 +167,7 @@ struct net_shared {
 	be32_t gateway; /* 0: none */
 	uint16_t rto_floor_ms;
 	uint16_t mtu;
-	uint32_t connections; /* most, of the partition */
+	uint32_t half_open; /* most, of each core */
 	const struct conf *conf;
 };
 extern struct net_shared net_shared;
@@ -217,6 +218,15 @@ void conn_established(struct conn *c, unsigned event);
 void conn_end(struct conn *c);
 void conn_told_dead(struct conn *c);
 extern const struct tcp_ext_arg_callbacks conn_ext_callbacks;
+
+/* limit.c */
+/** limit_init() - @connections places in all. limit_core_init() - the calling core has none yet. */
+void limit_init(uint32_t connections, uint32_t cores);
+void limit_core_init(void);
+/** limit_has_room() - whether limit_take() would succeed now. limit_take() - a place for @c. limit_give() - if it has one. */
+bool limit_has_room(void);
+bool limit_take(struct conn *c);
+void limit_give(struct conn *c);
 
 /* timers.c */
 void timers_init(struct conn *c);

@@ -9,13 +9,17 @@
 struct demux_bucket {
 	uint32_t tag[DEMUX_WAYS]; /* hash | 1; 0: free */
 	uint32_t overflow;
-	uint32_t ref[DEMUX_WAYS]; /* pcb address / 64 from the start of the direct map */
+	uint32_t ref[DEMUX_WAYS]; /* pcb address / 32 from the start of the direct map */
 	uint32_t reserved;
 } ALIGNED(64);
 
-/** demux_init() - shared: keys, one table a core for @connections connections. demux_core_init() - this core's table. */
+/**
+ * demux_init() - keys; room for tables of @connections connections on any of @cores
+ * demux_core_init() - the calling core's table, small; it grows and shrinks with what is in it.
+ * Return: 0 or KERR_NO_MEMORY.
+ */
 int demux_init(uint32_t connections, uint32_t cores);
-void demux_core_init(void);
+int demux_core_init(void);
 
 uint32_t demux_hash(const struct demux_tuple *t);
 /** demux_prefetch() - stage 1: the bucket. demux_candidate() - stage 2: likely pcb, prefetched; NULL if none. */
@@ -27,7 +31,7 @@ bool demux_is_marked(void);
 /** demux_is() - whether @pcb, which is in the table, has tuple @t. */
 bool demux_is(struct tcp_pcb *pcb, const struct demux_tuple *t);
 struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t);
-/** demux_insert() - a pcb that is on no list. Return: false if its buckets are full. */
+/** demux_insert() - a pcb that is on no list. Return: false if there is no memory for a larger table. */
 bool demux_insert(struct tcp_pcb *pcb);
 /** demux_remove() - nothing if it was never inserted. */
 void demux_remove(struct conn *c);

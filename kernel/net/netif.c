@@ -19,6 +19,7 @@
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 
+#define HALF_OPEN_MIN 256u
 #define TICKS_OF_MS(ms) ((uint64_t)(ms)*1000 / TIME_TICK_US)
 
 /* Boot core. */
@@ -134,7 +135,8 @@ int net_init(const struct conf *conf)
 	int err;
 
 	net_shared.conf = conf;
-	net_shared.connections = conf->connections;
+	net_shared.half_open = MAX(HALF_OPEN_MIN, conf->connections / 8);
+	limit_init(conf->connections, cores);
 	net_shared.rto_floor_ms = (uint16_t)conf->rto_floor_ms;
 	net_shared.mtu = (uint16_t)conf->mtu;
 	if (nic_info()->mtu && nic_info()->mtu < net_shared.mtu)
@@ -162,11 +164,13 @@ static void clock_read(void)
 
 int net_core_init(void)
 {
+	limit_core_init();
 	list_init(&net_self.half_open);
 	list_init(&net_self.ooseq);
 	time_node_init(&net_self.tick, on_tick);
 	clock_read();
-	demux_core_init();
+	if (demux_core_init())
+		return KERR_NO_MEMORY;
 	timewait_core_init();
 	lwip_init();
 	net_self.ext_id = tcp_ext_arg_alloc_id();

@@ -45,6 +45,8 @@ static err_t on_accept(struct conn *c, struct tcp_pcb *pcb, err_t err)
 	}
 	if (!is_listened_for(c, pcb))
 		return ERR_VAL;
+	if (!limit_take(c))
+		return ERR_MEM;
 	c->handle = net_handle_new(NET_CONNECTION, c);
 	if (!c->handle)
 		return ERR_MEM;

@@ -14,8 +14,7 @@
 #include "kernel/net/input.h"
 #include "kernel/net/output.h"
 
-#define DOWN_DROP_MS 3000u /* so long a restarting partition's ports look slow instead of closed */
-#define HALF_OPEN_MIN 256u
+#define DOWN_DROP_MS 3000u    /* so long a restarting partition's ports look slow instead of closed */
 #define RTT_MAX_MS 3000u      /* lwIP keeps eight times the estimate in 16 bits */
 #define RESETS_PER_S 1000u    /* segments of nobody that are answered */
 #define CHALLENGES_PER_S 100u /* [RFC 5961 7] */
@@ -84,11 +83,9 @@ static bool is_refused_for_memory(const struct frame *f, const uint8_t *tcp)
 /* A flood of requests must not keep others out: the oldest one that is not complete makes room [RFC 4987 3.4]. */
 static bool is_accepting(void)
 {
-	uint32_t limit = MAX(HALF_OPEN_MIN, net_shared.connections / 8);
-
-	if (!handle_has_room() || net_self.stats.connections >= net_shared.connections + limit)
+	if (!handle_has_room() || !limit_has_room())
 		return false;
-	if (net_self.half_open_count >= limit)
+	if (net_self.half_open_count >= net_shared.half_open)
 		tcp_abandon(pcb_of(CONTAINER_OF(net_self.half_open.next, struct conn, link)), 0);
 	return true;
 }

@@ -103,13 +103,14 @@ int net_connect(const struct ix_connect *wish, ix_handle_t *handle)
 
 	if (status != IX_OK)
 		return status;
-	if (!handle_has_room() || net_self.stats.connections >= net_shared.connections)
+	if (!handle_has_room() || !limit_has_room())
 		return IX_NO_MEMORY;
 	pcb = tcp_new();
 	if (!pcb)
 		return IX_NO_MEMORY;
 	conn_init(pcb);
 	c = conn_of(pcb);
+	limit_take(c);
 	status = begin(c, &t);
 	if (status != IX_OK) {
 		tcp_abort(pcb);

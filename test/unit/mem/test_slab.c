@@ -27,7 +27,7 @@ static bool take(unsigned i, size_t bytes)
 
 	if (!b)
 		return false;
-	assert_int_equal((uintptr_t)b % (bytes >= 64 ? 64 : 16), 0);
+	assert_int_equal((uintptr_t)b % ((bytes >= 64 && bytes <= 512) || bytes % 64 == 0 ? 64 : 32), 0);
 	held[i] = (struct held){ b, bytes };
 	memset(b, (int)(i % 251), bytes);
 	return true;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The hash table of connections against a plain list, to beyond the load it is built for; sums against a plain sum. */
+/* The hash table of connections against a plain list, while it grows and shrinks; sums against a plain sum. */
 #include "kernel/mem/mem.h"
 #include "kernel/net/checksum.h"
 #include "kernel/net/demux.h"
+#include "test/fake/slab.h"
 #include "test/unit/net/world.h"
 
-#define PCBS 2200u /* the table is made for 1,000 connections */
+#define PCBS 2200u /* the tables' directories are made for 1,000 connections */
 
 static struct tcp_pcb *pcbs[PCBS];
 static bool is_in[PCBS];
@@ -92,38 +93,89 @@ static void test_against_a_list(void **state)
 	world_end();
 }
 
-static void test_overfull_buckets_refuse_and_recover(void **state)
+/* A wave of connections comes and goes: look-ups are right at every size, and the memory comes back. */
+static void test_grows_and_shrinks(void **state)
 {
-	static struct tcp_pcb *same[64];
-	struct demux_tuple t;
-	unsigned in = 0, count = 0;
-	uint32_t bucket = 0;
+	size_t blocks;
 
 	(void)state;
 	world_begin(0);
-	while (count < ARRAY_COUNT(same)) { /* all for one bucket of 512 */
-		struct tcp_pcb *pcb = pcb_new(1);
+	for (unsigned i = 0; i < PCBS; i++)
+		pcbs[i] = pcb_new(i);
+	blocks = fake_slab_blocks;
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < PCBS; i++) {
+			is_in[i] = demux_insert(pcbs[i]);
+			assert_true(is_in[i]);
+			if (i % 211 == 0)
+				check_all();
+		}
+		assert_true(fake_slab_blocks >= blocks + PCBS / 3 / 64 - 2);
+		for (unsigned i = 0; i < PCBS; i++) {
+			demux_remove(conn_of(pcbs[i]));
+			is_in[i] = false;
+			if (i % 211 == 0)
+				check_all();
+		}
+		assert_int_equal(fake_slab_blocks, blocks);
+	}
+	for (unsigned i = 0; i < PCBS; i++)
+		mem_free(pcbs[i]);
+	world_end();
+}
 
-		t = demux_tuple_of(pcb);
-		if (count == 0)
-			bucket = demux_hash(&t) % 512;
-		if (demux_hash(&t) % 512 == bucket)
-			same[count++] = pcb;
-		else
-			mem_free(pcb);
+/* Without memory to grow the table fills up and says so; nothing that is in it is lost. */
+static void test_refuses_without_memory(void **state)
+{
+	unsigned in = 0;
+
+	(void)state;
+	world_begin(0);
+	for (unsigned i = 0; i < PCBS; i++)
+		pcbs[i] = pcb_new(i);
+	fake_slab_fail_from = 0;
+	for (unsigned i = 0; i < PCBS; i++) {
+		is_in[i] = demux_insert(pcbs[i]);
+		in += is_in[i];
 	}
-	for (unsigned i = 0; i < count; i++)
-		in += demux_insert(same[i]);
-	assert_int_equal(in, 28); /* seven in each of four lines, and no longer search than that */
-	for (unsigned i = 0; i < count; i++)
-		assert_ptr_equal(look_up(same[i]), i < in ? same[i] : NULL);
-	demux_remove(conn_of(same[3]));
-	assert_true(demux_insert(same[40]));
-	assert_ptr_equal(look_up(same[40]), same[40]);
-	for (unsigned i = 0; i < count; i++) {
-		demux_remove(conn_of(same[i]));
-		mem_free(same[i]);
+	assert_in_range(in, 64 * 4, PCBS - 1);
+	check_all();
+	fake_slab_fail_from = SIZE_MAX;
+	for (unsigned i = 0; i < PCBS; i++) {
+		is_in[i] = is_in[i] || demux_insert(pcbs[i]);
+		assert_true(is_in[i]);
 	}
+	check_all();
+	for (unsigned i = 0; i < PCBS; i++) {
+		demux_remove(conn_of(pcbs[i]));
+		is_in[i] = false;
+		mem_free(pcbs[i]);
+	}
+	world_end();
+}
+
+static struct conn *seen[PCBS];
+static unsigned seen_count;
+
+static void remove_it(struct conn *c)
+{
+	seen[seen_count++] = c;
+	demux_remove(c);
+}
+
+static void test_each_may_remove(void **state)
+{
+	(void)state;
+	world_begin(0);
+	for (unsigned i = 0; i < PCBS; i++) {
+		pcbs[i] = pcb_new(i);
+		assert_true(demux_insert(pcbs[i]));
+	}
+	demux_each(remove_it);
+	assert_int_equal(seen_count, PCBS);
+	check_all();
+	for (unsigned i = 0; i < PCBS; i++)
+		mem_free(pcbs[i]);
 	world_end();
 }
 
@@ -151,7 +203,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_a_list),
-		cmocka_unit_test(test_overfull_buckets_refuse_and_recover),
+		cmocka_unit_test(test_grows_and_shrinks),
+		cmocka_unit_test(test_refuses_without_memory),
+		cmocka_unit_test(test_each_may_remove),
 		cmocka_unit_test(test_checksum_against_a_plain_sum),
 	};
 
