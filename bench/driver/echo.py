@@ -1,23 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Work `echo`: what a 64 B request costs a guest, and how soon it answers after its start, beside Linux."""
-import time
-
-from driver.guest import IxGuest, LinuxGuest
+from driver.counted import EXITS, PEERS, SETTLE_S, STAGES, add_exits, add_instructions, both, settle
 from driver.results import print_table, ratio, shown
 
 MESSAGE_BYTES = 64
 CONNECTIONS = (1, 16, 64)
-PEERS = (LinuxGuest, IxGuest)
-SETTLE_S = 1.0                      # after a boot, for what a guest does once it is up
-STAGES = {0: 'application', 1: 'transmit reclaim', 2: 'calls', 3: 'timers', 4: 'receive', 5: 'network input',
-          6: 'transmit', 7: 'events', 15: 'poll found nothing'}
-# What would leave the machine under KVM, and of which counters it is the sum.
-EXITS = {'kick': ('mmio_notify',), 'interrupt': ('mmio_eoi', 'msr_eoi'), 'halt': ('hlt',),
-         'timer': ('mmio_timer', 'msr_timer'), 'ipi': ('mmio_icr', 'msr_icr'), 'port': ('pio_in', 'pio_out'),
-         'read': ('mmio_read',),
-         'register': ('mmio_lapic', 'mmio_ioapic', 'mmio_hpet', 'mmio_pci', 'mmio_other'), 'cpuid': ('cpuid', 'vmcall')}
-COUNTED = {'halts_per_request': ('hlt',),
-           'bytes_stored_by_string_ops': ('rep_bytes_stored',)}
+PROFILED = (64, MESSAGE_BYTES)      # connections and message of --profile
 
 
 class Plan:
@@ -33,46 +21,22 @@ def params(connections):
     return {'connections': connections, 'message_bytes': MESSAGE_BYTES, 'cores': 1, 'backend': 'tap', 'app': 'echo'}
 
 
-def per_request(answer, names, group='counters'):
-    return sum(answer['counted'][group].get(n, 0) for n in names) / answer['requests']
-
-
-def settle(guest, plan):
-    """From here on guest and client share one host CPU."""
-    guest.pin()
-    time.sleep(plan.settle_s)
-
-
 def count_instructions(bench, plan, out):
     for kind in PEERS:
         with kind(bench, plugin=[]) as guest:
-            settle(guest, plan)
+            settle(guest, plan.settle_s)
             for n in CONNECTIONS:
                 got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
-                out.add(guest.peer, 'instructions_per_request', per_request(got, ('insn_kernel', 'insn_user')),
-                        'instructions', **params(n))
-                out.add(guest.peer, 'user_instructions_per_request', per_request(got, ('insn_user',)), 'instructions',
-                        **params(n))
-                out.add(guest.peer, 'requests_counted', got['requests'], 'requests', **params(n))
-                for metric in ('halts_per_request', 'bytes_stored_by_string_ops'):
-                    out.add(guest.peer, metric, per_request(got, COUNTED[metric]), metric.split('_')[0], **params(n))
-                if guest.peer == 'ix':
-                    for stage, name in STAGES.items():
-                        value = per_request(got, (str(stage),), 'stages')
-                        out.add('ix', 'instructions_per_request_in_stage', value, 'instructions', **params(n),
-                                stage=name)
+                add_instructions(out, guest, got, params(n))
 
 
 def count_exits(bench, plan, out):
     for kind in PEERS:
         with kind(bench, plugin=['mmio=1']) as guest:
-            settle(guest, plan)
+            settle(guest, plan.settle_s)
             for n in plan.exit_connections:
                 got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
-                each = {name: per_request(got, counters) for name, counters in EXITS.items()}
-                for name, value in each.items():
-                    out.add(guest.peer, 'vm_exits_per_request', value, 'exits', **params(n), kind=name)
-                out.add(guest.peer, 'vm_exits_per_request', sum(each.values()), 'exits', **params(n), kind='all')
+                add_exits(out, guest, got, params(n))
 
 
 def time_both(bench, plan, out):
@@ -81,7 +45,7 @@ def time_both(bench, plan, out):
         for kind in PEERS:
             with kind(bench) as guest:
                 out.add(guest.peer, 'boot_to_first_reply_s', guest.boot_s, 's', cores=1, backend='tap', app='echo')
-                settle(guest, plan)
+                settle(guest, plan.settle_s)
                 for n in CONNECTIONS:
                     got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)
                     out.add(guest.peer, 'requests_per_second', got['requests'] / got['seconds'], '1/s', **params(n))
@@ -97,15 +61,12 @@ def measure(bench, is_quick, out):
 
 
 def show(out):
-    def both(metric, n, **more):
-        return [out.median(peer, metric, connections=n, **more) for peer in ('ix', 'linux')]
-
     rows = []
     for n in CONNECTIONS:
-        ix, linux = both('instructions_per_request', n)
+        ix, linux = both(out, 'instructions_per_request', connections=n)
         idle = out.median('ix', 'instructions_per_request_in_stage', connections=n, stage=STAGES[15])
-        halts = [shown(v, 2) for v in both('halts_per_request', n)]
-        stored = [shown(v) for v in both('bytes_stored_by_string_ops', n)]
+        halts = [shown(v, 2) for v in both(out, 'halts_per_request', connections=n)]
+        stored = [shown(v) for v in both(out, 'bytes_stored_by_string_ops', connections=n)]
         rows.append([str(n), shown(ix), shown(linux), ratio(ix, linux), shown(idle), *halts, *stored])
     print_table('guest instructions per 64 B request, all of one vCPU (nothing: spent on polls that found nothing)',
                 ['connections', 'ix', 'linux', 'linux/ix', 'nothing', 'halts ix', 'linux', 'rep bytes ix', 'linux'],
@@ -126,8 +87,8 @@ def show(out):
 
     rows = []
     for n in CONNECTIONS:
-        ix, linux = both('requests_per_second', n)
-        p50, p99 = both('latency_p50_us', n), both('latency_p99_us', n)
+        ix, linux = both(out, 'requests_per_second', connections=n)
+        p50, p99 = both(out, 'latency_p50_us', connections=n), both(out, 'latency_p99_us', connections=n)
         rows.append([str(n), ratio(linux, ix, 2), *(f'{shown(a)} / {shown(b)}' for a, b in zip(p50, p99))])
     print_table('requests per second under emulation: the ratio only',
                 ['connections', 'ix/linux', 'p50/p99 us ix', 'linux'], rows)

@@ -13,6 +13,9 @@ MACHINE = 'q35,usb=off,sata=off,smbus=off,vmport=off,graphics=off,i8042=off'
 ECHO_PORT = 7
 BOOT_S = 60
 STOP_S = 10
+# Of the card: a guest has to segment and to sum by itself.
+NO_OFFLOADS = ''.join(f',{name}=off' for name in ('csum', 'guest_csum', 'gso', 'host_tso4', 'host_tso6', 'host_ufo',
+                                                  'host_ecn', 'guest_tso4', 'guest_tso6', 'guest_ufo', 'guest_ecn'))
 
 
 class Failure(Exception):
@@ -40,11 +43,12 @@ class Bench:
 
 
 class Guest:
-    """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of insn.so, None for none."""
+    """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of insn.so, None for none;
+    card: more properties of the network card."""
     peer = ''
     booted = 0
 
-    def __init__(self, bench, plugin=None):
+    def __init__(self, bench, plugin=None, card=''):
         self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
         Guest.booted += 1
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
@@ -53,7 +57,7 @@ class Guest:
                      '-m', f'{MEMORY_MIB}M', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none',
                      '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
                      '-netdev', f'tap,id=net0,ifname={TAP},script=no,downscript=no,vhost=off',
-                     '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}', *self.kernel()]
+                     '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
         if plugin is not None:
             self.marks = bench.file(f'{self.peer}-{Guest.booted}.marks')
             self.argv += ['-plugin', ','.join([bench.part('insn.so'), f'socket={self.marks}', *plugin])]

@@ -6,7 +6,7 @@ import time
 
 from driver.guest import Failure, IxGuest
 
-CONNECTIONS, MESSAGE_BYTES, WARM_S, WINDOW_S = 64, 64, 1.0, 3.0
+WARM_S, WINDOW_S = 1.0, 3.0
 
 
 def symbols(bench, path):
@@ -18,16 +18,17 @@ def symbols(bench, path):
                 raise Failure(f'nm: {done.stderr.strip()}')
 
 
-def write(bench, path):
+def write(bench, path, connections, message_bytes, **how):
+    """@how: more arguments of Guest.load()."""
     table = bench.file('symbols')
     symbols(bench, table)
     with IxGuest(bench, plugin=[f'symbols={table}']) as guest:
         guest.pin()
         time.sleep(0.5)
-        got = guest.load(CONNECTIONS, MESSAGE_BYTES, WARM_S, WINDOW_S)
+        got = guest.load(connections, message_bytes, WARM_S, WINDOW_S, **how)
     functions = got['counted']['functions']
     each = sorted(((n / got['requests'], name) for name, n in functions.items() if n), reverse=True)
     with open(path, 'w', encoding='utf-8') as f:
-        f.write(f'{sum(v for v, _ in each):.1f} instructions per {MESSAGE_BYTES} B request, {CONNECTIONS} conns\n')
+        f.write(f'{sum(v for v, _ in each):.1f} instructions per {message_bytes} B request, {connections} conns\n')
         for value, name in each:
             f.write(f'{value:10.2f}  {name}\n')
