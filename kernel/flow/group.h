@@ -5,7 +5,7 @@
 #include "kernel/flow/flow.h"
 
 #define TUPLE_BYTES 12u
-#define TOEPLITZ_BYTES_MAX 35u /* the last 32-bit piece of a 40-byte key that can be taken whole */
+#define TOEPLITZ_BYTES_MAX 36u /* two IPv6 addresses and ports: they use up a 40-byte key */
 #define FLOW_SLOTS 128u        /* frames that a core without a queue can have under way */
 
 /* How a received frame's core is found. */

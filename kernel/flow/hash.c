@@ -7,7 +7,7 @@
 
 static uint32_t sums[TUPLE_BYTES][256]; /* by hash_init(), once */
 
-/* The 32 key bits from bit @at on; @at up to 40 * 8 - 33. */
+/* The 32 key bits from bit @at on; @at up to 40 * 8 - 33, so that the fifth byte is still the key's. */
 static uint32_t key_bits(const uint8_t key[40], unsigned at)
 {
 	uint64_t v = 0;

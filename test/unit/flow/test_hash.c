@@ -4,12 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "kernel/flow/group.h"
 
-/* The well-known verification key and values of receive side scaling over IPv4. */
+/* The well-known verification key and values of receive side scaling, here over IPv4. */
 static const uint8_t key[40] = { 0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
 				 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
 				 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa };
@@ -35,6 +36,17 @@ static const struct {
 	  0x5d1809c5 },
 };
 
+/* The same suite over IPv6: addresses as text, for who compares them with a card's documentation. */
+static const struct {
+	const char *source, *destination;
+	uint16_t source_port, destination_port;
+	uint32_t with_ports, without;
+} vectors6[] = {
+	{ "3ffe:2501:200:1fff::7", "3ffe:2501:200:3::1", 2794, 1766, 0x40207d3d, 0x2cc18cd5 },
+	{ "3ffe:501:8::260:97ff:fe40:efab", "ff02::1", 14230, 4739, 0xdde51bbf, 0x0f0c461c },
+	{ "3ffe:1900:4545:3:200:f8ff:fe21:67cf", "fe80::200:f8ff:fe21:67cf", 44251, 38024, 0x02d1feef, 0x4b61e985 },
+};
+
 static uint32_t fast(const uint8_t in[12])
 {
 	uint32_t w[3];
@@ -51,6 +63,22 @@ static void test_vectors(void **state)
 		assert_int_equal(flow_toeplitz(key, vectors[i].in, 12), vectors[i].with_ports);
 		assert_int_equal(flow_toeplitz(key, vectors[i].in, 8), vectors[i].without);
 		assert_int_equal(fast(vectors[i].in), vectors[i].with_ports);
+	}
+}
+
+static void test_vectors_ip6(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(vectors6); i++) {
+		uint8_t in[36] = { [32] = (uint8_t)(vectors6[i].source_port >> 8),
+				   [33] = (uint8_t)vectors6[i].source_port,
+				   [34] = (uint8_t)(vectors6[i].destination_port >> 8),
+				   [35] = (uint8_t)vectors6[i].destination_port };
+
+		assert_int_equal(inet_pton(AF_INET6, vectors6[i].source, in), 1);
+		assert_int_equal(inet_pton(AF_INET6, vectors6[i].destination, in + 16), 1);
+		assert_int_equal(flow_toeplitz(key, in, 36), vectors6[i].with_ports);
+		assert_int_equal(flow_toeplitz(key, in, 32), vectors6[i].without);
 	}
 }
 
@@ -80,7 +108,7 @@ static void test_longest_input(void **state)
 	memset(in, 0xff, sizeof(in));
 	/* The key ends; bytes beyond do not count and are not read past. */
 	assert_int_equal(flow_toeplitz(key, in, 64), flow_toeplitz(key, in, TOEPLITZ_BYTES_MAX));
-	assert_int_not_equal(flow_toeplitz(key, in, 35), flow_toeplitz(key, in, 34));
+	assert_int_not_equal(flow_toeplitz(key, in, 36), flow_toeplitz(key, in, 35));
 	assert_int_equal(flow_toeplitz(key, in, 0), 0);
 }
 
@@ -88,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_vectors_ip6),
 		cmocka_unit_test(test_fast_is_plain),
 		cmocka_unit_test(test_longest_input),
 	};
