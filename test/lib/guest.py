@@ -17,10 +17,11 @@ PANIC = re.compile(r'kernel panic|window self-test|in ring 0')
 class Guest:
     """One guest on the tap. Use as a context: it is ended, by its process id, whatever happens."""
 
-    def __init__(self, image, cpus=1, memory=None, overrides=(), qemu=(), args=None, address=f'{lab.GUEST}/{lab.PREFIX}'):
+    def __init__(self, image, cpus=1, memory=None, overrides=(), qemu=(), args=None, address=f'{lab.GUEST}/{lab.PREFIX}',
+                 net=f'tap={lab.TAP}'):
         ixctl = str(lab.build_folder() / 'bin' / 'ixctl')
         image = lab.build_folder() / image
-        words = [ixctl, 'run', str(image), '--net', f'tap={lab.TAP}', '--cpus', str(cpus), '--accel', 'tcg']
+        words = [ixctl, 'run', str(image), '--net', net, '--cpus', str(cpus), '--accel', 'tcg']
         words += ['--memory', str(memory)] if memory else []
         words += ['--address', address, '--gateway', lab.HOST] if address else []
         for word in overrides:

@@ -51,9 +51,14 @@ def enter(queues=1, address=True):
     make_tap(queues, address)
 
 
+def delete_link(name):
+    """If it is there."""
+    subprocess.run(['ip', 'link', 'del', name], stderr=subprocess.DEVNULL, check=False)
+
+
 def make_tap(queues, address=True):
     """The tap, instead of the one there was."""
-    subprocess.run(['ip', 'link', 'del', TAP], stderr=subprocess.DEVNULL, check=False)
+    delete_link(TAP)
     ip('tuntap', 'add', TAP, 'mode', 'tap', *(['multi_queue'] if queues > 1 else []))
     pathlib.Path(f'/proc/sys/net/ipv6/conf/{TAP}/disable_ipv6').write_text('1', encoding='ascii')
     if address:
