@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An image as one JSON object; `ixctl image inspect` prints it as such or as a page for people. */
 #include "hostctl/image/image.h"
+#include "hostctl/image/ports.h"
 #include <string.h>
 
 static json_t *ipv4(const uint8_t addr[4])
@@ -27,13 +28,30 @@ static json_t *texts(const char *const *list, uint32_t count)
 	return out;
 }
 
+/* A text, or an object if it has options. */
+static json_t *port(const struct ix_manifest_port *p)
+{
+	json_t *name = json_sprintf("%u/%s", p->port, p->protocol == IX_PORT_TCP ? "tcp" : "udp"), *out = json_object();
+	const char *option;
+	uint32_t value;
+
+	for (unsigned i = 0; (option = ports_option(p, i, &value)) != NULL; i++)
+		if (value != 0)
+			json_object_set_new(out, option, json_integer(value));
+	if (json_object_size(out) == 0) {
+		json_decref(out);
+		return name;
+	}
+	json_object_set_new(out, "port", name);
+	return out;
+}
+
 static json_t *ports(const struct ix_manifest *m)
 {
 	json_t *out = json_array();
 
 	for (uint32_t i = 0; i < m->port_count; i++)
-		json_array_append_new(out, json_sprintf("%u/%s", m->ports[i].port,
-							m->ports[i].protocol == IX_PORT_TCP ? "tcp" : "udp"));
+		json_array_append_new(out, port(&m->ports[i]));
 	return out;
 }
 

@@ -4,6 +4,7 @@
  * itself for people to read.
  */
 #include "hostctl/image/image.h"
+#include "hostctl/image/ports.h"
 #include "hostctl/image/schema.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@ static int apply(struct source *s, const char *key, const char *value, struct er
 
 	if (strncmp(key, "env.", 4) == 0 && key[4] != '\0')
 		return 0;
+	if (strncmp(key, "ports.", 6) == 0)
+		return ports_override(&s->m, key + 6, value, err);
 	if (index < 0) {
 		schema_unknown(key, words, sizeof(words));
 		return err_set(err, STATUS_USAGE, "%s: %s", key, words);
@@ -67,5 +70,7 @@ void image_fields(FILE *out)
 		else if (key->fallback != NULL)
 			fprintf(out, "; default %s", key->fallback);
 		fputs(key->is_override ? "; --set\n" : "\n", out);
+		if (key->kind == SCHEMA_PORTS)
+			ports_fields(out);
 	}
 }

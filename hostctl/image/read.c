@@ -5,6 +5,7 @@
  * the walk goes by the schema, which is two levels deep, so it ends.
  */
 #include "hostctl/base/words.h"
+#include "hostctl/image/ports.h"
 #include "hostctl/image/schema.h"
 #include <errno.h>
 #include <stdio.h>
@@ -90,21 +91,34 @@ static bool is_line(const char *text)
 	return true;
 }
 
-static bool set_port(const char *text, struct ix_manifest_port *port)
+/* {port: 7/tcp, OPTION: VALUE ...}: the port first, wherever it stands, then its options. */
+static int read_port_mapping(struct reader *r, const yaml_node_t *item, struct ix_manifest_port *port)
 {
-	const char *slash = strchr(text, '/');
-	char digits[6];
-	uint64_t number;
+	yaml_node_pair_t *p, *pairs = item->data.mapping.pairs.start, *end = item->data.mapping.pairs.top;
+	char expected[128];
 
-	if (slash == NULL || (size_t)(slash - text) >= sizeof(digits))
-		return false;
-	memcpy(digits, text, (size_t)(slash - text));
-	digits[slash - text] = '\0';
-	if (!words_number(digits, 1, 65535, &number))
-		return false;
-	port->port = (uint16_t)number;
-	port->protocol = strcmp(slash, "/tcp") == 0 ? IX_PORT_TCP : IX_PORT_UDP;
-	return port->protocol == IX_PORT_TCP || strcmp(slash, "/udp") == 0;
+	for (p = pairs; p < end; p++) {
+		const char *key = scalar(yaml_document_get_node(r->doc, p->key));
+		const char *value = scalar(yaml_document_get_node(r->doc, p->value));
+
+		if (key != NULL && strcmp(key, "port") == 0 &&
+		    (port->port != 0 || value == NULL || !ports_parse(value, port)))
+			return refuse(r, yaml_document_get_node(r->doc, p->value), "ports",
+				      "PORT/tcp or PORT/udp once");
+	}
+	if (port->port == 0)
+		return refuse(r, item, "ports", "port: PORT/tcp among the options");
+	for (p = pairs; p < end; p++) {
+		const yaml_node_t *value_node = yaml_document_get_node(r->doc, p->value);
+		const char *key = scalar(yaml_document_get_node(r->doc, p->key));
+		const char *value = scalar(value_node);
+
+		if (key != NULL && strcmp(key, "port") == 0)
+			continue;
+		if (!ports_set(port, key != NULL ? key : "", value != NULL ? value : "", expected, sizeof(expected)))
+			return refuse(r, value_node, "ports", expected);
+	}
+	return 0;
 }
 
 static int read_port(struct reader *r, const yaml_node_t *item)
@@ -113,12 +127,16 @@ static int read_port(struct reader *r, const yaml_node_t *item)
 	struct ix_manifest_port port = { 0 };
 	const char *text = scalar(item);
 
-	if (text == NULL || !set_port(text, &port))
+	if (item->type == YAML_MAPPING_NODE) {
+		if (read_port_mapping(r, item, &port) != 0)
+			return -1;
+	} else if (text == NULL || !ports_parse(text, &port)) {
 		return refuse(r, item, "ports", "PORT/tcp or PORT/udp, like 7/tcp");
+	}
 	if (m->port_count == IX_PORTS_MAX)
 		return refuse(r, item, "ports", "at most 16 ports");
 	for (uint32_t i = 0; i < m->port_count; i++)
-		if (memcmp(&m->ports[i], &port, sizeof(port)) == 0)
+		if (m->ports[i].port == port.port && m->ports[i].protocol == port.protocol)
 			return refuse(r, item, "ports", "each port once");
 	m->ports[m->port_count++] = port;
 	return 0;

@@ -94,7 +94,8 @@ const struct schema_key schema_keys[] = {
 	  .doc = "largest IP packet in bytes" },
 	{ .name = "ports",
 	  .kind = SCHEMA_PORTS,
-	  .doc = "what the service answers on, as 7/tcp or 7/udp; `ready` names them" },
+	  .doc = "what the service answers on, as 7/tcp or 7/udp, or {port: 7/tcp, OPTION: VALUE}; `ready` names "
+		 "them" },
 	{ .name = "connections",
 	  .kind = SCHEMA_NUMBER,
 	  .is_override = true,

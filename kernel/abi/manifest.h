@@ -3,7 +3,8 @@
  * The compiled manifest: image.yaml as one fixed structure followed by its strings. Written by
  * ixctl, read by the kernel, which checks every field again. A string is an offset from the start of
  * the structure to a NUL-terminated text inside the part; 0 means absent. Kernel command line words
- * of the form KEY=VALUE with the same dotted keys override it; a word "--" starts the arguments.
+ * of the form KEY=VALUE with the same dotted keys override it, options of a TCP port that the manifest
+ * names as ports.PORT.OPTION=VALUE; a word "--" starts the arguments.
  */
 #pragma once
 #include <stdint.h>
@@ -16,10 +17,14 @@
 #define IX_PORT_TCP 6
 #define IX_PORT_UDP 17
 
+/* A port, and what is different for those who connect to it; 0: as everywhere. Options are of TCP only. */
 struct ix_manifest_port {
 	uint16_t port;
-	uint8_t protocol; /* IX_PORT_TCP or IX_PORT_UDP */
-	uint8_t reserved;
+	uint8_t protocol;      /* IX_PORT_TCP or IX_PORT_UDP */
+	uint8_t reserved;      /* 0 */
+	uint32_t rto_floor_ms; /* "rto_floor_ms": as the image's, 5..1000 */
+	uint32_t backlog;      /* "backlog": connections of a core that wait for accept, at most; 1..65536, 0: 1024 */
+	uint32_t half_open; /* "half_open": of a core, at most; beyond it SYN cookies; 1..65536, 0: what the core may */
 };
 
 struct ix_manifest {

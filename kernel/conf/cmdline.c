@@ -6,6 +6,7 @@
 #include "kernel/base/err.h"
 #include "kernel/base/fmt.h"
 #include "kernel/conf/field.h"
+#include "kernel/conf/port.h"
 #include "kernel/conf/value.h"
 
 struct words {
@@ -23,7 +24,8 @@ static const struct {
 	{ "net.", "net.address net.dhcp net.gateway net.dns net.mtu" },
 	{ "cores.", "cores.min cores.max" },
 	{ "restart.", "restart.on_fault restart.max restart.window_s" },
-	{ "", "net.* cores.* restart.* heap_mib connections rx_buffers batch poll_us watchdog_ms rto_floor_ms env.*" },
+	{ "", "net.* cores.* restart.* ports.* heap_mib connections rx_buffers batch poll_us watchdog_ms rto_floor_ms "
+	      "env.*" },
 };
 
 static bool is_blank(char c)
@@ -170,6 +172,8 @@ static int apply_word(struct words *w, char *word)
 		return apply_env(w, word + 4);
 	}
 	*value++ = 0;
+	if (!strncmp(word, "ports.", 6))
+		return port_parse(w->out, word + 6, value, w->error);
 	f = field_find(word);
 	if (f)
 		return field_parse(f, w->out, value, w->error);

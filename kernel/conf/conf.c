@@ -10,6 +10,7 @@
 #include "kernel/base/fmt.h"
 #include "kernel/conf/cmdline.h"
 #include "kernel/conf/field.h"
+#include "kernel/conf/port.h"
 #include "kernel/conf/value.h"
 
 struct part {
@@ -84,11 +85,9 @@ static int load_net(const struct part *p, struct conf *out)
 	if (m->port_count > IX_PORTS_MAX)
 		return refuse(p, "ports", "too many");
 	for (uint32_t i = 0; i < m->port_count; i++) {
-		const struct ix_manifest_port *port = &m->ports[i];
-
-		if (!port->port || port->reserved || (port->protocol != IX_PORT_TCP && port->protocol != IX_PORT_UDP))
-			return refuse(p, "ports", "not PORT/tcp or PORT/udp");
-		out->ports[i] = *port;
+		out->ports[i] = m->ports[i];
+		if (!port_is_good(&out->ports[i]))
+			return refuse(p, "ports", "not PORT/tcp or PORT/udp, or an option out of its range");
 	}
 	out->port_count = m->port_count;
 	return 0;

@@ -49,3 +49,6 @@ struct conf {
  * Return: 0 or KERR_INVALID with @error filled in.
  */
 int conf_load(struct conf *out, const void *manifest, size_t bytes, const char *cmdline, char error[160]);
+
+/** conf_port() - what the manifest says of @port of @protocol (IX_PORT_TCP, IX_PORT_UDP), NULL if nothing. */
+const struct ix_manifest_port *conf_port(const struct conf *conf, uint8_t protocol, uint16_t port);

@@ -9,12 +9,14 @@
 #include "kernel/abi/status.h"
 #include "kernel/base/err.h"
 #include "kernel/base/lock.h"
+#include "kernel/conf/conf.h"
 #include "kernel/mem/mem.h"
 #include "kernel/net/endpoint.h"
 #include "kernel/net/handle.h"
 #include "kernel/net/udp.h"
 
 #define PORTS 65536u
+#define BACKLOG 1024u /* unless the manifest says otherwise */
 
 struct net_shared net_shared;
 
@@ -44,6 +46,17 @@ static bool is_free(const struct binding *b)
 	return !(load_acquire(&b->generation) & 1);
 }
 
+/* What the manifest says of the port, else what it says of all. */
+static void take_options(struct binding *b)
+{
+	const struct ix_manifest_port *p = b->protocol == BINDING_TCP ? conf_port(net_shared.conf, IX_PORT_TCP, b->port)
+								      : NULL;
+
+	b->rto_floor_ms = p && p->rto_floor_ms ? (uint16_t)p->rto_floor_ms : net_shared.rto_floor_ms;
+	b->backlog = p && p->backlog ? p->backlog : BACKLOG;
+	b->half_open = p && p->half_open ? MIN(p->half_open, net_shared.half_open) : net_shared.half_open;
+}
+
 static int take(enum binding_protocol protocol, const struct binding *wanted, ix_handle_t *handle)
 {
 	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++) {
@@ -59,6 +72,7 @@ static int take(enum binding_protocol protocol, const struct binding *wanted, ix
 		b->address = wanted->address;
 		b->cookie = wanted->cookie;
 		b->handle = *handle;
+		take_options(b);
 		store_release(&b->generation, b->generation + 1);
 		store_release(&table.by_port[protocol][b->port], (uint8_t)(i + 1));
 		return IX_OK;

@@ -12,6 +12,10 @@ struct binding {
 	be32_t address;      /* 0: any */
 	uint64_t cookie;
 	ix_handle_t handle;
+	/* TCP, what the manifest says of the port or of all */
+	uint16_t rto_floor_ms;
+	uint32_t backlog;   /* connections of a core that ring 3 has not accepted yet, at most */
+	uint32_t half_open; /* half-open ones of a core, at most */
 };
 
 int binding_init(void);

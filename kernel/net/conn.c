@@ -118,6 +118,7 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *listener, struct tc
 	if (b->port != listener->local_port)
 		return ERR_VAL; /* just freed by another core; this one follows in its next turn */
 	c->cookie = b->cookie;
+	c->rto_floor_ms = b->rto_floor_ms;
 	c->flags |= CONN_HALF_OPEN;
 	list_add_tail(&net_self.half_open, &c->link);
 	net_self.half_open_count++;

@@ -179,6 +179,12 @@ MANIFESTS = [
     ('name: toy\napp: ./app\nports: [tcp/7]\n', 3, r'ports: expected PORT/tcp or PORT/udp.*got tcp/7'),
     ('name: toy\napp: ./app\nports: [7/tcp, 0/udp]\n', 3, r'ports: expected PORT/tcp'),
     ('name: toy\napp: ./app\nports: [7/tcp, 7/tcp]\n', 3, r'ports: expected each port once'),
+    ('name: toy\napp: ./app\nports: [{port: 7/tcp, rto_floor_ms: 4}]\n', 3, r'ports: expected rto_floor_ms: a number 5\.\.1000, got 4'),
+    ('name: toy\napp: ./app\nports: [{port: 7/udp, backlog: 4}]\n', 3, r'ports: expected backlog only of a TCP port'),
+    ('name: toy\napp: ./app\nports: [{port: 7/tcp, baklog: 4}]\n', 3, r'ports: expected one of rto_floor_ms backlog'),
+    ('name: toy\napp: ./app\nports: [{backlog: 4}]\n', 3, r'ports: expected port: PORT/tcp among'),
+    ('name: toy\napp: ./app\nports: [{port: 7/tcp, port: 8/tcp}]\n', 3, r'ports: expected PORT/tcp or PORT/udp once'),
+    ('name: toy\napp: ./app\nports: [{port: 7/tcp, backlog: 4}, 7/tcp]\n', 3, r'ports: expected each port once'),
     ('name: toy\napp: nosuch\n', 2, r'app: expected a program, got no file .*apps/nosuch'),
     ('name: &a [*a]\napp: x\n', 1, r'name: expected a name'),
 ]
@@ -259,7 +265,7 @@ def test_inspect(lab):
         lab.put('bad.ix', good[:size])
         expect(lab.run('image', 'inspect', 'bad.ix'), DATA, r'bad\.ix: ')
     lab.put('old.elf', fixture.kernel(READY, version=7))
-    expect(lab.run('image', 'inspect', 'old.elf'), DATA, r'image version 7, this ixctl knows version 1: build it again')
+    expect(lab.run('image', 'inspect', 'old.elf'), DATA, r'image version 7, this ixctl knows version 2: build it again')
     lab.put('foreign.elf', fixture.kernel(READY, ix=False))
     expect(lab.run('run', 'foreign.elf'), DATA, r'expected an IX kernel or image')
 

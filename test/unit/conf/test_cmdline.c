@@ -111,6 +111,26 @@ static void test_env(void **state)
 	check_refused("env.=x", "env.", "NAME");
 }
 
+static void test_ports(void **state)
+{
+	(void)state;
+	assert_int_equal(load("ports.7.rto_floor_ms=5 ports.7.backlog=65536 ports.7.half_open=1 ports.7.backlog=2"), 0);
+	assert_int_equal(conf.ports[0].rto_floor_ms, 5);
+	assert_int_equal(conf.ports[0].backlog, 2);
+	assert_int_equal(conf.ports[0].half_open, 1);
+	assert_int_equal(conf.ports[1].rto_floor_ms, 0); /* UDP */
+	assert_ptr_equal(conf_port(&conf, IX_PORT_UDP, 7), &conf.ports[1]);
+	assert_null(conf_port(&conf, IX_PORT_TCP, 8));
+	check_refused("ports.7.rto_floor_ms=4", "ports.7.rto_floor_ms", "5..1000");
+	check_refused("ports.7.backlog=0", "ports.7.backlog", "1..65536");
+	check_refused("ports.7.backlog=x", "ports.7.backlog", "1..65536");
+	check_refused("ports.7.backlg=1", "ports.7.backlg", "half_open");
+	check_refused("ports.8.backlog=1", "ports.8.backlog", "in the manifest");
+	check_refused("ports.65543.backlog=1", "ports.65543", "in the manifest"); /* 7 + 65536 */
+	check_refused("ports.7=1", "ports.7", "ports.PORT.OPTION");
+	check_refused("ports.=1", "ports.", "ports.PORT.OPTION");
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -231,6 +251,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_net, teardown),
 		cmocka_unit_test_teardown(test_args, teardown),
 		cmocka_unit_test_teardown(test_env, teardown),
+		cmocka_unit_test_teardown(test_ports, teardown),
 		cmocka_unit_test_teardown(test_refused, teardown),
 		cmocka_unit_test_teardown(test_bad_addresses, teardown),
 		cmocka_unit_test_teardown(test_too_much, teardown),

@@ -163,6 +163,10 @@ static void test_counts_and_ports(void **state)
 	check_refused("ports");
 	sample.m.ports[1].reserved = 1;
 	check_refused("ports");
+	sample.m.ports[0].rto_floor_ms = 1001;
+	check_refused("ports");
+	sample.m.ports[1].backlog = 5; /* UDP has none */
+	check_refused("ports");
 }
 
 static void test_addresses(void **state)

@@ -100,6 +100,17 @@ static void test_floor_of_one_connection(void **state)
 	expect_ladder(&p, h, 20);
 }
 
+static void test_floor_of_a_port(void **state)
+{
+	struct peer p = { 0 };
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(WORLD_SPECIAL_PORT, 1);
+	h = peer_open(&p, WORLD_SPECIAL_PORT, 5);
+	expect_ladder(&p, h, 5);
+}
+
 static void test_unacknowledged_data_gives_up_after_two_minutes(void **state)
 {
 	struct peer p = { 0 };
@@ -363,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_retransmission_doubles_from_the_floor),
 		TEST(test_floor_of_one_connection),
+		TEST(test_floor_of_a_port),
 		TEST(test_unacknowledged_data_gives_up_after_two_minutes),
 		TEST(test_idle_connection_costs_nothing),
 		TEST(test_zero_window_is_probed_for_ever),

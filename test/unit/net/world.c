@@ -244,7 +244,13 @@ void world_begin(uint32_t offloads)
 				    .mtu = 1500,
 				    .connections = 1000,
 				    .rx_buffers = RX_BUFFERS,
-				    .rto_floor_ms = 200 };
+				    .rto_floor_ms = 200,
+				    .port_count = 1,
+				    .ports = { { .port = WORLD_SPECIAL_PORT,
+						 .protocol = IX_PORT_TCP,
+						 .rto_floor_ms = 5,
+						 .backlog = WORLD_BACKLOG,
+						 .half_open = WORLD_HALF_OPEN } } };
 	fake_slab_fail_from = SIZE_MAX;
 	if (!is_up) { /* a core is set up once in its life; tests that need another are other programs */
 		is_up = true;

@@ -17,6 +17,9 @@
 #define WORLD_ADDRESS 0x0a000001u /* 10.0.0.1/8 */
 #define PEER_ADDRESS 0x0a000002u
 #define SENT_MAX 4096u
+#define WORLD_SPECIAL_PORT 71u /* has options of its own: a floor of 5 ms, and */
+#define WORLD_BACKLOG 3u
+#define WORLD_HALF_OPEN 4u
 #ifndef WORLD_OFFLOADS
 #define WORLD_OFFLOADS 0 /* enum nic_offload; some tests are built a second time with another value */
 #endif
