@@ -17,6 +17,11 @@ typedef uint16_t le16_t; /* stored in little-endian order */
 typedef uint32_t le32_t;
 typedef uint64_t le64_t;
 
+/* An IPv6 address as it lies in a packet. */
+struct ip6 {
+	be32_t words[4];
+};
+
 #define be16(x) __builtin_bswap16((uint16_t)(x)) /* either direction; this kernel runs on little-endian */
 #define be32(x) __builtin_bswap32((uint32_t)(x))
 #define be64(x) __builtin_bswap64((uint64_t)(x))

@@ -184,7 +184,7 @@ static void open_listener(unsigned i)
 
 	if (!pcb)
 		return; /* another try with the next change */
-	ip4_addr_set_u32(&address, b->address);
+	ip_addr_set_ip4_u32_val(address, b->address);
 	tcp_ext_arg_set(pcb, net_self.ext_id, NULL);
 	tcp_ext_arg_set_callbacks(pcb, net_self.ext_id, &conn_ext_callbacks);
 	listener = tcp_bind(pcb, &address, b->port) == ERR_OK ? tcp_listen(pcb) : NULL;

@@ -27,6 +27,16 @@ static inline uint16_t checksum_pseudo(be32_t from, be32_t to, uint8_t protocol,
 	return checksum_fold_short((uint64_t)from + to + be16(protocol) + be16((uint16_t)bytes));
 }
 
+/** checksum_pseudo6() - the same for IPv6 [RFC 8200 8.1]. */
+static inline uint16_t checksum_pseudo6(const struct ip6 *from, const struct ip6 *to, uint8_t protocol, uint32_t bytes)
+{
+	uint64_t sum = (uint64_t)be32(bytes) + be32(protocol);
+
+	for (unsigned i = 0; i < 4; i++)
+		sum += (uint64_t)from->words[i] + to->words[i];
+	return checksum_fold(sum);
+}
+
 /** checksum_is_ip4_good() - whether a header of 20 bytes sums up. */
 static inline bool checksum_is_ip4_good(const uint8_t *ip)
 {

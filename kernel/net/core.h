@@ -65,12 +65,6 @@ enum conn_flag {
 	CONN_ON_ANY = 0x7000,
 };
 
-/* A 4-tuple in network order, laid out as in a packet. */
-struct demux_tuple {
-	be32_t remote, local;
-	be16_t remote_port, local_port;
-};
-
 struct conn {
 	/* timers.c */
 	struct time_node timer;
@@ -88,8 +82,7 @@ struct conn {
 	struct conn *dirty_next, *out_next, *delack_next;
 	uint32_t delack_ms;
 	/* tcp_in.c */
-	uint32_t hash;
-	struct demux_tuple tuple; /* while CONN_HASHED */
+	uint32_t hash; /* while CONN_HASHED */
 	struct buf *rx_head, *rx_tail;
 	struct buf *rx_tell; /* first one with bytes not announced */
 	uint32_t rx_held;    /* buffers in the queue */

@@ -25,7 +25,7 @@
 
 /* Drawn and allocated at start, read-only since. */
 static struct demux_shared {
-	uint64_t key[4];
+	uint64_t key[4], key6[4];
 	struct siphash_key isn_key;
 	uintptr_t direct; /* address of physical 0 */
 	struct demux_bucket **directories[CORES_MAX];
@@ -81,6 +81,7 @@ static bool reach(uint32_t count)
 int demux_init(uint32_t connections, uint32_t cores)
 {
 	cpu_random(shared.key, sizeof(shared.key));
+	cpu_random(shared.key6, sizeof(shared.key6));
 	cpu_random(&shared.isn_key, sizeof(shared.isn_key));
 	shared.direct = (uintptr_t)mem_va(0);
 	/* Room to go on where every connection of the partition, half-open ones included, is on one core. */
@@ -112,20 +113,42 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Two keyed multiplications: an outsider who knows neither key nor result cannot aim at a bucket. */
+static uint64_t mix_addresses6(const struct demux_tuple *t)
+{
+	uint64_t w[4];
+
+	memcpy(w, &t->remote6, sizeof(w));
+	return mix(w[0] ^ shared.key6[0], w[1] ^ shared.key6[1]) ^ mix(w[2] ^ shared.key6[2], w[3] ^ shared.key6[3]);
+}
+
+/*
+ * Two keyed multiplications, for IPv6 four: an outsider who knows neither key nor result cannot aim at a
+ * bucket.
+ */
 uint32_t demux_hash(const struct demux_tuple *t)
 {
-	uint64_t addresses;
-	uint32_t ports;
+	uint64_t addresses = unlikely(t->is_ip6) ? mix_addresses6(t) : tuple_addresses4(t);
 
-	memcpy(&addresses, &t->remote, sizeof(addresses));
-	memcpy(&ports, &t->remote_port, sizeof(ports));
-	return (uint32_t)mix(mix(addresses ^ shared.key[0], ports ^ shared.key[1]) ^ shared.key[2], shared.key[3] | 1);
+	return (uint32_t)mix(mix(addresses ^ shared.key[0], tuple_ports(t) ^ shared.key[1]) ^ shared.key[2],
+			     shared.key[3] | 1);
+}
+
+/* What of a tuple is looked at. */
+static size_t bytes_of(const struct demux_tuple *t)
+{
+	return t->is_ip6 ? sizeof(*t) : offsetof(struct demux_tuple, local) + sizeof(t->local);
 }
 
 uint32_t demux_isn(const struct demux_tuple *t)
 {
-	return (uint32_t)siphash24(&shared.isn_key, t, sizeof(*t));
+	return (uint32_t)siphash24(&shared.isn_key, t, bytes_of(t));
+}
+
+uint64_t demux_addresses(const struct demux_tuple *t)
+{
+	if (likely(!t->is_ip6))
+		return tuple_addresses4(t);
+	return siphash24(&shared.isn_key, &t->remote6, sizeof(t->remote6) + sizeof(t->local6));
 }
 
 static struct tcp_pcb *pcb_at(uint32_t ref)
@@ -154,19 +177,6 @@ struct tcp_pcb *demux_candidate(uint32_t hash)
 	return NULL;
 }
 
-bool demux_is(struct tcp_pcb *pcb, const struct demux_tuple *t)
-{
-	const struct demux_tuple *have = &conn_of(pcb)->tuple;
-	uint64_t addresses[2];
-	uint32_t ports[2];
-
-	memcpy(&addresses[0], &have->remote, sizeof(addresses[0]));
-	memcpy(&addresses[1], &t->remote, sizeof(addresses[1]));
-	memcpy(&ports[0], &have->remote_port, sizeof(ports[0]));
-	memcpy(&ports[1], &t->remote_port, sizeof(ports[1]));
-	return addresses[0] == addresses[1] && ports[0] == ports[1];
-}
-
 void demux_mark(void)
 {
 	own.is_marked = true;
@@ -188,7 +198,7 @@ struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t)
 			if (b->tag[i] == tag) {
 				struct tcp_pcb *pcb = pcb_at(b->ref[i]);
 
-				if (likely(demux_is(pcb, t)))
+				if (likely(tuple_is_of(t, pcb)))
 					return pcb;
 			}
 		}
@@ -196,16 +206,6 @@ struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t)
 			return NULL;
 	}
 	return NULL;
-}
-
-struct demux_tuple demux_tuple_of(const struct tcp_pcb *pcb)
-{
-	return (struct demux_tuple){
-		.remote = ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)),
-		.local = ip4_addr_get_u32(ip_2_ip4(&pcb->local_ip)),
-		.remote_port = be16(pcb->remote_port),
-		.local_port = be16(pcb->local_port),
-	};
 }
 
 /* Buckets [@home, @home + @probes) have one more or less that lies behind them. */
@@ -312,7 +312,7 @@ static void shrink(unsigned joins)
 
 bool demux_insert(struct tcp_pcb *pcb)
 {
-	struct demux_tuple t = demux_tuple_of(pcb);
+	struct demux_tuple t = tuple_of(pcb);
 	uint32_t hash = demux_hash(&t), ref = (uint32_t)(((uintptr_t)pcb - own.direct) / BLOCK_BYTES);
 
 	if (own.count >= own.buckets * SPLIT_LOAD)
@@ -322,7 +322,6 @@ bool demux_insert(struct tcp_pcb *pcb)
 			return false;
 	own.count++;
 	conn_of(pcb)->hash = hash;
-	conn_of(pcb)->tuple = t;
 	conn_of(pcb)->flags |= CONN_HASHED;
 	return true;
 }

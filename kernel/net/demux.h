@@ -2,6 +2,7 @@
 /* Which connection a segment belongs to, in constant time, and what is left of closed ones. Private to kernel/net. */
 #pragma once
 #include "kernel/net/core.h"
+#include "kernel/net/tuple.h"
 
 #define DEMUX_WAYS 7u
 
@@ -28,25 +29,24 @@ struct tcp_pcb *demux_candidate(uint32_t hash);
 /** demux_mark() - candidates were looked up; demux_is_marked() - whether they are all still there. */
 void demux_mark(void);
 bool demux_is_marked(void);
-/** demux_is() - whether @pcb, which is in the table, has tuple @t. */
-bool demux_is(struct tcp_pcb *pcb, const struct demux_tuple *t);
 struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t);
 /** demux_insert() - a pcb that is on no list. Return: false if there is no memory for a larger table. */
 bool demux_insert(struct tcp_pcb *pcb);
 /** demux_remove() - nothing if it was never inserted. */
 void demux_remove(struct conn *c);
-/** demux_tuple_of() - of a pcb. */
-struct demux_tuple demux_tuple_of(const struct tcp_pcb *pcb);
 /** demux_each() - call @fn for every connection of this core; @fn may remove it. */
 void demux_each(void (*fn)(struct conn *c));
 
 /** demux_isn() - keyed hash of a tuple for sequence numbers [RFC 6528]. */
 uint32_t demux_isn(const struct demux_tuple *t);
+/** demux_addresses() - 64 bits that stand for both addresses: IPv4's themselves, of IPv6 a keyed digest [SipHash]. */
+uint64_t demux_addresses(const struct demux_tuple *t);
 
 /* ---- TIME_WAIT ---- */
 /* What is left of a connection in TIME_WAIT. */
 struct timewait {
-	struct demux_tuple tuple;
+	uint64_t addresses; /* demux_addresses() */
+	uint32_t ports;     /* as in a packet */
 	uint32_t rcv_nxt, snd_nxt;
 	uint32_t until_ms;
 	uint32_t hash;

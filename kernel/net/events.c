@@ -30,9 +30,14 @@ static bool write_knock(struct conn *c)
 
 	if (!event_room() || !event_peer_room())
 		return false;
-	t = demux_tuple_of(pcb_of(c));
-	endpoint_put(&peer.remote, t.remote, t.remote_port);
-	endpoint_put(&peer.local, t.local, t.local_port);
+	t = tuple_of(pcb_of(c));
+	if (t.is_ip6) {
+		endpoint_put6(&peer.remote, &t.remote6, t.remote_port);
+		endpoint_put6(&peer.local, &t.local6, t.local_port);
+	} else {
+		endpoint_put4(&peer.remote, t.remote, t.remote_port);
+		endpoint_put4(&peer.local, t.local, t.local_port);
+	}
 	where[1] = event_push_peer(&peer);
 	push(c, IX_EV_KNOCK, 0, where);
 	c->flags &= ~CONN_KNOCK;

@@ -97,6 +97,7 @@ static enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, unsigned
 		return bad();
 	f->ip_bytes = (uint16_t)header;
 	f->l4_bytes = (uint16_t)(total - header);
+	f->tuple.is_ip6 = 0;
 	memcpy(&f->tuple.remote, ip + 12, 8);
 	memcpy(&f->tuple.remote_port, ip + header, 4);
 	if (f->tuple.local != net_shared.address || !net_shared.address)
@@ -126,7 +127,9 @@ static enum frame_kind classify(struct frame *f)
 	if (unlikely(b->len < ETH_BYTES + IP4_BYTES))
 		return bad();
 	if (likely(is_plain_tcp(eth) && b->len >= ETH_BYTES + IP4_BYTES + TCP_BYTES)) {
-		memcpy(&f->tuple, eth + 26, sizeof(f->tuple)); /* both addresses, then both ports */
+		f->tuple.is_ip6 = 0;
+		memcpy(&f->tuple.remote, eth + 26, 8);
+		memcpy(&f->tuple.remote_port, eth + 34, 4);
 		total = half_at(eth + 16);
 		f->ip_bytes = IP4_BYTES;
 		f->l4_bytes = (uint16_t)(total - IP4_BYTES);
@@ -142,8 +145,10 @@ static enum frame_kind classify(struct frame *f)
 }
 
 /* ---- the batch ---- */
+static PERCORE struct frame frames[PART_MAX]; /* too many for the stack */
+
 /* Bring what the frames will touch into the cache, one step for all before the next step. */
-static void look_ahead(struct frame *frames, unsigned count)
+static void look_ahead(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		if (frames[i].kind == FRAME_TCP)
@@ -195,8 +200,6 @@ static void input_one(const struct frame *f)
 
 static void input_batch(struct buf **bufs, unsigned count)
 {
-	struct frame frames[PART_MAX];
-
 	for (unsigned i = 0; i < count; i++) {
 		struct frame *f = &frames[i];
 
@@ -209,13 +212,13 @@ static void input_batch(struct buf **bufs, unsigned count)
 		}
 	}
 	if (count >= PREFETCH_FROM && net_self.stats.connections > CACHED_CONNECTIONS)
-		look_ahead(frames, count);
+		look_ahead(count);
 	demux_mark();
 	for (unsigned i = 0; i < count; i++)
 		input_one(&frames[i]);
 }
 
-void net_input(struct buf **frames, unsigned count)
+void net_input(struct buf **bufs, unsigned count)
 {
 	if (!count)
 		return;
@@ -224,8 +227,8 @@ void net_input(struct buf **frames, unsigned count)
 	while (count) {
 		unsigned part = MIN(count, PART_MAX);
 
-		input_batch(frames, part);
-		frames += part;
+		input_batch(bufs, part);
+		bufs += part;
 		count -= part;
 	}
 }

@@ -140,7 +140,7 @@ err_t output_segment(struct pbuf *p, struct conn *c)
 	err_t err;
 
 	memcpy(at, c->l2, ETH_BYTES);
-	write_ip_header(at + ETH_BYTES, pcb->local_ip.addr, pcb->remote_ip.addr, p->tot_len,
+	write_ip_header(at + ETH_BYTES, ip_2_ip4(&pcb->local_ip)->addr, ip_2_ip4(&pcb->remote_ip)->addr, p->tot_len,
 			pcb->tos | (uint32_t)pcb->ttl << 8 | IP_PROTOCOL_TCP << 16);
 	extend(p, ETH_BYTES + IP4_BYTES);
 	err = output_frame(p, c, true);
@@ -195,8 +195,8 @@ err_t ip4_input(struct pbuf *p, struct netif *inp)
 	ip_data.current_input_netif = inp;
 	ip_data.current_ip4_header = ip;
 	ip_data.current_ip_header_tot_len = header;
-	ip4_addr_copy(*ip_2_ip4(&ip_data.current_iphdr_src), ip->src);
-	ip4_addr_copy(*ip_2_ip4(&ip_data.current_iphdr_dest), ip->dest);
+	ip_addr_copy_from_ip4(ip_data.current_iphdr_src, ip->src);
+	ip_addr_copy_from_ip4(ip_data.current_iphdr_dest, ip->dest);
 	pbuf_remove_header(p, header);
 	if (is_udp)
 		udp_input(p, inp);
@@ -208,7 +208,7 @@ err_t ip4_input(struct pbuf *p, struct netif *inp)
 void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
 {
 	struct pbuf *p = pbuf_alloc(PBUF_IP, TCP_BYTES, PBUF_RAM);
-	ip4_addr_t local = { t->local }, remote = { t->remote };
+	ip_addr_t local, remote;
 	struct tcp_hdr *tcp;
 
 	if (!p)
@@ -221,9 +221,10 @@ void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
 	tcp->ackno = be32(ack);
 	TCPH_HDRLEN_FLAGS_SET(tcp, TCP_BYTES / 4, TCP_ACK);
 	if (net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP) {
-		tcp->chksum = checksum_pseudo(t->local, t->remote, IP_PROTOCOL_TCP, TCP_BYTES);
+		tcp->chksum = tuple_checksum(t, IP_PROTOCOL_TCP, TCP_BYTES);
 		tcp->chksum = (uint16_t)~port_chksum(tcp, TCP_BYTES);
 	}
-	ip4_output_if(p, &local, &remote, DEFAULT_TTL, 0, IP_PROTOCOL_TCP, &net_self.netif);
+	tuple_put(t, &local, &remote);
+	ip_output_if(p, &local, &remote, DEFAULT_TTL, 0, IP_PROTOCOL_TCP, &net_self.netif);
 	pbuf_free(p);
 }

@@ -9,6 +9,8 @@
 #include "lwip/ip.h"
 #include "lwip/ip4.h"
 #include "lwip/ip4_frag.h"
+#include "lwip/ip6.h"
+#include "lwip/nd6.h"
 #include "lwip/mem.h"
 #include "lwip/netif.h"
 #include "lwip/pbuf.h"

@@ -50,7 +50,7 @@ static bool take_token(uint32_t *tokens)
 /* ---- before lwIP ---- */
 static bool is_checksum_good(const struct frame *f, const struct pbuf *p)
 {
-	uint64_t sum = checksum_pseudo(f->tuple.remote, f->tuple.local, IP_PROTOCOL_TCP, f->l4_bytes);
+	uint64_t sum = tuple_checksum(&f->tuple, IP_PROTOCOL_TCP, f->l4_bytes);
 	unsigned at = 0;
 
 	for (; p; p = p->next) {
@@ -212,7 +212,7 @@ static void acknowledge_merged(struct conn *c)
 
 static struct tcp_pcb *find_pcb(const struct frame *f)
 {
-	if (f->likely_pcb && demux_is_marked() && demux_is(f->likely_pcb, &f->tuple))
+	if (f->likely_pcb && demux_is_marked() && tuple_is_of(&f->tuple, f->likely_pcb))
 		return f->likely_pcb;
 	return demux_find(f->hash, &f->tuple);
 }
@@ -229,8 +229,7 @@ static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 	}
 	ip_data.current_netif = &net_self.netif;
 	ip_data.current_input_netif = &net_self.netif;
-	ip4_addr_set_u32(ip_2_ip4(&ip_data.current_iphdr_src), f->tuple.remote);
-	ip4_addr_set_u32(ip_2_ip4(&ip_data.current_iphdr_dest), f->tuple.local);
+	tuple_put(&f->tuple, &ip_data.current_iphdr_dest, &ip_data.current_iphdr_src);
 	net_self.tx_conn = c;
 	tcp_input(p, &net_self.netif);
 	collect(pcb, lastack);

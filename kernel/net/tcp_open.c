@@ -60,7 +60,7 @@ static bool choose_port(struct demux_tuple *t)
 	return false;
 }
 
-static int tuple_of(const struct ix_connect *wish, struct demux_tuple *t)
+static int tuple_wanted(const struct ix_connect *wish, struct demux_tuple *t)
 {
 	if (!endpoint_ip4(&wish->remote, &t->remote) || !endpoint_ip4(&wish->local, &t->local) || !t->remote)
 		return IX_UNREACHABLE;
@@ -82,8 +82,7 @@ static int begin(struct conn *c, const struct demux_tuple *t)
 	ip_addr_t remote;
 	err_t err;
 
-	ip4_addr_set_u32(ip_2_ip4(&remote), t->remote);
-	ip4_addr_set_u32(ip_2_ip4(&pcb->local_ip), t->local);
+	tuple_put(t, &pcb->local_ip, &remote);
 	pcb->local_port = be16(t->local_port); /* preset: lwIP's own search would walk every connection */
 	net_self.tx_conn = c;
 	err = tcp_connect(pcb, &remote, be16(t->remote_port), NULL);
@@ -96,10 +95,10 @@ static int begin(struct conn *c, const struct demux_tuple *t)
 
 int net_connect(const struct ix_connect *wish, ix_handle_t *handle)
 {
-	struct demux_tuple t;
+	struct demux_tuple t = { 0 };
 	struct tcp_pcb *pcb;
 	struct conn *c;
-	int status = tuple_of(wish, &t);
+	int status = tuple_wanted(wish, &t);
 
 	if (status != IX_OK)
 		return status;

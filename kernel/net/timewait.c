@@ -65,6 +65,7 @@ void timewait_remove(struct timewait *w)
 
 void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
 {
+	struct demux_tuple t = tuple_of(pcb);
 	struct timewait *w;
 	uint32_t *chain = &own.chains[hash & own.mask];
 
@@ -73,7 +74,8 @@ void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
 	if (w->until_ms)
 		timewait_remove(w);
 	*w = (struct timewait){
-		.tuple = demux_tuple_of(pcb),
+		.addresses = demux_addresses(&t),
+		.ports = tuple_ports(&t),
 		.rcv_nxt = pcb->rcv_nxt,
 		.snd_nxt = pcb->snd_nxt,
 		.until_ms = (net_self.now_ms + TIME_WAIT_MS) | 1,
@@ -90,8 +92,7 @@ struct timewait *timewait_find(uint32_t hash, const struct demux_tuple *t)
 	while (at) {
 		struct timewait *w = &own.records[at - 1];
 
-		if (w->hash == hash && w->tuple.remote == t->remote && w->tuple.local == t->local &&
-		    w->tuple.remote_port == t->remote_port && w->tuple.local_port == t->local_port) {
+		if (w->hash == hash && w->ports == tuple_ports(t) && w->addresses == demux_addresses(t)) {
 			if (is_alive(w))
 				return w;
 			timewait_remove(w);

@@ -45,7 +45,7 @@ static int payload_of(const struct frame *f, const uint8_t *udp)
 	if (bytes < UDP_BYTES || bytes > f->l4_bytes)
 		return -1;
 	if (!(f->b->flags & BUF_CSUM_GOOD) && half_at(udp + 6)) {
-		sum = checksum_pseudo(f->tuple.remote, f->tuple.local, IP_PROTOCOL_UDP, bytes);
+		sum = tuple_checksum(&f->tuple, IP_PROTOCOL_UDP, bytes);
 		sum += port_chksum(udp, (int)bytes);
 		if (checksum_fold(sum) != 0xffff) {
 			net_self.stats.bad_csum++;
@@ -126,8 +126,8 @@ static bool write_datagram(struct udp_socket *s, const struct binding *binding)
 		return false;
 	memcpy(address, ip + 12, sizeof(address));
 	memcpy(port, udp, sizeof(port));
-	endpoint_put(&peer.remote, address[0], port[0]);
-	endpoint_put(&peer.local, address[1], port[1]);
+	endpoint_put4(&peer.remote, address[0], port[0]);
+	endpoint_put4(&peer.local, address[1], port[1]);
 	e.detail = (uint16_t)event_push_peer(&peer);
 	e.handle = binding->handle;
 	e.addr = buf_user_va(b, x->start);

@@ -37,7 +37,18 @@
 
 /* ---- protocols: ARP is kernel/net/neighbour.c ---- */
 #define LWIP_IPV4 1
-#define LWIP_IPV6 0
+#define LWIP_IPV6 1
+#define LWIP_IPV6_NUM_ADDRESSES 1 /* not used: our addresses are in net_shared; ip6.c and nd.c stand in for lwIP's */
+#define LWIP_IPV6_FRAG 0
+#define LWIP_IPV6_REASS 0
+#define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
+#define LWIP_IPV6_AUTOCONFIG 0
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
+#define LWIP_IPV6_MLD 0
+#define LWIP_ICMP6 0
+#define LWIP_ND6_QUEUEING 0
+#define LWIP_ND6_ALLOW_RA_UPDATES 0
+#define LWIP_ND6_TCP_REACHABILITY_HINTS 0
 #define LWIP_ARP 0
 #define LWIP_ETHERNET 0
 #define LWIP_ICMP 1

@@ -76,12 +76,7 @@ uint16_t port_chksum(const void *data, int bytes)
 
 u32_t port_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port)
 {
-	struct demux_tuple t = {
-		.remote = ip4_addr_get_u32(ip_2_ip4(remote)),
-		.local = ip4_addr_get_u32(ip_2_ip4(local)),
-		.remote_port = be16(remote_port),
-		.local_port = be16(local_port),
-	};
+	struct demux_tuple t = tuple_from(local, local_port, remote, remote_port);
 
 	return demux_isn(&t) + (u32_t)(net_self.now_tick * TIME_TICK_US / ISN_TICK_US);
 }

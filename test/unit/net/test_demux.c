@@ -34,7 +34,7 @@ static struct tcp_pcb *pcb_new(unsigned n)
 
 static struct tcp_pcb *look_up(const struct tcp_pcb *pcb)
 {
-	struct demux_tuple t = demux_tuple_of(pcb);
+	struct demux_tuple t = tuple_of(pcb);
 
 	return demux_find(demux_hash(&t), &t);
 }
