@@ -26,7 +26,7 @@ struct flow_slot {
 struct flow_inbox {
 	uint64_t frames;   /* atomic: bit c: core c pushed frames */
 	uint64_t sends;    /* atomic: bit c: core c pushed frames to send */
-	uint32_t sleeping; /* by the core itself: wake it after setting a bit */
+	uint32_t sleeping; /* atomic: set by the core itself; who sets a bit takes it away and wakes the core */
 } ALIGNED(64);
 
 /* What only the core itself touches. */

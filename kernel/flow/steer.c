@@ -38,7 +38,9 @@ void steer_notify(struct flow_core *c)
 			__atomic_fetch_or(&in->frames, 1ull << me, __ATOMIC_SEQ_CST);
 		if (c->sends_pushed && target == me % f->pairs)
 			__atomic_fetch_or(&in->sends, 1ull << me, __ATOMIC_SEQ_CST);
-		if (target != me && __atomic_load_n(&in->sleeping, __ATOMIC_SEQ_CST)) {
+		/* Whoever takes the word away rings: one wake-up a sleep, however long it takes to get up. */
+		if (target != me && __atomic_load_n(&in->sleeping, __ATOMIC_SEQ_CST) &&
+		    __atomic_exchange_n(&in->sleeping, 0, __ATOMIC_SEQ_CST)) {
 			cpu_wake(target);
 			c->stats.wakes++;
 		}

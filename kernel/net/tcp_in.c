@@ -148,8 +148,10 @@ static bool walk_on(const struct frame *f)
 	}
 	if (next == f->b->core)
 		return false;
-	if (!take_token(&net_self.walk_tokens) || !flow_hand(next, f->b)) {
-		net_self.stats.dropped_no_buffer++;
+	if (take_token(&net_self.walk_tokens) && flow_hand(next, f->b)) {
+		net_self.stats.misplaced++;
+	} else {
+		net_self.stats.misplaced_dropped++;
 		buf_free_frame(f->b);
 	}
 	return true;

@@ -232,10 +232,16 @@ static void test_wakes(void **state)
 		fake_nic_receive(0, frame, make(frame, &t, 6, 5));
 	assert_int_equal(collect(0), 0);
 	assert_int_equal(fake_wakes[1], 1); /* one a burst */
-	assert_true(flow_state.inbox[1].sleeping);
+	fake_nic_receive(0, frame, make(frame, &t, 6, 5));
+	assert_int_equal(collect(0), 0);
+	assert_int_equal(fake_wakes[1], 1); /* none while it is getting up */
 	percore_id = 1;
 	assert_true(flow_sleep_begin()); /* looked again: there is work */
 	flow_sleep_end();
+	assert_int_equal(collect(1), 41);
+	for (unsigned i = 0; i < 40; i++)
+		fake_nic_receive(0, frame, make(frame, &t, 6, 5));
+	assert_int_equal(collect(0), 0);
 	for (unsigned i = 0; i < 40; i++)
 		fake_nic_receive(0, frame, make(frame, &t, 6, 5));
 	assert_int_equal(collect(0), 0);
@@ -257,6 +263,38 @@ static void test_wakes(void **state)
 	assert_true(flow_sleep_begin());
 	flow_sleep_end();
 	assert_int_equal(collect(0) + collect(1), 1);
+}
+
+/* However the frames of a burst are spread, each sleeper is woken once for it, and the counter says so. */
+static void test_wakes_a_burst(void **state)
+{
+	unsigned bursts = 0, handed = 0;
+	struct flow_stats s;
+	uint8_t frame[128];
+
+	(void)state;
+	start(1, 4, false, false);
+	srand(11);
+	for (; bursts < 100; bursts++) {
+		for (percore_id = 1; percore_id < 4; percore_id++)
+			assert_false(flow_sleep_begin());
+		for (unsigned i = 0; i < NIC_BURST_MAX; i++) {
+			struct tuple t = random_tuple();
+
+			fake_nic_receive(0, frame, make(frame, &t, 6, 5));
+		}
+		handed += NIC_BURST_MAX - collect(0);
+		for (percore_id = 1; percore_id < 4; percore_id++)
+			flow_sleep_end();
+		assert_int_equal(collect(1) + collect(2) + collect(3) + collect(0), handed);
+		handed = 0;
+	}
+	flow_stats(&s);
+	assert_true(s.handed_over > 4000);
+	for (unsigned c = 1; c < 4; c++)
+		assert_int_equal(fake_wakes[c], bursts);
+	assert_int_equal(s.wakes, 3 * bursts);
+	assert_int_equal(fake_buf_out, 0);
 }
 
 static void test_hand_over_full(void **state)
@@ -341,11 +379,11 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dealing),    cmocka_unit_test(test_one_queue_many_cores),
-		cmocka_unit_test(test_odd_frames), cmocka_unit_test(test_queue_is_group),
-		cmocka_unit_test(test_wakes),      cmocka_unit_test(test_hand_over_full),
-		cmocka_unit_test(test_fairness),   cmocka_unit_test(test_hand_by_net),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_dealing),        cmocka_unit_test(test_one_queue_many_cores),
+		cmocka_unit_test(test_odd_frames),     cmocka_unit_test(test_queue_is_group),
+		cmocka_unit_test(test_wakes),          cmocka_unit_test(test_wakes_a_burst),
+		cmocka_unit_test(test_hand_over_full), cmocka_unit_test(test_fairness),
+		cmocka_unit_test(test_hand_by_net),    cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

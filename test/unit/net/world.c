@@ -9,6 +9,7 @@
 #include "kernel/mem/mem.h"
 #include "kernel/net/checksum.h"
 #include "kernel/time/time.h"
+#include "test/fake/cpu.h"
 #include "test/fake/mem.h"
 #include "test/fake/slab.h"
 
@@ -124,10 +125,13 @@ unsigned world_held(void)
 
 bool flow_hand(uint32_t core, struct buf *first)
 {
-	(void)core;
-	(void)first;
-	fail(); /* there is one core */
-	return false;
+	assert_true(fake_core_count > 1);
+	assert_true(core < fake_core_count);
+	if (world.is_hand_full)
+		return false;
+	assert_true(world.handed_count < HANDED_MAX);
+	world.handed[world.handed_count++] = (struct handed){ first, core };
+	return true;
 }
 
 uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port)
@@ -172,6 +176,12 @@ void world_receive(const void *frame, unsigned bytes)
 	first->flags = world.is_csum_unchecked ? BUF_CSUM_GOOD : 0;
 	first->segments = (uint16_t)MAX(world.segments, 1u);
 	first->count = 1;
+	waiting[waiting_count++] = first;
+}
+
+void world_receive_buf(struct buf *first)
+{
+	assert_true(waiting_count < WAITING_MAX);
 	waiting[waiting_count++] = first;
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include "kernel/abi/event.h"
 #include "kernel/abi/status.h"
+#include "kernel/buf/buf.h"
 #include "kernel/conf/conf.h"
 #include "kernel/net/net.h"
 #include "kernel/nic/nic.h"
@@ -20,6 +21,7 @@
 #define WORLD_SPECIAL_PORT 71u /* has options of its own: a floor of 5 ms, and */
 #define WORLD_BACKLOG 3u
 #define WORLD_HALF_OPEN 4u
+#define HANDED_MAX 256u
 #ifndef WORLD_OFFLOADS
 #define WORLD_OFFLOADS 0 /* enum nic_offload; some tests are built a second time with another value */
 #endif
@@ -39,6 +41,12 @@ struct sent {
 	uint32_t full_bytes; /* of a merged frame, whose first bytes only are in data[] */
 };
 
+/* A frame that this core handed to another: the test's, to receive again or to free. */
+struct handed {
+	struct buf *first;
+	uint32_t core;
+};
+
 struct world {
 	struct sent sent[SENT_MAX];
 	unsigned sent_count, taken; /* recorded, and of them looked at by peer_take() */
@@ -53,6 +61,9 @@ struct world {
 	bool is_padded;         /* the test's TCP headers end with options that say nothing */
 	unsigned segments;      /* that a received frame was merged from, 0: one */
 	unsigned pieces;        /* received frames are cut into buffers of this many bytes, 0: not */
+	struct handed handed[HANDED_MAX];
+	unsigned handed_count;
+	bool is_hand_full; /* the rings to other cores are */
 	struct ix_event_array events;
 	struct conf conf;
 };
@@ -74,6 +85,8 @@ void world_end(void);
 
 /** world_receive() - a frame waits for the next turn. */
 void world_receive(const void *frame, unsigned bytes);
+/** world_receive_buf() - a frame that another core handed over waits for the next turn. */
+void world_receive_buf(struct buf *first);
 /** world_turn() - one turn of the loop; its events are in world.events. */
 void world_turn(void);
 /** world_pass() - time goes by in turns of a millisecond; events of all but the last turn are lost. */
