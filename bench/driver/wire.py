@@ -5,6 +5,7 @@ import subprocess
 
 TAP = 'tap0'
 HOST, GUEST, PREFIX = '10.77.0.1', '10.77.0.2', 24
+SOURCES, SOURCES_PREFIX, SOURCES_COUNT = '10.77.0.128', 25, 64     # more addresses of the host, for many connections
 MAC = '52:54:00:77:00:02'
 # Many short-lived connections from one address, and nothing remembered from one guest to the next.
 SYSCTLS = {'net.ipv4.ip_local_port_range': '1024 65535', 'net.ipv4.tcp_tw_reuse': '1',
@@ -26,6 +27,7 @@ class Wire:
             self.ip('addr', 'add', f'{HOST}/{PREFIX}', 'dev', TAP)
             self.ip('link', 'set', 'lo', 'up')
             self.ip('link', 'set', TAP, 'up', 'txqueuelen', '2000')
+            self.ip('route', 'add', 'local', f'{SOURCES}/{SOURCES_PREFIX}', 'dev', 'lo')
             # The guest's hardware address is known, so that a lost ARP request never adds a second to a boot.
             self.ip('neigh', 'replace', GUEST, 'lladdr', MAC, 'dev', TAP, 'nud', 'permanent')
             for key, value in SYSCTLS.items():

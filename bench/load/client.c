@@ -23,25 +23,31 @@
 #define TABLE_STEP 4099u /* between the first bytes of two connections */
 #define EVENTS 256
 #define OPENING_MAX 64u
+#define ORDERLY_MAX 4096u
+#define GOLDEN_PERMILLE 618u
+
+enum state { OPENING, UP, FINISHED }; /* FINISHED: our FIN is sent */
 
 struct connection {
 	int fd;
-	bool is_up;
-	bool wants_out;     /* its last send was short */
-	uint32_t begin;     /* its first byte in the table */
-	uint64_t sent;      /* bytes of the stream */
-	uint64_t received;  /* bytes, all of them right */
-	uint64_t started;   /* requests, the last of them perhaps not sent whole */
-	uint64_t *start_ns; /* of request n at [n % depth] */
+	uint8_t state;     /* enum state */
+	bool wants_out;    /* its last send was short */
+	uint32_t begin;    /* its first byte in the table */
+	uint64_t sent;     /* bytes of the stream */
+	uint64_t received; /* bytes, all of them right */
+	uint64_t started;  /* requests, the last of them perhaps not sent whole */
 };
 
 static const struct client_config *config;
 static struct connection *all;
+static uint64_t *start_ns; /* of request n of connection c at [c * depth + n % depth] */
 static int epoll_fd = -1;
 static uint8_t table[2 * TABLE_BYTES]; /* twice, so that a piece never wraps */
 static uint8_t input[1 << 20];
-static unsigned up_count;
-static bool is_stopping;
+static unsigned begun_count, up_count;
+static bool is_started;
+static unsigned turn, turn_step; /* whose turn it is, of those that take turns */
+static uint64_t turns_left = UINT64_MAX;
 
 uint64_t clock_ns(void)
 {
@@ -110,16 +116,39 @@ static void send_pending(struct connection *c)
 	set_wants_out(c, false);
 }
 
+static uint64_t *started_at(const struct connection *c, uint64_t request)
+{
+	return &start_ns[(uint64_t)number_of(c) * config->depth + request % config->depth];
+}
+
 /* As many new requests as keep the depth. */
 static void start_requests(struct connection *c)
 {
 	uint64_t done = c->received / config->message_bytes, now = clock_ns();
 
-	if (is_stopping)
-		return;
 	while (c->started - done < config->depth)
-		c->start_ns[c->started++ % config->depth] = now;
+		*started_at(c, c->started++) = now;
 	send_pending(c);
+}
+
+/* The next connection whose turn it is; all get one before the first gets another, and neighbours not one after the other. */
+static void pass_on(void)
+{
+	struct connection *c;
+
+	if (!turns_left)
+		return;
+	turns_left--;
+	do {
+		c = &all[turn];
+		turn = (turn + turn_step) % config->connections;
+	} while (c->received / config->message_bytes != c->started);
+	start_requests(c);
+}
+
+static unsigned common_divisor(unsigned a, unsigned b)
+{
+	return b ? common_divisor(b, a % b) : a;
 }
 
 /* ---- receiving ---- */
@@ -143,6 +172,26 @@ static void check(const struct connection *c, const uint8_t *data, size_t bytes)
 	}
 }
 
+static void begin_connect(struct connection *c);
+
+/* The other side has closed after us: the connection is complete, the next one takes its place. */
+static uint64_t replace(struct connection *c, struct histogram *latency)
+{
+	if (latency)
+		histogram_add(latency, clock_ns() - *started_at(c, 0));
+	close(c->fd);
+	up_count--;
+	begin_connect(c);
+	return 1;
+}
+
+static void finish(struct connection *c)
+{
+	if (shutdown(c->fd, SHUT_WR))
+		die("connection %u: shutdown: %s", number_of(c), strerror(errno));
+	c->state = FINISHED;
+}
+
 /* Return: requests that this read completed. */
 static uint64_t receive(struct connection *c, struct histogram *latency)
 {
@@ -151,21 +200,71 @@ static uint64_t receive(struct connection *c, struct histogram *latency)
 
 	if (n < 0 && errno == EAGAIN)
 		return 0;
+	if (n == 0 && c->state == FINISHED)
+		return replace(c, latency);
 	if (n <= 0)
 		die("connection %u: %s", number_of(c), n ? strerror(errno) : "closed by the other side");
 	check(c, input, (size_t)n);
-	now = clock_ns();
 	first = c->received / config->message_bytes;
 	c->received += (uint64_t)n;
 	last = c->received / config->message_bytes;
+	if (config->is_churn) {
+		if (last)
+			finish(c);
+		return 0;
+	}
+	now = clock_ns();
 	for (uint64_t i = first; latency && i < last; i++)
-		histogram_add(latency, now - c->start_ns[i % config->depth]);
-	if (last != first)
+		histogram_add(latency, now - *started_at(c, i));
+	if (last != first && !config->active)
 		start_requests(c);
+	else if (last == c->started && config->active)
+		pass_on();
 	return last - first;
 }
 
-/* ---- the loop ---- */
+/* ---- connecting ---- */
+
+static void bind_source(const struct connection *c)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	int on = 1;
+
+	/* The port is chosen by connect(), which knows that those of other connections may be used again. */
+	a.sin_addr.s_addr = htonl(config->first_source + number_of(c) % config->sources);
+	if (setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
+	    bind(c->fd, (const struct sockaddr *)&a, sizeof(a)))
+		die("connection %u: bind: %s", number_of(c), strerror(errno));
+}
+
+static void begin_connect(struct connection *c)
+{
+	int on = 1;
+
+	*c = (struct connection){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) };
+	c->begin = (uint32_t)((uint64_t)number_of(c) * TABLE_STEP % TABLE_BYTES);
+	if (c->fd < 0 || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
+		die("socket: %s", strerror(errno));
+	if (config->sources)
+		bind_source(c);
+	if (config->is_churn)
+		*started_at(c, 0) = clock_ns();
+	if (connect(c->fd, (const struct sockaddr *)&config->to, sizeof(config->to)) && errno != EINPROGRESS)
+		die("connection %u: connect: %s", number_of(c), strerror(errno));
+	watch(c, EPOLL_CTL_ADD, EPOLLOUT);
+}
+
+static void begin_more(void)
+{
+	while (begun_count < config->connections && begun_count - up_count < OPENING_MAX)
+		begin_connect(&all[begun_count++]);
+}
+
+static void send_first(struct connection *c)
+{
+	c->started = 1;
+	send_pending(c);
+}
 
 static void finish_connect(struct connection *c)
 {
@@ -174,17 +273,22 @@ static void finish_connect(struct connection *c)
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
 		die("connection %u: connect: %s", number_of(c), strerror(error ? error : errno));
-	c->is_up = true;
+	c->state = UP;
 	up_count++;
 	watch(c, EPOLL_CTL_MOD, EPOLLIN);
-	start_requests(c);
+	if (is_started)
+		send_first(c); /* in the place of one that is complete */
+	else
+		begin_more();
 }
+
+/* ---- the loop ---- */
 
 static uint64_t handle(const struct epoll_event *e, struct histogram *latency)
 {
 	struct connection *c = e->data.ptr;
 
-	if (!c->is_up) {
+	if (c->state == OPENING) {
 		finish_connect(c);
 		return 0;
 	}
@@ -193,36 +297,70 @@ static uint64_t handle(const struct epoll_event *e, struct histogram *latency)
 	return e->events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? receive(c, latency) : 0;
 }
 
-uint64_t client_run(uint64_t requests, double seconds, struct histogram *latency)
+/* What has happened by @until_ns. Return: requests completed. */
+static uint64_t step(uint64_t until_ns, struct histogram *latency)
 {
-	uint64_t until = clock_ns() + (uint64_t)(seconds * 1e9), done = 0, now;
 	static struct epoll_event events[EVENTS];
+	uint64_t now = clock_ns(), ms = now < until_ns ? (until_ns - now) / 1000000 + 1 : 0, done = 0;
+	int n = epoll_wait(epoll_fd, events, EVENTS, ms < 1000 ? (int)ms : 1000);
 
-	while (done < requests && (now = clock_ns()) < until) {
-		uint64_t ms = (until - now) / 1000000 + 1;
-		int n = epoll_wait(epoll_fd, events, EVENTS, ms < 1000 ? (int)ms : 1000);
-
-		if (n < 0 && errno != EINTR)
-			die("epoll_wait: %s", strerror(errno));
-		for (int i = 0; i < n; i++)
-			done += handle(&events[i], latency);
-	}
+	if (n < 0 && errno != EINTR)
+		die("epoll_wait: %s", strerror(errno));
+	for (int i = 0; i < n; i++)
+		done += handle(&events[i], latency);
 	return done;
 }
 
-static void begin_connect(struct connection *c)
+uint64_t client_run(uint64_t requests, double seconds, struct histogram *latency)
 {
-	int on = 1;
+	uint64_t until = clock_ns() + (uint64_t)(seconds * 1e9), done = 0;
 
-	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	c->start_ns = calloc(config->depth, sizeof(*c->start_ns));
-	c->begin = (uint32_t)((uint64_t)number_of(c) * TABLE_STEP % TABLE_BYTES);
-	if (c->fd < 0 || !c->start_ns || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
-		die("socket: %s", strerror(errno));
-	if (connect(c->fd, (const struct sockaddr *)&config->to, sizeof(config->to)) && errno != EINPROGRESS)
-		die("connection %u: connect: %s", number_of(c), strerror(errno));
-	watch(c, EPOLL_CTL_ADD, EPOLLOUT);
+	while (done < requests && clock_ns() < until)
+		done += step(until, latency);
+	return done;
 }
+
+void client_start(void)
+{
+	is_started = true;
+	for (unsigned i = 0; config->active && i < config->active; i++)
+		pass_on();
+	for (unsigned i = 0; !config->active && i < config->connections; i++) {
+		if (config->is_churn)
+			send_first(&all[i]);
+		else
+			start_requests(&all[i]);
+	}
+}
+
+void client_once(double seconds, struct histogram *latency)
+{
+	uint64_t replies = (uint64_t)config->connections * config->depth, got;
+
+	turns_left = config->connections;
+	client_start();
+	got = client_run(replies, seconds, latency);
+	if (got != replies)
+		die("only %llu of %llu replies came in %.1f s", (unsigned long long)got, (unsigned long long)replies,
+		    seconds);
+}
+
+void client_idle(double seconds)
+{
+	uint64_t until = clock_ns() + (uint64_t)(seconds * 1e9);
+	struct epoll_event e;
+
+	while (clock_ns() < until) {
+		int n = epoll_wait(epoll_fd, &e, 1, 100);
+
+		if (n < 0 && errno != EINTR)
+			die("epoll_wait: %s", strerror(errno));
+		if (n > 0)
+			die("connection %u: something happened while it was idle", number_of(e.data.ptr));
+	}
+}
+
+/* ---- life ---- */
 
 static void fill_table(void)
 {
@@ -239,18 +377,21 @@ static void fill_table(void)
 void client_open(const struct client_config *settings)
 {
 	uint64_t last_ns = clock_ns();
-	unsigned begun = 0, up = 0;
+	unsigned up = 0;
 
 	config = settings;
 	fill_table();
 	all = calloc(config->connections, sizeof(*all));
+	start_ns = calloc((size_t)config->connections * config->depth, sizeof(*start_ns));
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!all || epoll_fd < 0)
+	if (!all || !start_ns || epoll_fd < 0)
 		die("%s", strerror(errno));
+	turn_step = (unsigned)((uint64_t)config->connections * GOLDEN_PERMILLE / 1000) | 1;
+	while (common_divisor(turn_step, config->connections) != 1)
+		turn_step++;
+	begin_more();
 	while (up_count < config->connections) {
-		while (begun < config->connections && begun - up_count < OPENING_MAX)
-			begin_connect(&all[begun++]);
-		client_run(UINT64_MAX, 0.005, NULL);
+		step(clock_ns() + 10000000, NULL);
 		if (up_count != up)
 			last_ns = clock_ns();
 		else if (clock_ns() - last_ns > CLIENT_CONNECT_S * 1000000000ull)
@@ -261,11 +402,14 @@ void client_open(const struct client_config *settings)
 
 void client_close(void)
 {
-	is_stopping = true;
+	struct linger at_once = { .l_onoff = 1 };
+
 	for (unsigned i = 0; i < config->connections; i++) {
+		if (config->connections > ORDERLY_MAX)
+			setsockopt(all[i].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 		close(all[i].fd);
-		free(all[i].start_ns);
 	}
 	free(all);
+	free(start_ns);
 	close(epoll_fd);
 }
