@@ -8,6 +8,7 @@
 #include "bench/load/client.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 #define TABLE_BYTES 65521u
 #define TABLE_STEP 4099u /* between the first bytes of two connections */
 #define EVENTS 256
-#define OPENING_MAX 64u
+#define INPUT_BYTES (1u << 20)
 #define ORDERLY_MAX 4096u
 #define GOLDEN_PERMILLE 618u
 
@@ -38,16 +39,19 @@ struct connection {
 	uint64_t started;  /* requests, the last of them perhaps not sent whole */
 };
 
-static const struct client_config *config;
-static struct connection *all;
-static uint64_t *start_ns; /* of request n of connection c at [c * depth + n % depth] */
-static int epoll_fd = -1;
+/* Of the calling thread. */
+static __thread const struct client_config *config;
+static __thread struct connection *all;
+static __thread uint64_t *start_ns; /* of request n of connection c at [c * depth + n % depth] */
+static __thread int epoll_fd = -1;
+static __thread uint8_t *input;
+static __thread unsigned begun_count, up_count;
+static __thread bool is_started;
+static __thread unsigned turn, turn_step; /* whose turn it is, of those that take turns */
+static __thread uint64_t turns_left = UINT64_MAX;
+
 static uint8_t table[2 * TABLE_BYTES]; /* twice, so that a piece never wraps */
-static uint8_t input[1 << 20];
-static unsigned begun_count, up_count;
-static bool is_started;
-static unsigned turn, turn_step; /* whose turn it is, of those that take turns */
-static uint64_t turns_left = UINT64_MAX;
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
 uint64_t clock_ns(void)
 {
@@ -69,9 +73,14 @@ _Noreturn void die(const char *format, ...)
 	exit(1);
 }
 
-static unsigned number_of(const struct connection *c)
+static unsigned index_of(const struct connection *c)
 {
 	return (unsigned)(c - all);
+}
+
+static unsigned number_of(const struct connection *c)
+{
+	return config->first + index_of(c);
 }
 
 static const uint8_t *table_at(const struct connection *c, uint64_t offset)
@@ -118,7 +127,7 @@ static void send_pending(struct connection *c)
 
 static uint64_t *started_at(const struct connection *c, uint64_t request)
 {
-	return &start_ns[(uint64_t)number_of(c) * config->depth + request % config->depth];
+	return &start_ns[(uint64_t)index_of(c) * config->depth + request % config->depth];
 }
 
 /* As many new requests as keep the depth. */
@@ -195,7 +204,7 @@ static void finish(struct connection *c)
 /* Return: requests that this read completed. */
 static uint64_t receive(struct connection *c, struct histogram *latency)
 {
-	ssize_t n = recv(c->fd, input, sizeof(input), 0);
+	ssize_t n = recv(c->fd, input, INPUT_BYTES, 0);
 	uint64_t first, last, now;
 
 	if (n < 0 && errno == EAGAIN)
@@ -256,7 +265,7 @@ static void begin_connect(struct connection *c)
 
 static void begin_more(void)
 {
-	while (begun_count < config->connections && begun_count - up_count < OPENING_MAX)
+	while (begun_count < config->connections && begun_count - up_count < config->opening)
 		begin_connect(&all[begun_count++]);
 }
 
@@ -333,7 +342,7 @@ void client_start(void)
 	}
 }
 
-void client_once(double seconds, struct histogram *latency)
+uint64_t client_once(double seconds, struct histogram *latency)
 {
 	uint64_t replies = (uint64_t)config->connections * config->depth, got;
 
@@ -343,6 +352,7 @@ void client_once(double seconds, struct histogram *latency)
 	if (got != replies)
 		die("only %llu of %llu replies came in %.1f s", (unsigned long long)got, (unsigned long long)replies,
 		    seconds);
+	return got;
 }
 
 void client_idle(double seconds)
@@ -380,11 +390,12 @@ void client_open(const struct client_config *settings)
 	unsigned up = 0;
 
 	config = settings;
-	fill_table();
+	pthread_once(&table_once, fill_table);
+	input = malloc(INPUT_BYTES);
 	all = calloc(config->connections, sizeof(*all));
 	start_ns = calloc((size_t)config->connections * config->depth, sizeof(*start_ns));
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!all || !start_ns || epoll_fd < 0)
+	if (!input || !all || !start_ns || epoll_fd < 0)
 		die("%s", strerror(errno));
 	turn_step = (unsigned)((uint64_t)config->connections * GOLDEN_PERMILLE / 1000) | 1;
 	while (common_divisor(turn_step, config->connections) != 1)
@@ -409,6 +420,7 @@ void client_close(void)
 			setsockopt(all[i].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 		close(all[i].fd);
 	}
+	free(input);
 	free(all);
 	free(start_ns);
 	close(epoll_fd);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Connections that keep a number of requests under way (closed loop) and compare every byte that comes back: all of them at
- * once, a few of them in turn, or each a new one for every request. One thread; whatever goes wrong on a connection ends the
- * program with a sentence and status 1.
+ * once, a few of them in turn, or each a new one for every request. Each thread has its own; whatever goes wrong on a connection ends
+ * the program with a sentence and status 1.
  */
 #pragma once
 #include <netinet/in.h>
@@ -15,7 +15,9 @@
 
 struct client_config {
 	struct sockaddr_in to;
-	unsigned connections;
+	unsigned connections;   /* of this thread */
+	unsigned first;         /* number of the first of them */
+	unsigned opening;       /* most that wait for an answer to their SYN */
 	unsigned depth;         /* requests under way on each that has any */
 	uint32_t message_bytes; /* 1..CLIENT_MESSAGE_MAX */
 	unsigned active;        /* connections with requests under way at a time, at most half of them; 0: all */
@@ -30,7 +32,7 @@ uint64_t clock_ns(void);
 /** die() - prints "loadgen: " and the sentence, ends the program with status 1. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** client_open() - connects all, some at a time, one each CLIENT_CONNECT_S at least. @config stays. */
+/** client_open() - connects all, config.opening at a time, one each CLIENT_CONNECT_S at least. @config stays. */
 void client_open(const struct client_config *config);
 
 /** client_idle() - nothing for @seconds; a connection on which something happens meanwhile ends the program. */
@@ -39,8 +41,10 @@ void client_idle(double seconds);
 /**
  * client_once() - one request on every connection, config.active at a time; the only call after client_open(), client_idle()
  * @seconds: it must be done by then. @latency: gets each reply's time from its request's send
+ *
+ * Return: replies completed.
  */
-void client_once(double seconds, struct histogram *latency);
+uint64_t client_once(double seconds, struct histogram *latency);
 
 /** client_start() - the first requests, before the first client_run(). */
 void client_start(void);

@@ -13,6 +13,13 @@ void histogram_add(struct histogram *h, uint64_t ns)
 	h->count++;
 }
 
+void histogram_merge(struct histogram *h, const struct histogram *from)
+{
+	h->count += from->count;
+	for (unsigned i = 0; i < sizeof(h->slots) / sizeof(h->slots[0]); i++)
+		h->slots[i] += from->slots[i];
+}
+
 double histogram_quantile_us(const struct histogram *h, double q)
 {
 	uint64_t need = (uint64_t)(q * (double)h->count), seen = 0;

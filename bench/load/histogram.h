@@ -13,5 +13,8 @@ struct histogram {
 /** histogram_add() - a sample of @ns. */
 void histogram_add(struct histogram *h, uint64_t ns);
 
+/** histogram_merge() - all samples of @from. */
+void histogram_merge(struct histogram *h, const struct histogram *from);
+
 /** histogram_quantile_us() - @q in 0..1. Return: microseconds, 0 if there is no sample. */
 double histogram_quantile_us(const struct histogram *h, double q);

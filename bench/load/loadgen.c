@@ -12,19 +12,22 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "bench/load/client.h"
+#include "bench/load/marks.h"
 
-#define CONNECTIONS_MAX 1040000ul /* below fs.nr_open as it usually is */
+#define CONNECTIONS_MAX 4000000ul
 #define SOURCES_MAX 65536ul
 #define ONCE_ACTIVE 64u
+#define OPENING 64u /* connections that wait for an answer to their SYN */
+#define FILES_SPARE 64u
 #define DEPTH_MAX 4096ul
 
 struct options {
@@ -65,7 +68,7 @@ static double seconds(const char *text)
 	return n;
 }
 
-static unsigned smaller(unsigned a, unsigned b)
+static unsigned long smaller(unsigned long a, unsigned long b)
 {
 	return a < b ? a : b;
 }
@@ -138,7 +141,8 @@ static struct options parse(int argc, char **argv)
 	if (!o.client.to.sin_addr.s_addr || optind != argc)
 		usage();
 	if (o.is_once)
-		o.client.active = smaller(o.client.active ? o.client.active : ONCE_ACTIVE, o.client.connections);
+		o.client.active = (unsigned)smaller(o.client.active ? o.client.active : ONCE_ACTIVE,
+						    o.client.connections);
 	else if (o.client.active > o.client.connections / 2)
 		o.client.active = 0; /* too few to take turns */
 	if (o.client.is_churn && (o.client.active || o.client.depth > 1 || o.is_once))
@@ -146,80 +150,89 @@ static struct options parse(int argc, char **argv)
 	return o;
 }
 
-/* ---- marks ---- */
+/* ---- workers: threads, each with files and connections of its own ---- */
 
-static int marks_open(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof(a.sun_path))
-		die("%s: the path is too long for a socket", path);
-	strcpy(a.sun_path, path);
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof(a)))
-		die("%s: %s", path, strerror(errno));
-	return fd;
-}
-
-/* Sends a line, returns the answer's line without its end. To be freed. */
-static char *marks_ask(int fd, const char *line)
-{
-	size_t room = 65536, len = 0;
-	char *answer = malloc(room);
-
-	if (!answer || write(fd, line, strlen(line)) != (ssize_t)strlen(line))
-		die("counting plugin: %s", strerror(errno));
-	for (;;) {
-		ssize_t n = read(fd, answer + len, room - len - 1);
-
-		if (n <= 0)
-			die("counting plugin: no answer");
-		len += (size_t)n;
-		if (answer[len - 1] == '\n')
-			break;
-		if (room - len < 4096) {
-			room *= 2;
-			answer = realloc(answer, room);
-			if (!answer)
-				die("out of memory");
-		}
-	}
-	answer[len - 1] = 0;
-	return answer;
-}
-
-static double cpu_seconds(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_SELF, &r);
-	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
-	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
-}
-
-/* One window: what the plugin counts while it lasts, NULL without. To be freed. */
-struct window {
-	int marks;
-	uint64_t from_ns;
-	double from_cpu_s, seconds, cpu_s;
-	char *counted;
+struct worker {
+	pthread_t thread;
+	struct client_config client;
+	uint64_t done;
+	struct histogram latency;
 };
 
-static void window_begin(struct window *w, int marks)
+static struct options options;
+static pthread_barrier_t barrier;
+
+/* All workers and main() have come to here. */
+static void meet(void)
 {
-	*w = (struct window){ .marks = marks };
-	if (marks >= 0)
-		free(marks_ask(marks, "begin\n"));
-	w->from_cpu_s = cpu_seconds();
-	w->from_ns = clock_ns();
+	pthread_barrier_wait(&barrier);
 }
 
-static void window_end(struct window *w)
+static void *work(void *arg)
 {
-	w->seconds = (double)(clock_ns() - w->from_ns) / 1e9;
-	if (w->marks >= 0)
-		w->counted = marks_ask(w->marks, "end\n");
-	w->cpu_s = cpu_seconds() - w->from_cpu_s;
+	struct worker *w = arg;
+
+	if (unshare(CLONE_FILES))
+		die("a table of files for a thread: %s", strerror(errno));
+	client_open(&w->client);
+	meet();
+	if (options.idle_s > 0) {
+		meet();
+		client_idle(options.idle_s);
+		meet();
+	}
+	if (!options.is_once) {
+		client_start();
+		client_run(UINT64_MAX, options.warm_s, NULL);
+	}
+	meet();
+	meet();
+	if (options.is_once)
+		w->done = client_once(options.window_s, &w->latency);
+	else
+		w->done = client_run(options.requests, options.window_s, &w->latency);
+	meet();
+	client_close();
+	return NULL;
+}
+
+/* A process may have so many open files, and a thread with a table of its own as many again. */
+static unsigned files_a_thread(void)
+{
+	struct rlimit files;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur < 2 * FILES_SPARE)
+		die("no more than %llu open files are allowed", (unsigned long long)files.rlim_cur);
+	return (unsigned)smaller(files.rlim_cur - FILES_SPARE, CONNECTIONS_MAX);
+}
+
+/* Return: how many; each has an equal share of everything. */
+static unsigned hire(struct worker **out)
+{
+	unsigned each = files_a_thread(), all = options.client.connections, count = (all + each - 1) / each;
+	struct worker *workers = calloc(count, sizeof(*workers));
+
+	if (!workers || pthread_barrier_init(&barrier, NULL, count + 1))
+		die("out of memory");
+	if (options.requests != UINT64_MAX)
+		options.requests = (options.requests + count - 1) / count;
+	for (unsigned i = 0, first = 0; i < count; i++) {
+		struct client_config *c = &workers[i].client;
+
+		*c = options.client;
+		c->first = first;
+		c->connections = (all - first) / (count - i);
+		c->opening = (OPENING + count - 1) / count;
+		if (c->active)
+			c->active = (c->active + count - 1) / count;
+		first += c->connections;
+		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+			die("no thread");
+	}
+	*out = workers;
+	return count;
 }
 
 static const char *or_null(const char *counted)
@@ -227,47 +240,54 @@ static const char *or_null(const char *counted)
 	return counted ? counted : "null";
 }
 
-int main(int argc, char **argv)
+static void print(const struct worker *total, const struct window *main, const struct window *idle, double open_s)
 {
-	static struct histogram latency;
-	struct options o = parse(argc, argv);
-	rlim_t files = o.client.connections + 64;
-	int marks = o.socket ? marks_open(o.socket) : -1;
-	struct window open, idle = { 0 }, main = { 0 };
-	uint64_t done;
+	const struct client_config *c = &options.client;
 
-	if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){ files, files }))
-		die("%llu open files: %s", (unsigned long long)files, strerror(errno));
-	window_begin(&open, -1);
-	client_open(&o.client);
-	window_end(&open);
-	if (o.idle_s > 0) {
-		window_begin(&idle, marks);
-		client_idle(o.idle_s);
-		window_end(&idle);
-	}
-	if (o.is_once) {
-		done = (uint64_t)o.client.connections * o.client.depth;
-		window_begin(&main, marks);
-		client_once(o.window_s, &latency);
-	} else {
-		client_start();
-		client_run(UINT64_MAX, o.warm_s, NULL);
-		window_begin(&main, marks);
-		done = client_run(o.requests, o.window_s, &latency);
-	}
-	window_end(&main);
-	client_close();
-	if (!done)
-		die("not one reply in %.1f s", o.window_s);
 	printf("{\"connections\":%u,\"depth\":%u,\"message_bytes\":%u,\"active\":%u,\"requests\":%llu,\"seconds\":%.6f,"
 	       "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"client_cpu_s\":%.3f,\"open_s\":%.3f,\"idle_s\":%.3f,"
 	       "\"idle_counted\":%s,\"counted\":%s}\n",
-	       o.client.connections, o.client.depth, o.client.message_bytes, o.client.active, (unsigned long long)done,
-	       main.seconds, histogram_quantile_us(&latency, 0.5), histogram_quantile_us(&latency, 0.99),
-	       histogram_quantile_us(&latency, 0.999), main.cpu_s, open.seconds, idle.seconds, or_null(idle.counted),
-	       or_null(main.counted));
+	       c->connections, c->depth, c->message_bytes, c->active, (unsigned long long)total->done, main->seconds,
+	       histogram_quantile_us(&total->latency, 0.5), histogram_quantile_us(&total->latency, 0.99),
+	       histogram_quantile_us(&total->latency, 0.999), main->cpu_s, open_s, idle->seconds,
+	       or_null(idle->counted), or_null(main->counted));
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker total;
+	struct window open, idle = { 0 }, main = { 0 };
+	struct worker *workers;
+	unsigned count;
+	int marks;
+
+	options = parse(argc, argv);
+	marks = options.socket ? marks_open(options.socket) : -1;
+	window_begin(&open, -1);
+	count = hire(&workers);
+	meet();
+	window_end(&open);
+	if (options.idle_s > 0) {
+		window_begin(&idle, marks);
+		meet();
+		meet();
+		window_end(&idle);
+	}
+	meet();
+	window_begin(&main, marks);
+	meet();
+	meet();
+	window_end(&main);
+	for (unsigned i = 0; i < count; i++) {
+		pthread_join(workers[i].thread, NULL);
+		total.done += workers[i].done;
+		histogram_merge(&total.latency, &workers[i].latency);
+	}
+	if (!total.done)
+		die("not one reply in %.1f s", options.window_s);
+	print(&total, &main, &idle, open.seconds);
 	free(idle.counted);
 	free(main.counted);
+	free(workers);
 	return 0;
 }

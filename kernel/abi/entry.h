@@ -44,6 +44,8 @@ struct ix_info {
 	uint64_t heap_bytes;       /* bytes from heap_va to its end */
 	uint32_t has_fsgsbase;     /* 1: WRFSBASE works in ring 3 */
 	uint32_t restarts;         /* how often this partition was restarted */
+	uint32_t connections;      /* most TCP connections at a time, on all cores together */
+	uint32_t reserved;
 };
 
 struct ix_core_info {

@@ -161,7 +161,8 @@ static void fill_info(void)
 				  .realtime_boot_ns = cpu_realtime_ns(),
 				  .heap_va = IX_PARTITION_VA + program.end_off,
 				  .heap_bytes = user_partition.bytes - program.end_off,
-				  .has_fsgsbase = cpu_has_fsgsbase() };
+				  .has_fsgsbase = cpu_has_fsgsbase(),
+				  .connections = conf->connections };
 }
 
 int user_init(const struct conf *c, const void *elf, size_t elf_bytes)

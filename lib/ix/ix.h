@@ -29,7 +29,7 @@ struct ix_service {
 		void *arg); /* on each core before its loop; not 0: the program ends with that status. May be NULL */
 	void (*stop)(void *arg); /* the host asks for the end. NULL: the program ends with status 0 */
 	void *arg;
-	uint32_t conns_max;  /* connections a core, more are refused. 0: 65,536 */
+	uint32_t conns_max;  /* connections a core, more are refused. 0: all that the image may have */
 	uint32_t copies_max; /* KiB a core for ix_write(). 0: an eighth of the heap, shared by the cores */
 };
 

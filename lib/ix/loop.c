@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONNS_DEFAULT 65536u
 #define SPANS_PER_CONN 4u
 #define SPANS_SPARE 65536u
 #define STARVED_NS 1000000ull
@@ -141,7 +140,7 @@ void ix_round(struct ix_core *core)
 
 void ix_core_init(struct ix_core *core, const struct ix_service *service)
 {
-	uint32_t conns = service->conns_max ? service->conns_max : CONNS_DEFAULT;
+	uint32_t conns = service->conns_max ? service->conns_max : libc_info()->connections;
 	uint64_t copies = service->copies_max ? (uint64_t)service->copies_max << 10
 					      : libc_info()->heap_bytes / 8 / libc_info()->core_count;
 	uint64_t chunks = copies / sizeof(struct ix_chunk);

@@ -78,7 +78,8 @@ void fake_reset(void)
 				 .core_count = 1,
 				 .tsc_hz = 1000000000,
 				 .heap_va = IX_PARTITION_VA,
-				 .heap_bytes = (1ull << 47) - IX_PARTITION_VA };
+				 .heap_bytes = (1ull << 47) - IX_PARTITION_VA,
+				 .connections = 1024 };
 }
 
 /* ---- events ---- */
