@@ -309,7 +309,7 @@ static uint64_t handle(const struct epoll_event *e, struct histogram *latency)
 /* What has happened by @until_ns. Return: requests completed. */
 static uint64_t step(uint64_t until_ns, struct histogram *latency)
 {
-	static struct epoll_event events[EVENTS];
+	static __thread struct epoll_event events[EVENTS];
 	uint64_t now = clock_ns(), ms = now < until_ns ? (until_ns - now) / 1000000 + 1 : 0, done = 0;
 	int n = epoll_wait(epoll_fd, events, EVENTS, ms < 1000 ? (int)ms : 1000);
 
