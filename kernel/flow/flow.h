@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * In: frames from the NIC, on whatever core polls them. Out: each frame on the core that owns its flow
- * group; and frames to send, on whatever queue that core may use. Who calls: loop.c (flow_rx), net
- * (flow_tx, flow_hand). Start reading at steer.c; group.c says who owns what.
+ * group; frames to send, on whatever queue that core may use; messages between cores. Who calls: loop.c
+ * (flow_rx), net (flow_tx, flow_hand). Start reading at steer.c; group.c says who owns what.
  */
 #pragma once
 #include "kernel/base/percore.h"
 #include "kernel/nic/nic.h"
 
 #define FLOW_GROUPS_MAX 128u
+#define FLOW_GROUP_NONE 0xffu /* not known yet */
 
 /** flow_init() - deal groups evenly over @cores and give each queue a polling core; draws the hash key. */
 int flow_init(uint32_t cores);
@@ -49,6 +50,33 @@ void flow_sleep_end(void);
 uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port);
 /** flow_owner() - core that owns @group. */
 uint32_t flow_owner(uint8_t group);
+
+/* ---- a group changes owner ---- */
+/** flow_groups() - how many there are: 0..return-1 can be moved. */
+unsigned flow_groups(void);
+/** flow_is_queue() - whether a group is a receive queue, so that only a frame can tell its group. */
+bool flow_is_queue(void);
+/**
+ * flow_give() - by the owner of @group: it is core @to's from now on
+ * Where the group is a queue nobody polls it until flow_enter(); else frames go to @to at once, those on
+ * their way to the calling core excepted. flow_enter() - on @to, when it has all that belongs to the group.
+ */
+void flow_give(uint8_t group, uint32_t to);
+void flow_enter(uint8_t group);
+/** flow_steer() - boot core: have the device follow, where it can. Return: 0 or as nic_steer(). */
+int flow_steer(void);
+
+/* ---- messages between cores ---- */
+/* Embedded in what it is about, which belongs to the core that has it. */
+struct flow_message {
+	struct flow_message *next;
+	uint32_t kind; /* for who takes it; flow does not look at it */
+};
+
+/** flow_post() - give @m to @core, which may be the calling one; never refused, wakes it if it sleeps. */
+void flow_post(uint32_t core, struct flow_message *m);
+/** flow_messages() - all that the calling core has been given since, oldest first, linked; NULL: nothing. */
+struct flow_message *flow_messages(void);
 
 /** flow_toeplitz() - Toeplitz hash of @bytes input bytes under a 40-byte key [virtio-1.2 5.1.6.4.3.3]. */
 uint32_t flow_toeplitz(const uint8_t key[40], const uint8_t *in, unsigned bytes);

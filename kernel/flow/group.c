@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who owns which flow. Which rule applies is decided once, by how many queues and cores there are and
- * who picks the queue; all cores and the device then follow the same table.
+ * who picks the queue; all cores and the device then follow the same table. A group changes owner by the
+ * one it had: a byte of the table, and the queue where the group is one.
  */
 #include "kernel/flow/group.h"
 
+#include "kernel/base/assert.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
+#include "kernel/base/log.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/mem/mem.h"
 
@@ -31,7 +34,7 @@ static int deal_groups(const uint8_t key[40])
 {
 	struct flow_state *f = &flow_state;
 	bool is_rss = nic_info()->offloads & NIC_RSS;
-	struct nic_steering s;
+	struct nic_steering *s = &f->steering;
 
 	if (!f->pairs)
 		return KERR_INVALID;
@@ -41,11 +44,13 @@ static int deal_groups(const uint8_t key[40])
 	else if (f->pairs >= f->cores && (is_rss || nic_info()->queue_is_group))
 		f->mode = FLOW_QUEUE;
 	for (unsigned g = 0; g < FLOW_GROUPS_MAX; g++) {
-		s.table[g] = queue_of_group(g);
-		f->owner[g] = (uint8_t)((f->mode == FLOW_QUEUE ? s.table[g] : g) % f->cores);
+		s->table[g] = queue_of_group(g);
+		f->owner[g] = (uint8_t)((f->mode == FLOW_QUEUE ? s->table[g] : g) % f->cores);
 	}
-	memcpy(s.key, key, sizeof(s.key));
-	return is_rss ? nic_steer(&s) : 0;
+	for (uint32_t q = 0; q < f->pairs; q++)
+		f->core[q % f->cores].queues |= 1ull << q;
+	memcpy(s->key, key, sizeof(s->key));
+	return is_rss ? nic_steer(s) : 0;
 }
 
 static int alloc_slots(void)
@@ -95,7 +100,49 @@ int flow_init(uint32_t cores)
 
 uint32_t flow_owner(uint8_t group)
 {
-	return flow_state.owner[group % FLOW_GROUPS_MAX];
+	return owner_of(group % FLOW_GROUPS_MAX);
+}
+
+bool flow_is_queue(void)
+{
+	return flow_state.mode == FLOW_QUEUE && nic_info()->queue_is_group;
+}
+
+unsigned flow_groups(void)
+{
+	return flow_is_queue() ? flow_state.pairs : FLOW_GROUPS_MAX;
+}
+
+void flow_give(uint8_t group, uint32_t to)
+{
+	kassert(group < flow_groups() && to < flow_state.cores && owner_of(group) == core_id());
+	if (flow_is_queue())
+		flow_core()->queues &= ~(1ull << group);
+	__atomic_store_n(&flow_state.owner[group], (uint8_t)to, __ATOMIC_RELEASE);
+}
+
+void flow_enter(uint8_t group)
+{
+	if (!flow_is_queue())
+		return;
+	flow_core()->queues |= 1ull << group;
+	if (nic_irq_core(group, core_id()))
+		log_line("flow: core %u cannot be interrupted by queue %u", core_id(), group);
+}
+
+int flow_steer(void)
+{
+	struct flow_state *f = &flow_state;
+
+	if (f->mode != FLOW_QUEUE || !(nic_info()->offloads & NIC_RSS))
+		return 0;
+	for (unsigned g = 0; g < FLOW_GROUPS_MAX; g++) {
+		uint32_t core = owner_of(g);
+
+		if (f->steering.table[g] % f->cores != core)
+			f->steering.table[g] = (uint16_t)core; /* as many queues as cores at least: it polls that one */
+	}
+	return nic_steer(&f->steering);
 }
 
 uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port)
@@ -155,5 +202,5 @@ uint32_t group_core_of(struct buf *first, uint16_t queue)
 	}
 	first->hash = hash_tuple(load32(ip + 12), load32(ip + 16), load32(ports));
 	first->group = first->hash % FLOW_GROUPS_MAX;
-	return flow_state.owner[first->group];
+	return owner_of(first->group);
 }

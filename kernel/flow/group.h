@@ -24,8 +24,9 @@ struct flow_slot {
 
 /* What other cores write of a core. A line of its own. */
 struct flow_inbox {
-	uint64_t frames;   /* atomic: bit c: core c pushed frames */
-	uint64_t sends;    /* atomic: bit c: core c pushed frames to send */
+	uint64_t frames;               /* atomic: bit c: core c pushed frames */
+	uint64_t sends;                /* atomic: bit c: core c pushed frames to send */
+	struct flow_message *messages; /* atomic: newest first */
 	uint32_t sleeping; /* atomic: set by the core itself; who sets a bit takes it away and wakes the core */
 } ALIGNED(64);
 
@@ -34,6 +35,7 @@ struct flow_core {
 	uint64_t frames_from; /* taken from inbox.frames, rings not seen empty since */
 	uint64_t sends_from;
 	uint64_t frames_to; /* pushed to since the last notice */
+	uint64_t queues;    /* bit q: it polls queue q */
 	bool sends_pushed;  /* to the queue's owner, since the last notice */
 	bool is_own_first;  /* whose turn it is: own queues or what was handed over */
 	bool is_starved;    /* without a queue: no slot was free and none has come back since */
@@ -43,12 +45,13 @@ struct flow_core {
 	struct flow_stats stats;
 } ALIGNED(64);
 
-/* Set by flow_init(), then only read. */
+/* Set by flow_init(), then only read, but for the owners. */
 struct flow_state {
 	enum flow_mode mode;
 	uint32_t cores;
-	uint32_t pairs;                 /* queue pairs; core c polls c, c + cores, ... and sends on c % pairs */
-	uint8_t owner[FLOW_GROUPS_MAX]; /* core of each group */
+	uint32_t pairs; /* queue pairs; core c polls c, c + cores, ... at first and sends on c % pairs */
+	uint8_t owner[FLOW_GROUPS_MAX]; /* atomic: core of each group; by that core, which gives it away */
+	struct nic_steering steering;   /* boot core */
 	struct flow_core *core;         /* [cores] */
 	struct flow_inbox *inbox;       /* [cores] */
 	struct ring *frames;            /* [to * cores + from] */
@@ -75,6 +78,10 @@ void steer_notify(struct flow_core *c);
 static inline struct flow_core *flow_core(void)
 {
 	return &flow_state.core[core_id()];
+}
+static inline uint32_t owner_of(unsigned group)
+{
+	return __atomic_load_n(&flow_state.owner[group], __ATOMIC_ACQUIRE);
 }
 /* Whether there is a point in an atomic exchange. */
 static inline uint64_t peek(const uint64_t *bits)

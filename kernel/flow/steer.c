@@ -106,13 +106,12 @@ static unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max)
 	return mine;
 }
 
-static unsigned poll_own(struct buf **out, unsigned max)
+static unsigned poll_own(const struct flow_core *c, struct buf **out, unsigned max)
 {
-	const struct flow_state *f = &flow_state;
 	unsigned n = 0;
 
-	for (uint32_t q = core_id(); q < f->pairs && n < max; q += f->cores)
-		n += poll_queue((uint16_t)q, out + n, max - n);
+	for (uint64_t left = c->queues; left && n < max; left &= left - 1)
+		n += poll_queue((uint16_t)__builtin_ctzll(left), out + n, max - n);
 	return n;
 }
 
@@ -124,11 +123,11 @@ unsigned flow_rx(struct buf **out, unsigned max)
 	/* In turns, so that neither source can starve the other. */
 	c->is_own_first = !c->is_own_first;
 	if (c->is_own_first) {
-		n = poll_own(out, max);
+		n = poll_own(c, out, max);
 		n += take_handed(c, out + n, max - n);
 	} else {
 		n = take_handed(c, out, max);
-		n += poll_own(out + n, max - n);
+		n += poll_own(c, out + n, max - n);
 	}
 	if (c->frames_to)
 		steer_notify(c);
@@ -142,6 +141,8 @@ static bool has_work(const struct flow_core *c)
 	uint32_t me = core_id();
 
 	if (peek(&f->inbox[me].frames) | peek(&f->inbox[me].sends) | c->frames_from | c->sends_from)
+		return true;
+	if (__atomic_load_n(&f->inbox[me].messages, __ATOMIC_RELAXED))
 		return true;
 	if (has_queue(me))
 		return c->stalled || nic_tx_starved((uint16_t)me);
@@ -161,8 +162,8 @@ bool flow_sleep_begin(void)
 	__atomic_store_n(&f->inbox[core_id()].sleeping, 1, __ATOMIC_RELAXED);
 	fence_full();
 	is_busy = has_work(c);
-	for (uint32_t q = core_id(); q < f->pairs && !is_busy; q += f->cores)
-		is_busy = nic_irq_arm((uint16_t)q);
+	for (uint64_t left = c->queues; left && !is_busy; left &= left - 1)
+		is_busy = nic_irq_arm((uint16_t)__builtin_ctzll(left));
 	return is_busy;
 }
 
@@ -171,8 +172,8 @@ void flow_sleep_end(void)
 	const struct flow_state *f = &flow_state;
 
 	__atomic_store_n(&f->inbox[core_id()].sleeping, 0, __ATOMIC_RELAXED);
-	for (uint32_t q = core_id(); q < f->pairs; q += f->cores)
-		nic_irq_disarm((uint16_t)q);
+	for (uint64_t left = flow_core()->queues; left; left &= left - 1)
+		nic_irq_disarm((uint16_t)__builtin_ctzll(left));
 }
 
 void flow_stats(struct flow_stats *out)
