@@ -167,6 +167,13 @@ const struct schema_key schema_keys[] = {
 	  .at = AT(m.rto_floor_ms),
 	  .fallback = "200",
 	  .doc = "shortest retransmission timeout" },
+	{ .name = "tcp", .kind = SCHEMA_GROUP, .doc = "what TCP offers and agrees to" },
+	{ .name = "tcp.timestamps",
+	  .kind = SCHEMA_BOOL,
+	  .is_override = true,
+	  .at = AT(m.tcp_timestamps),
+	  .fallback = "true",
+	  .doc = "timestamps in every segment, which guard against old duplicates" },
 };
 const unsigned schema_count = sizeof(schema_keys) / sizeof(schema_keys[0]);
 _Static_assert(sizeof(schema_keys) / sizeof(schema_keys[0]) <= SOURCE_KEYS_MAX, "source.h");

@@ -24,7 +24,9 @@ static const struct {
 	{ "net.", "net.address net.dhcp net.gateway net.dns net.mtu" },
 	{ "cores.", "cores.min cores.max" },
 	{ "restart.", "restart.on_fault restart.max restart.window_s" },
-	{ "", "net.* cores.* restart.* ports.* heap_mib connections rx_buffers batch poll_us watchdog_ms rto_floor_ms "
+	{ "tcp.", "tcp.timestamps" },
+	{ "", "net.* cores.* restart.* tcp.* ports.* heap_mib connections rx_buffers batch poll_us watchdog_ms "
+	      "rto_floor_ms "
 	      "env.*" },
 };
 

@@ -36,6 +36,7 @@ struct conf {
 	uint32_t restart_window_s;
 	uint32_t watchdog_ms;
 	uint32_t rto_floor_ms;
+	bool tcp_timestamps;
 	char text[CONF_TEXT_BYTES]; /* strings that came from the command line */
 };
 

@@ -119,6 +119,10 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *listener, struct tc
 		return ERR_VAL; /* just freed by another core; this one follows in its next turn */
 	c->cookie = b->cookie;
 	c->rto_floor_ms = b->rto_floor_ms;
+	ts_init(c);
+	net_self.tx_conn = c; /* lwIP answers now */
+	if (!net_shared.has_timestamps)
+		tcp_clear_flags(pcb, TF_TIMESTAMP);
 	c->flags |= CONN_HALF_OPEN;
 	list_add_tail(&net_self.half_open, &c->link);
 	net_self.half_open_count++;
@@ -153,6 +157,8 @@ struct conn *conn_find(ix_handle_t handle)
 void conn_established(struct conn *c, unsigned event)
 {
 	half_open_leave(c);
+	if (!net_shared.has_timestamps) /* nor from a peer that was not asked */
+		tcp_clear_flags(pcb_of(c), TF_TIMESTAMP);
 	c->flags |= event;
 	conn_mark(c);
 }

@@ -91,6 +91,7 @@ struct conn {
 	uint32_t recved;     /* bytes given back that the window does not know of yet */
 	uint32_t ooseq_held; /* pbufs in lwIP's out-of-order queue */
 	uint32_t recover;    /* sequence number that ends fast recovery */
+	uint32_t ts_offset;  /* our clock as this peer sees it, less now_ms */
 	struct list link;    /* in net_core.half_open while CONN_HALF_OPEN, then in net_core.ooseq while ooseq_held */
 	/* tcp_out.c: positions in the stream, modulo 2^32 */
 	uint32_t queued, acked, released, reported;
@@ -160,7 +161,8 @@ struct net_shared {
 	be32_t gateway; /* 0: none */
 	uint16_t rto_floor_ms;
 	uint16_t mtu;
-	uint32_t half_open; /* most, of each core */
+	bool has_timestamps; /* connections may agree on them */
+	uint32_t half_open;  /* most, of each core */
 	const struct conf *conf;
 };
 extern struct net_shared net_shared;
@@ -239,6 +241,22 @@ bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned by
 void rx_put(struct buf *b);
 /** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */
 void rx_free_pbuf(struct pbuf *p);
+
+/* tcp_ts.c */
+#define TS_BYTES 12u /* the option in a header: two NOPs, then itself [RFC 7323 A] */
+
+/** ts_clock() - the time as @c's peer is told, in ms [RFC 7323 4.1, 5.4]. */
+static inline uint32_t ts_clock(const struct conn *c)
+{
+	return net_self.now_ms + c->ts_offset;
+}
+/** ts_init() - @c's addresses are known. */
+void ts_init(struct conn *c);
+/**
+ * ts_take_echo() - before an acknowledgement is worked off: a peer's echo measures a round trip where lwIP has
+ * no measurement under way, as after a retransmission [RFC 7323 4.1]
+ */
+void ts_take_echo(struct conn *c, uint32_t ack, uint32_t echo);
 
 /* tcp_fast.c */
 /** tcp_fast_write() - queue a short copy as a segment of its own; false: lwIP must, nothing has happened. */

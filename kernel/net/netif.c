@@ -138,6 +138,7 @@ int net_init(const struct conf *conf)
 	net_shared.half_open = MAX(HALF_OPEN_MIN, conf->connections / 8);
 	limit_init(conf->connections, cores);
 	net_shared.rto_floor_ms = (uint16_t)conf->rto_floor_ms;
+	net_shared.has_timestamps = conf->tcp_timestamps;
 	net_shared.mtu = (uint16_t)conf->mtu;
 	if (nic_info()->mtu && nic_info()->mtu < net_shared.mtu)
 		net_shared.mtu = nic_info()->mtu;

@@ -12,9 +12,9 @@
 #include "kernel/mem/mem.h"
 #include "kernel/net/checksum.h"
 
-#define TOKEN_NOTED 1ul /* in the token: the pbuf has a struct tx_note */
-#define FRAME_HEADER_BYTES (ETH_BYTES + IP4_BYTES + TCP_BYTES)
-#define TRAIN_BYTES_MAX 65000u /* of one merged frame */
+#define TOKEN_NOTED 1ul                                        /* in the token: the pbuf has a struct tx_note */
+#define FRAME_HEADER_BYTES (ETH_BYTES + IP4_BYTES + TCP_BYTES) /* and options */
+#define TRAIN_BYTES_MAX 65000u                                 /* of one merged frame */
 #define RECLAIM_BURST 64u
 
 /* Behind the header of a pbuf that the device has and whose payload is ring 3's memory, or that is merged. */
@@ -33,7 +33,8 @@ struct train {
 	uint32_t next_seq;
 	uint32_t payload_bytes;
 	uint32_t last_bytes; /* payload of the last segment: full ones may be followed */
-	uint16_t mss;
+	uint16_t mss;        /* payload of a full segment */
+	uint16_t tcp_bytes;  /* header with options, the same in all segments */
 };
 
 struct output_core {
@@ -161,14 +162,14 @@ static bool train_send(void)
 	ip = ip_of(t->head);
 	tcp = tcp_of(t->head);
 	if (t->head != t->tail) {
-		IPH_LEN_SET(ip, be16(IP4_BYTES + TCP_BYTES + t->payload_bytes));
+		IPH_LEN_SET(ip, be16((uint16_t)(IP4_BYTES + t->tcp_bytes + t->payload_bytes)));
 		IPH_CHKSUM_SET(ip, 0);
 		IPH_CHKSUM_SET(ip, (uint16_t)~port_chksum(ip, IP4_BYTES));
 		t->tx.flags = NIC_TX_NEEDS_CSUM | NIC_TX_IS_TSO4;
-		t->tx.header_bytes = ETH_BYTES + IP4_BYTES + TCP_BYTES;
+		t->tx.header_bytes = (uint16_t)(ETH_BYTES + IP4_BYTES + t->tcp_bytes);
 		t->tx.mss = t->mss;
 	}
-	tcp->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, TCP_BYTES + t->payload_bytes);
+	tcp->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, t->tcp_bytes + t->payload_bytes);
 	t->tx.token = (void *)((uintptr_t)t->head | TOKEN_NOTED); /* NOLINT */
 	if (!flow_tx(&t->tx)) {
 		net_self.is_sending_blocked = true;
@@ -183,12 +184,13 @@ void output_flush(void)
 	train_send();
 }
 
-/* Full data segments, in order, without options or anything but ACK and PSH. */
+/* Full data segments, in order, with the same options (one timestamp), and nothing but ACK and PSH. */
 static bool train_joins(const struct train *t, const struct conn *c, const struct tcp_hdr *tcp, unsigned bytes)
 {
 	return t->tx.seg_count && t->conn == c && t->next_seq == be32(tcp->seqno) && t->last_bytes == t->mss &&
 	       bytes <= t->last_bytes && t->payload_bytes + bytes <= TRAIN_BYTES_MAX &&
-	       !(TCPH_FLAGS(tcp_of(t->tail)) & TCP_PSH);
+	       !(TCPH_FLAGS(tcp_of(t->tail)) & TCP_PSH) && TCPH_HDRLEN_BYTES(tcp) == t->tcp_bytes &&
+	       !memcmp(tcp + 1, tcp_of(t->head) + 1, t->tcp_bytes - TCP_BYTES);
 }
 
 /* Return: false if it is not a segment that could be merged. @p begins at the Ethernet header. */
@@ -196,16 +198,17 @@ static bool train_take(struct pbuf *p, struct conn *c)
 {
 	struct train *t = &own.train;
 	const struct tcp_hdr *tcp = tcp_of(p);
-	unsigned header = FRAME_HEADER_BYTES, bytes, count;
+	unsigned tcp_bytes = TCPH_HDRLEN_BYTES(tcp), header = ETH_BYTES + IP4_BYTES + tcp_bytes, bytes, count;
+	unsigned full = pcb_of(c)->mss - (tcp_bytes - TCP_BYTES);
 
-	if (p->tot_len <= header || (TCPH_FLAGS(tcp) & ~(TCP_ACK | TCP_PSH)) || TCPH_HDRLEN(tcp) != 5)
+	if (p->tot_len <= header || (TCPH_FLAGS(tcp) & ~(TCP_ACK | TCP_PSH)))
 		return false;
 	bytes = p->tot_len - header;
 	if (train_joins(t, c, tcp, bytes) && (count = add_pieces(&t->tx, p, header)) != 0) {
 		TCPH_FLAGS_SET(tcp_of(t->head), TCPH_FLAGS(tcp_of(t->head)) | TCPH_FLAGS(tcp));
 		note_of(t->tail)->next = p;
 	} else {
-		if (bytes < pcb_of(c)->mss || !train_send())
+		if (bytes < full || !train_send())
 			return false; /* too short to be followed */
 		t->tx.seg_count = 0;
 		count = add_pieces(&t->tx, p, 0);
@@ -214,7 +217,8 @@ static bool train_take(struct pbuf *p, struct conn *c)
 		t->tx.flags = NIC_TX_NEEDS_CSUM;
 		t->head = p;
 		t->conn = c;
-		t->mss = pcb_of(c)->mss;
+		t->mss = (uint16_t)full;
+		t->tcp_bytes = (uint16_t)tcp_bytes;
 		t->payload_bytes = 0;
 	}
 	t->tx.seg_count = (uint16_t)count;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Header prediction: the segment that a busy connection nearly always gets next (in order, established,
- * no options, acknowledging what was sent or carrying data), and the short answer to it, are worked off
- * here, field for field as lwIP's tcp_input(), tcp_write() and tcp_output() would leave the pcb. Whatever
- * is not exactly that is left to lwIP. [RFC 1323 4.3, RFC 5681 3.1, RFC 6298 2]
+ * no options but an agreed timestamp, acknowledging what was sent or carrying data), and the short answer to
+ * it, are worked off here, field for field as lwIP's tcp_input(), tcp_write() and tcp_output() would leave
+ * the pcb. Whatever is not exactly that is left to lwIP. [RFC 7323 5.3 and A, RFC 5681 3.1, RFC 6298 2]
  */
 #include "kernel/base/bytes.h"
 #include "kernel/net/input.h"
@@ -12,7 +12,7 @@
 
 /* As pbuf_alloc(PBUF_TRANSPORT, n, PBUF_RAM) lays one out: itself, room for headers, data. */
 #define PBUF_HEADER_BYTES LWIP_MEM_ALIGN_SIZE(LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf)) + PBUF_TRANSPORT)
-#define PLAIN_HEADER 0x50u /* five words: no options */
+#define TS_ALIGNED 0x0101080au /* NOP, NOP, timestamp, of 10 bytes */
 #define FLAG_PSH 8u
 #define FLAG_ACK 16u
 
@@ -27,14 +27,39 @@ static uint32_t word_at(const uint8_t *p)
 	return be32(v);
 }
 
-static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const uint8_t *tcp, uint32_t bytes)
+/* @bytes: behind the header of @header bytes. */
+static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const uint8_t *tcp, uint32_t header,
+			 uint32_t bytes)
 {
 	uint32_t acked = word_at(tcp + 8) - pcb->lastack;
 
-	return tcp[12] == PLAIN_HEADER && (tcp[13] & ~FLAG_PSH) == FLAG_ACK && pcb->state == ESTABLISHED &&
+	return tcp[12] == header << 2 && (tcp[13] & ~FLAG_PSH) == FLAG_ACK && pcb->state == ESTABLISHED &&
 	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_RECOVER) &&
 	       !pcb->ooseq && !pcb->unsent && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
 	       bytes <= pcb->rcv_wnd && acked <= pcb->snd_nxt - pcb->lastack && (acked || bytes);
+}
+
+static uint32_t option_bytes(const struct tcp_pcb *pcb)
+{
+	return pcb->flags & TF_TIMESTAMP ? TS_BYTES : 0;
+}
+
+/*
+ * Return: whether the option is as predicted and not old; whether it is remembered then goes by what we have
+ * acknowledged [RFC 7323 4.3]. The segment begins at what is expected next.
+ */
+static bool take_timestamp(struct conn *c, const uint8_t *tcp)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t value = word_at(tcp + TCP_HLEN + 4);
+
+	if (word_at(tcp + TCP_HLEN) != TS_ALIGNED || (int32_t)(value - pcb->ts_recent) < 0)
+		return false;
+	if (pcb->ts_lastacksent == pcb->rcv_nxt)
+		pcb->ts_recent = value;
+	if (unlikely(!pcb->rttest))
+		ts_take_echo(c, word_at(tcp + 8), word_at(tcp + TCP_HLEN + 8));
+	return true;
 }
 
 static void update_send_window(struct tcp_pcb *pcb, uint32_t seq, uint32_t ack, uint32_t window)
@@ -141,9 +166,9 @@ static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
-	uint32_t bytes = l4_bytes - TCP_HLEN, seq = pcb->rcv_nxt, ack, sent = 0;
+	uint32_t header = TCP_HLEN + option_bytes(pcb), bytes = l4_bytes - header, seq = pcb->rcv_nxt, ack, sent = 0;
 
-	if (!is_predicted(c, pcb, tcp, bytes))
+	if (!is_predicted(c, pcb, tcp, header, bytes) || (header != TCP_HLEN && !take_timestamp(c, tcp)))
 		return false;
 	ack = word_at(tcp + 8);
 	pcb->tmr = tcp_ticks;
@@ -156,7 +181,7 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 	if (sent)
 		release(c, sent);
 	if (bytes)
-		take_data(c, b, tcp + TCP_HLEN, bytes);
+		take_data(c, b, tcp + header, bytes);
 	else
 		buf_free(b);
 	if (pcb->flags & TF_ACK_NOW) {
@@ -172,33 +197,34 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t options = option_bytes(pcb);
 	struct tcp_seg *seg;
 	struct tcp_hdr *tcp;
 	struct pbuf *p;
 
-	if (pcb->unsent || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) || bytes > pcb->mss ||
-	    bytes > pcb->snd_wnd_max / 2 || bytes > pcb->snd_buf || pcb->snd_queuelen + 1u > TCP_SND_QUEUELEN)
+	if (pcb->unsent || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) || bytes + options > pcb->mss ||
+	    bytes + options > pcb->snd_wnd_max / 2 || bytes > pcb->snd_buf || pcb->snd_queuelen + 1u > TCP_SND_QUEUELEN)
 		return false;
-	p = port_malloc(PBUF_HEADER_BYTES + bytes);
+	p = port_malloc(PBUF_HEADER_BYTES + options + bytes);
 	seg = port_malloc(sizeof(*seg));
 	if (!p || !seg) {
 		port_free(p);
 		port_free(seg);
 		return false;
 	}
-	memcpy((char *)p + PBUF_HEADER_BYTES, data, bytes);
+	memcpy((char *)p + PBUF_HEADER_BYTES + options, data, bytes);
 	tcp = (struct tcp_hdr *)(void *)((char *)p + PBUF_HEADER_BYTES - TCP_HLEN);
 	*p = (struct pbuf){ .payload = tcp,
-			    .len = (u16_t)(bytes + TCP_HLEN),
-			    .tot_len = (u16_t)(bytes + TCP_HLEN),
+			    .len = (u16_t)(TCP_HLEN + options + bytes),
+			    .tot_len = (u16_t)(TCP_HLEN + options + bytes),
 			    .type_internal = (u8_t)PBUF_RAM,
 			    .ref = 1 };
 	tcp->src = be16(pcb->local_port);
 	tcp->dest = be16(pcb->remote_port);
 	tcp->seqno = be32(pcb->snd_lbb);
-	TCPH_HDRLEN_FLAGS_SET(tcp, TCP_HLEN / 4, has_more ? 0 : TCP_PSH);
+	TCPH_HDRLEN_FLAGS_SET(tcp, (TCP_HLEN + options) / 4, has_more ? 0 : TCP_PSH);
 	tcp->urgp = 0;
-	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .tcphdr = tcp };
+	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .flags = options ? TF_SEG_OPTS_TS : 0, .tcphdr = tcp };
 	pcb->unsent = seg;
 	pcb->snd_lbb += bytes;
 	pcb->snd_buf -= bytes;
@@ -209,11 +235,19 @@ bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool ha
 /* One short segment, for the first time, with nothing else under way. */
 static bool is_plain_output(const struct conn *c, const struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-	return seg && !seg->next && !pcb->unacked && !seg->flags && seg->len && pcb->state == ESTABLISHED &&
-	       !(pcb->flags & SPECIAL) && !pcb->persist_backoff && seg->p->ref == 1 &&
+	return seg && !seg->next && !pcb->unacked && !(seg->flags & ~TF_SEG_OPTS_TS) && seg->len &&
+	       pcb->state == ESTABLISHED && !(pcb->flags & SPECIAL) && !pcb->persist_backoff && seg->p->ref == 1 &&
 	       seg->p->payload == (void *)seg->tcphdr &&
 	       be32(seg->tcphdr->seqno) - pcb->lastack + seg->len <= MIN(pcb->snd_wnd, pcb->cwnd) &&
 	       c->l2_version == neighbour_version() && !(net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP);
+}
+
+static void write_timestamp(const struct conn *c, struct tcp_hdr *tcp)
+{
+	uint32_t option[3] = { be32(TS_ALIGNED), be32(ts_clock(c)),
+			       be32(pcb_of((struct conn *)(uintptr_t)c)->ts_recent) };
+
+	memcpy(tcp + 1, option, sizeof(option));
 }
 
 bool tcp_fast_output(struct conn *c)
@@ -231,6 +265,9 @@ bool tcp_fast_output(struct conn *c)
 	tcp->ackno = be32(pcb->rcv_nxt);
 	tcp->wnd = be16((uint16_t)MIN(pcb->rcv_ann_wnd >> pcb->rcv_scale, 0xffffu));
 	tcp->chksum = 0;
+	pcb->ts_lastacksent = pcb->rcv_nxt;
+	if (seg->flags)
+		write_timestamp(c, tcp);
 	pcb->rcv_ann_right_edge = pcb->rcv_nxt + pcb->rcv_ann_wnd;
 	if (pcb->rtime < 0)
 		pcb->rtime = 0;

@@ -84,6 +84,8 @@ static int begin(struct conn *c, const struct demux_tuple *t)
 
 	tuple_put(t, &pcb->local_ip, &remote);
 	pcb->local_port = be16(t->local_port); /* preset: lwIP's own search would walk every connection */
+	ip_addr_copy(pcb->remote_ip, remote);
+	ts_init(c);
 	net_self.tx_conn = c;
 	err = tcp_connect(pcb, &remote, be16(t->remote_port), NULL);
 	net_self.tx_conn = NULL;

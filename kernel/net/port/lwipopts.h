@@ -93,7 +93,7 @@
 #define TCP_OOSEQ_MAX_PBUFS 64
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 3
-#define LWIP_TCP_TIMESTAMPS 0
+#define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_KEEPINTVL_DEFAULT 10000UL
 #define TCP_KEEPCNT_DEFAULT 9U
@@ -107,4 +107,8 @@
 
 /* ---- hooks ---- */
 #define LWIP_HOOK_FILENAME "ix_hooks.h"
+/* As kernel/net/tcp_ts.c and tcp_sack.c need them. */
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, bytes, first, second, p) port_tcp_in(pcb, hdr, bytes, first, second)
+#define LWIP_HOOK_TCP_OUT_TCPOPT_LENGTH port_tcp_option_bytes
+#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS port_tcp_options
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) port_isn(local, local_port, remote, remote_port)

@@ -43,6 +43,7 @@ void sample_make(struct sample *s)
 		.restart_window_s = 60,
 		.watchdog_ms = 1000,
 		.rto_floor_ms = 200,
+		.tcp_timestamps = 1,
 	};
 	s->m.name = add_text(s, "echo");
 	s->m.version = add_text(s, "1.2");

@@ -75,6 +75,7 @@ static void test_good(void **state)
 	assert_int_equal(conf.restart_window_s, 60);
 	assert_int_equal(conf.watchdog_ms, 1000);
 	assert_int_equal(conf.rto_floor_ms, 200);
+	assert_true(conf.tcp_timestamps);
 }
 
 static void test_limits_are_inside(void **state)

@@ -16,7 +16,8 @@ static const char full[] = "name: echo\nversion: 1.2\napp: ./echo\nargs: [a, \"b
 			   "net:\n  address: 10.0.2.15/24\n  gateway: 10.0.2.2\n  dns: 10.0.2.3\n  mtu: 1400\n"
 			   "ports: [{rto_floor_ms: 5, port: 7/tcp, backlog: 9}, 7/udp]\nconnections: 5000\nrx_buffers: "
 			   "2048\nbatch: 32\npoll_us: 10\n"
-			   "restart: {on_fault: true, max: 5, window_s: 30}\nwatchdog_ms: 1000\nrto_floor_ms: 5\n";
+			   "restart: {on_fault: true, max: 5, window_s: 30}\nwatchdog_ms: 1000\nrto_floor_ms: 5\n"
+			   "tcp: {timestamps: false}\n";
 
 static int read_text(struct source **out, const char *text, size_t bytes, struct err *err)
 {
@@ -62,6 +63,7 @@ static void test_full(void **state)
 	assert_int_equal(m.poll_us, 10);
 	assert_int_equal(m.restart_on_fault, 1);
 	assert_int_equal(m.rto_floor_ms, 5);
+	assert_int_equal(m.tcp_timestamps, 0);
 	blob_fini(&part);
 	source_free(s);
 }

@@ -50,8 +50,8 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 {
 	/* MSS 1460, window scale 3, SACK permitted */
 	static const uint8_t options[12] = { 2, 4, 5, 0xb4, 1, 3, 3, 3, 1, 1, 4, 2 };
-	unsigned header = flags & SYN ? 32 : world.is_padded ? 24 : 20;
-	static uint8_t frame[34 + 32 + 1460];
+	unsigned fixed = flags & SYN ? 32 : world.is_padded ? 24 : 20, header = fixed + (p->has_ts ? 12 : 0);
+	static uint8_t frame[34 + 60 + 1460];
 	uint8_t *tcp = frame + 34;
 
 	put_ip(frame, p, 6, header + bytes);
@@ -65,8 +65,16 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 	put16(tcp + 14, flags & SYN ? MIN(p->window, 0xffffu) : p->window >> 3);
 	if (flags & SYN)
 		memcpy(tcp + 20, options, sizeof(options));
-	else if (header > 20)
-		memset(tcp + 20, 1, header - 20);
+	else if (fixed > 20)
+		memset(tcp + 20, 1, fixed - 20);
+	if (p->has_ts) {
+		static const uint8_t aligned[4] = { 1, 1, 8, 10 };
+
+		memmove(tcp + 32, tcp + 20, fixed - 20);
+		memcpy(tcp + 20, aligned, 4);
+		put32(tcp + 24, p->ts);
+		put32(tcp + 28, p->ts_echo);
+	}
 	if (bytes)
 		memcpy(tcp + header, data, bytes);
 	put_checksum(frame, header + bytes, 16);
@@ -103,6 +111,8 @@ const struct sent *peer_take(struct peer *p)
 		if (s->data[23] != 6 || get32(s->data + 30) != p->address || tcp[2] != p->port >> 8 ||
 		    tcp[3] != (p->port & 0xff))
 			continue;
+		if (p->has_ts && seg_ts(s))
+			p->ts_echo = seg_ts(s);
 		if (seg_flags(s) & SYN)
 			p->ack = seg_seq(s) + 1;
 		else if (seg_seq(s) == p->ack)
@@ -150,6 +160,23 @@ ix_handle_t peer_open(struct peer *p, uint16_t our_port, uint64_t cookie)
 	return handle;
 }
 
+/* Where the value of the timestamp option is, NULL: there is none. */
+static const uint8_t *find_ts(const struct sent *s)
+{
+	const uint8_t *at = s->data + 54, *end = s->data + 34 + (s->data[46] >> 4) * 4;
+
+	while (at < end && *at && *at != 8)
+		at += *at == 1 ? 1 : at[1];
+	return at < end && *at == 8 ? at + 2 : NULL;
+}
+uint32_t seg_ts(const struct sent *s)
+{
+	return find_ts(s) ? get32(find_ts(s)) : 0;
+}
+uint32_t seg_ts_echo(const struct sent *s)
+{
+	return find_ts(s) ? get32(find_ts(s) + 4) : 0;
+}
 unsigned seg_flags(const struct sent *s)
 {
 	return s->data[47];

@@ -46,6 +46,8 @@ static void compare(ix_handle_t first, ix_handle_t second)
 	SAME(snd_queuelen);
 	SAME(persist_backoff);
 	SAME(tmr);
+	SAME(ts_recent);
+	SAME_FROM(ts_lastacksent, rcv);
 	SAME_FROM(rcv_nxt, rcv);
 	SAME_FROM(rcv_ann_right_edge, rcv);
 	SAME_FROM(snd_nxt, snd);
@@ -56,16 +58,28 @@ static void compare(ix_handle_t first, ix_handle_t second)
 	assert_int_equal(!a->unacked, !b->unacked);
 	assert_int_equal(!a->unsent, !b->unsent);
 	assert_int_equal(conn_find(first)->acked, conn_find(second)->acked);
+	assert_int_equal(conn_find(first)->rx_held, conn_find(second)->rx_held);
 	assert_int_equal(conn_find(first)->rto_at, conn_find(second)->rto_at);
 }
 
 static void send_both(struct peer *p, struct peer *q, unsigned flags, unsigned bytes)
 {
+	uint32_t ts = p->ts;
+
+	if (p->has_ts && rnd(8) == 0)
+		p->ts = q->ts = ts - rnd(100); /* an old one */
+	if (p->has_ts && rnd(16) == 0)
+		p->ts_echo = q->ts_echo = 0; /* says nothing */
 	world.is_padded = false;
 	peer_send(p, flags, data, bytes);
 	world.is_padded = true;
 	peer_send(q, flags, data, bytes);
 	world.is_padded = false;
+	if (p->ts != ts) { /* is dropped: send it again */
+		p->seq -= bytes;
+		q->seq -= bytes;
+	}
+	p->ts = q->ts = ts + rnd(3);
 }
 
 /* One of the things that a peer or an application may do. */
@@ -111,12 +125,11 @@ static void act(struct peer *p, struct peer *q, const ix_handle_t h[2])
 	}
 }
 
-static void test_prediction_agrees_with_lwip(void **state)
+static void run(bool has_ts)
 {
-	struct peer p = { .window = 65535 }, q = { .window = 65535 };
+	struct peer p = { .window = 65535, .has_ts = has_ts, .ts = 0xfffffff0u }, q = p;
 	ix_handle_t h[2];
 
-	(void)state;
 	world_begin(WORLD_OFFLOADS);
 	world_listen(7, 1);
 	h[0] = peer_open(&p, 7, 0);
@@ -147,9 +160,22 @@ static void test_prediction_agrees_with_lwip(void **state)
 	world_end();
 }
 
+static void test_prediction_agrees_with_lwip(void **state)
+{
+	(void)state;
+	run(false);
+}
+
+static void test_prediction_of_timestamps_agrees_with_lwip(void **state)
+{
+	(void)state;
+	run(true);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_prediction_agrees_with_lwip) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_prediction_agrees_with_lwip),
+					    cmocka_unit_test(test_prediction_of_timestamps_agrees_with_lwip) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,6 +254,7 @@ void world_begin(uint32_t offloads)
 				    .mtu = 1500,
 				    .connections = 1000,
 				    .rx_buffers = RX_BUFFERS,
+				    .tcp_timestamps = true,
 				    .rto_floor_ms = 200,
 				    .port_count = 1,
 				    .ports = { { .port = WORLD_SPECIAL_PORT,

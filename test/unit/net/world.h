@@ -76,6 +76,9 @@ struct peer {
 	uint32_t seq; /* next to send */
 	uint32_t ack; /* next expected */
 	uint32_t window;
+	bool has_ts; /* it offers timestamps and then sends them */
+	uint32_t ts; /* its clock, moved by the test */
+	uint32_t ts_echo;
 };
 
 /** world_begin() - fresh core with address 10.0.0.1 and @offloads (enum nic_offload). */
@@ -120,5 +123,7 @@ unsigned seg_flags(const struct sent *s);
 uint32_t seg_seq(const struct sent *s);
 uint32_t seg_ack(const struct sent *s);
 uint32_t seg_window(const struct sent *s);
+uint32_t seg_ts(const struct sent *s);      /* value of its timestamp option, 0: none */
+uint32_t seg_ts_echo(const struct sent *s); /* and what that echoes */
 unsigned seg_bytes(const struct sent *s);
 const uint8_t *seg_data(const struct sent *s);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timestamps where lwIP leaves a gap: it negotiates, writes and remembers them; here is whether a segment is
+ * old (PAWS), what an echo says about the round trip, a clock that tells a peer nothing about us or about
+ * others, and the option in the segments that lwIP sends without. [RFC 7323]
+ */
+#include "kernel/base/bytes.h"
+#include "kernel/net/core.h"
+#include "kernel/net/demux.h"
+#include "kernel/net/port/ix_hooks.h"
+
+#define OPTION_BYTES_MAX 40u
+#define OPTION_TS 8u
+#define OPTION_TS_BYTES 10u
+#define TS_ALIGNED 0x0101080au          /* NOP, NOP, kind, length */
+#define NOPS 0x01010101u                /* four of them */
+#define STALE_MS (24u * 24u * 3600000u) /* so long after the last segment, what was remembered says nothing [5.5] */
+#define ECHO_MAX_MS 3000u               /* lwIP keeps eight times the estimate in 16 bits */
+
+/* Each address has a clock of its own: nobody learns our uptime, nor which connections are one host's. */
+void ts_init(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+	struct demux_tuple t = tuple_from(&pcb->local_ip, 0, &pcb->remote_ip, 0);
+
+	c->ts_offset = demux_isn(&t);
+}
+
+/* lwIP asks for the time that goes into an option. */
+u32_t sys_now(void)
+{
+	return net_self.tx_conn ? ts_clock(net_self.tx_conn) : net_self.now_ms;
+}
+
+/* ---- in ---- */
+struct timestamps {
+	bool is_there;
+	uint32_t value, echo; /* TSval, TSecr */
+};
+
+static uint32_t word_at(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32(v);
+}
+
+static struct timestamps find_timestamps(const uint8_t *options, unsigned bytes)
+{
+	struct timestamps found = { 0 };
+	unsigned at = 0;
+
+	while (at < bytes && options[at] != LWIP_TCP_OPT_EOL) {
+		if (options[at] == LWIP_TCP_OPT_NOP) {
+			at++;
+			continue;
+		}
+		if (at + 1 >= bytes || options[at + 1] < 2 || at + options[at + 1] > bytes)
+			break;
+		if (options[at] == OPTION_TS && options[at + 1] == OPTION_TS_BYTES)
+			found = (struct timestamps){ true, word_at(options + at + 2), word_at(options + at + 6) };
+		at += options[at + 1];
+	}
+	return found;
+}
+
+void ts_take_echo(struct conn *c, uint32_t ack, uint32_t echo)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t ms = ts_clock(c) - echo;
+
+	if (pcb->rttest || !echo || ms > ECHO_MAX_MS || !TCP_SEQ_BETWEEN(ack, pcb->lastack + 1, pcb->snd_nxt))
+		return;
+	pcb->rttest = tcp_ticks - ms;
+	pcb->rttest += !pcb->rttest; /* 0 would mean none */
+	pcb->rtseq = ack - 1;
+}
+
+/* [RFC 7323 5.3] R1; an RST ends a connection however old it is. */
+static bool is_old(const struct tcp_pcb *pcb, uint32_t value)
+{
+	return (int32_t)(value - pcb->ts_recent) < 0 && tcp_ticks - pcb->tmr <= STALE_MS;
+}
+
+err_t port_tcp_in(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t option_bytes, u16_t first_bytes, uint8_t *second)
+{
+	uint8_t options[OPTION_BYTES_MAX];
+	struct timestamps ts;
+
+	if (pcb->state <= SYN_SENT || pcb->state == TIME_WAIT || !(pcb->flags & TF_TIMESTAMP) ||
+	    (TCPH_FLAGS(hdr) & (TCP_RST | TCP_SYN)))
+		return ERR_OK;
+	first_bytes = MIN(first_bytes, option_bytes);
+	memcpy(options, hdr + 1, first_bytes);
+	if (second)
+		memcpy(options + first_bytes, second, option_bytes - first_bytes);
+	ts = find_timestamps(options, option_bytes);
+	if (!ts.is_there) /* a SHOULD: silently [3.2] */
+		return ERR_VAL;
+	if (is_old(pcb, ts.value)) {
+		tcp_ack_now(pcb);
+		conn_touch(conn_of(pcb)); /* one a batch at most */
+		net_self.stats.dropped_old++;
+		return ERR_VAL;
+	}
+	if (TCPH_FLAGS(hdr) & TCP_ACK)
+		ts_take_echo(conn_of(pcb), hdr->ackno, ts.echo);
+	return ERR_OK;
+}
+
+/* ---- out ---- */
+/* lwIP's resets, probes and keepalives have no options; a peer may drop what lacks an agreed one [3.2]. */
+u8_t port_tcp_option_bytes(const struct tcp_pcb *pcb, u8_t bytes)
+{
+	return !bytes && pcb && (pcb->flags & TF_TIMESTAMP) ? TS_BYTES : bytes;
+}
+
+u32_t *port_tcp_options(struct pbuf *p, struct tcp_hdr *hdr, const struct tcp_pcb *pcb, u32_t *at)
+{
+	u32_t *options = (u32_t *)(void *)(hdr + 1);
+	uint8_t *data = (uint8_t *)(options + TS_BYTES / sizeof(u32_t));
+
+	if (!pcb)
+		return at;
+	if (at == options && (pcb->flags & TF_TIMESTAMP)) {
+		if (p->len == TCP_HLEN + TS_BYTES + 1u) /* lwIP has put a probe's byte behind the bare header */
+			*data = *(uint8_t *)options;
+		options[0] = be32(TS_ALIGNED);
+		options[1] = be32(sys_now());
+		options[2] = be32(pcb->ts_recent);
+		return options + 3;
+	}
+	/* lwIP always offers them; an offer that is not meant is blanked. */
+	if (pcb->state == SYN_SENT && !net_shared.has_timestamps && options[1] == be32(TS_ALIGNED))
+		for (unsigned i = 1; i <= TS_BYTES / sizeof(u32_t); i++)
+			options[i] = be32(NOPS);
+	return at;
+}
