@@ -28,6 +28,8 @@ static uint64_t now_ns(void)
 
 static void answer_begin(FILE *out)
 {
+	if (source->begin)
+		source->begin();
 	for (unsigned i = 0; i < source->value_count; i++)
 		begin_values[i] = source->read(i);
 	begin_ns = now_ns();
@@ -58,7 +60,11 @@ static void answer_end(FILE *out)
 		if (delta)
 			fprintf(out, ",\"%s\":%" PRIu64, colon + 1, delta);
 	}
-	fprintf(out, "%s}\n", *group ? "}" : "");
+	if (*group)
+		fputc('}', out);
+	if (source->more)
+		source->more(out);
+	fputs("}\n", out);
 	free(end_values);
 }
 
