@@ -43,24 +43,38 @@ class Bench:
 
 
 class Guest:
-    """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of insn.so, None for none;
-    card: more properties of the network card."""
+    """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of the counter, None for none;
+    card: more properties of the network card; cores, and queues if not one each; socket: of a vhost-user switch, None for the tap."""
     peer = ''
     booted = 0
 
-    def __init__(self, bench, plugin=None, card=''):
-        self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
+    counter = 'insn.so'
+
+    def __init__(self, bench, plugin=None, card='', cores=1, queues=None, socket=None):
+        self.bench, self.process, self.boot_s, self.is_pinned, self.cores = bench, None, None, False, cores
         Guest.booted += 1
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
         self.marks = None
-        self.argv = [bench.qemu, '-machine', MACHINE, '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1',
-                     '-m', f'{MEMORY_MIB}M', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none',
-                     '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
-                     '-netdev', f'tap,id=net0,ifname={TAP},script=no,downscript=no,vhost=off',
-                     '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
+        queues = queues or cores
+        if queues > 1:
+            card += f',mq=on,vectors={2 * queues + 2}'
+        self.argv = [bench.qemu, '-machine', MACHINE + (',memory-backend=mem' if socket else ''), '-accel', 'tcg,thread=multi',
+                     '-cpu', 'max', '-smp', str(cores), '-m', f'{MEMORY_MIB}M', '-nodefaults', '-no-user-config',
+                     '-no-reboot', '-display', 'none', '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
+                     *self.net(socket, queues), '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
         if plugin is not None:
             self.marks = bench.file(f'{self.peer}-{Guest.booted}.marks')
-            self.argv += ['-plugin', ','.join([bench.part('insn.so'), f'socket={self.marks}', *plugin])]
+            self.argv += ['-plugin', ','.join([bench.part(self.counter), f'socket={self.marks}', *plugin])]
+
+    @staticmethod
+    def net(socket, queues):
+        """What the network card is connected to."""
+        queues = f',queues={queues}' if queues > 1 else ''
+        if not socket:
+            return ['-netdev', f'tap,id=net0,ifname={TAP},script=no,downscript=no,vhost=off{queues}']
+        return ['-object', f'memory-backend-memfd,id=mem,size={MEMORY_MIB}M,share=on',
+                '-chardev', f'socket,id=vhost0,path={socket},server=on',
+                '-netdev', f'vhost-user,id=net0,chardev=vhost0{queues}']
 
     def kernel(self):
         raise NotImplementedError
@@ -128,7 +142,7 @@ class IxGuest(Guest):
         with open(seed, 'wb') as f:
             f.write(os.urandom(32))
         return ['-kernel', os.path.join(self.bench.build, 'images', 'echo.ix'),
-                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min=1 cores.max=1',
+                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min={self.cores} cores.max={self.cores}',
                 '-fw_cfg', f'name=opt/ix/seed,file={seed}',
                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-device', 'pvpanic']
 

@@ -40,6 +40,19 @@ class Wire:
     def __exit__(self, *_):
         subprocess.run(['ip', 'netns', 'del', self.name], check=False)
 
+    def tap(self, queues=1):
+        """The tap, instead of the one there was."""
+        subprocess.run(['ip', '-n', self.name, 'link', 'del', TAP], stderr=subprocess.DEVNULL, check=False)
+        self.ip('tuntap', 'add', TAP, 'mode', 'tap', *(['multi_queue'] if queues > 1 else []))
+        self.address()
+
+    def address(self):
+        """The host's end of the cable is there: address and neighbour."""
+        self.ip('addr', 'replace', f'{HOST}/{PREFIX}', 'dev', TAP)
+        self.ip('link', 'set', TAP, 'up', 'txqueuelen', '2000')
+        # The guest's hardware address is known, so that a lost ARP request never adds a second to a boot.
+        self.ip('neigh', 'replace', GUEST, 'lladdr', MAC, 'dev', TAP, 'nud', 'permanent')
+
     def ip(self, *words):
         run(['ip', '-n', self.name, *words])
 

@@ -37,11 +37,14 @@ struct line {
 
 enum { LINES_CHANGES, LINES_FETCHES, LINES_SHARED, LINES_DROPPED, LINES_NR };
 
-static const char *const names[LINES_NR] = { "lines:changes", "lines:fetches", "lines:shared", "lines:dropped" };
+static const char *const names[LINES_NR + VCPUS_MAX] = { "lines:changes", "lines:fetches", "lines:shared",
+							 "lines:dropped", "stores:0",      "stores:1",
+							 "stores:2",      "stores:3",      "stores:4",
+							 "stores:5",      "stores:6",      "stores:7" };
 static struct line *lines; /* by physical address, made by the kernel as they are touched */
 static uint32_t epoch;
-static uint64_t totals[LINES_NR];
-static uint32_t shared[SHARED_MAX]; /* numbers of lines with changes or fetches */
+static uint64_t totals[LINES_NR + VCPUS_MAX]; /* as names[] */
+static uint32_t shared[SHARED_MAX];           /* numbers of lines with changes or fetches */
 static unsigned shared_count;
 
 static void note_shared(struct line *l, unsigned which)
@@ -92,6 +95,7 @@ static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, vo
 	last = pa + (1u << qemu_plugin_mem_size_shift(info)) - 1;
 	if (last >= MEMORY_MAX)
 		return;
+	totals[LINES_NR + vcpu] += qemu_plugin_mem_is_store(info);
 	for (uint64_t i = pa >> LINE_SHIFT; i <= last >> LINE_SHIFT; i++) {
 		if (qemu_plugin_mem_is_store(info))
 			on_write(&lines[i], vcpu, va, (uint64_t)(uintptr_t)pc);
@@ -177,7 +181,7 @@ static void print_shared(FILE *out)
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
 	static const struct report_source source = {
-		.value_count = LINES_NR,
+		.value_count = LINES_NR + VCPUS_MAX,
 		.name = value_name,
 		.read = value_read,
 		.begin = window_begin,
