@@ -44,14 +44,16 @@ class Bench:
 
 class Guest:
     """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of the counter, None for none;
-    card: more properties of the network card; cores, and queues if not one each; socket: of a vhost-user switch, None for the tap."""
+    card: more properties of the network card; cores, and queues if not one each; socket: of a vhost-user switch, None for the tap;
+    words: more of the kernel's command line."""
     peer = ''
     booted = 0
 
     counter = 'insn.so'
 
-    def __init__(self, bench, plugin=None, card='', cores=1, queues=None, socket=None):
-        self.bench, self.process, self.boot_s, self.is_pinned, self.cores = bench, None, None, False, cores
+    def __init__(self, bench, plugin=None, card='', cores=1, queues=None, socket=None, words=''):
+        self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
+        self.cores, self.words = cores, words
         Guest.booted += 1
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
         self.marks = None
@@ -142,7 +144,7 @@ class IxGuest(Guest):
         with open(seed, 'wb') as f:
             f.write(os.urandom(32))
         return ['-kernel', os.path.join(self.bench.build, 'images', 'echo.ix'),
-                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min={self.cores} cores.max={self.cores}',
+                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min={self.cores} cores.max={self.cores} {self.words}',
                 '-fw_cfg', f'name=opt/ix/seed,file={seed}',
                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-device', 'pvpanic']
 

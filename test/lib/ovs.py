@@ -27,9 +27,9 @@ SETTINGS = {'dpdk-init': 'true', 'dpdk-lcore-mask': '0x1', 'pmd-cpu-mask': '0x1'
 
 class Switch:
     """`with Switch() as switch:`; one bridge with a port for a guest at switch.socket. The host's end of the cable to it has the
-    name and address of the tap in other tests."""
+    name and address of the tap in other tests. @inside: words before a command that runs in another namespace than this process."""
 
-    def __init__(self, settings=None):
+    def __init__(self, settings=None, inside=(), cable=lab.TAP, address=f'{lab.HOST}/{lab.PREFIX}'):
         if not os.path.exists(VSWITCHD):
             raise Skipped(f'{VSWITCHD} is not there: ci/setup installs it')
         self.folder = tempfile.TemporaryDirectory(prefix='ix-ovs.')  # pylint: disable=consider-using-with
@@ -37,6 +37,7 @@ class Switch:
         self.log = os.path.join(self.folder.name, 'vswitchd.log')
         self.settings = {**SETTINGS, **(settings or {})}
         self.processes = {}
+        self.inside, self.cable, self.address = list(inside), cable, address
         # DPDK puts its runtime files below RUNTIME_DIRECTORY.
         self.environ = {**os.environ, **{k: self.folder.name for k in ('OVS_RUNDIR', 'OVS_LOGDIR', 'OVS_DBDIR',
                                                                        'OVS_SYSCONFDIR', 'RUNTIME_DIRECTORY')}}
@@ -59,24 +60,26 @@ class Switch:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        lab.delete_link(lab.TAP)
+        self._run('ip', 'link', 'del', self.cable, check=False)
         self.folder.cleanup()
 
-    @staticmethod
-    def _wire():
+    def _run(self, *words, check=True):
+        subprocess.run([*self.inside, *words], check=check, stdout=subprocess.DEVNULL, stderr=None if check else subprocess.DEVNULL)
+
+    def _wire(self):
         """A cable; its host's end writes out checksums, which the switch's end would not."""
-        lab.delete_link(lab.TAP)
-        lab.ip('link', 'add', lab.TAP, 'type', 'veth', 'peer', 'name', UPLINK)
-        subprocess.run(['ethtool', '-K', lab.TAP, 'tx', 'off'], check=True, stdout=subprocess.DEVNULL)
-        for name in lab.TAP, UPLINK:
-            pathlib.Path(f'/proc/sys/net/ipv6/conf/{name}/disable_ipv6').write_text('1', encoding='ascii')
-            lab.ip('link', 'set', name, 'up')
-        lab.ip('address', 'add', f'{lab.HOST}/{lab.PREFIX}', 'dev', lab.TAP)
+        self._run('ip', 'link', 'del', self.cable, check=False)
+        self._run('ip', 'link', 'add', self.cable, 'type', 'veth', 'peer', 'name', UPLINK)
+        self._run('ethtool', '-K', self.cable, 'tx', 'off')
+        for name in self.cable, UPLINK:
+            self._run('sysctl', '-qw', f'net.ipv6.conf.{name}.disable_ipv6=1')
+            self._run('ip', 'link', 'set', name, 'up')
+        self._run('ip', 'address', 'add', self.address, 'dev', self.cable)
 
     def _spawn(self, name, *words):
         with open(os.path.join(self.folder.name, name + '.out'), 'ab') as out:
-            self.processes[name] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environ,
-                                                    preexec_fn=lab.die_with_parent)
+            self.processes[name] = subprocess.Popen([*self.inside, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                                    env=self.environ, preexec_fn=lab.die_with_parent)
 
     def _path(self, name):
         return os.path.join(self.folder.name, name)
