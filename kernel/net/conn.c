@@ -9,7 +9,7 @@
 #include "kernel/mem/mem.h"
 #include "kernel/net/core.h"
 #include "kernel/net/demux.h"
-#include "kernel/net/binding.h"
+#include "kernel/net/backlog.h"
 #include "kernel/net/output.h"
 
 #define OOSEQ_BUDGET 16u /* one in so many receive buffers may wait out of order, all connections of a core together */
@@ -74,15 +74,6 @@ void conn_free_if_done(struct conn *c)
 	mem_free(pcb_of(c));
 }
 
-static void half_open_leave(struct conn *c)
-{
-	if (!(c->flags & CONN_HALF_OPEN))
-		return;
-	c->flags &= ~CONN_HALF_OPEN;
-	list_remove(&c->link);
-	net_self.half_open_count--;
-}
-
 /* lwIP frees its part right after this; what it has queued is freed already. */
 static void on_destroy(u8_t id, void *data)
 {
@@ -93,7 +84,7 @@ static void on_destroy(u8_t id, void *data)
 		return; /* never got as far as conn_init() */
 	demux_remove(c);
 	time_cancel(&c->timer);
-	half_open_leave(c);
+	backlog_leave(c);
 	limit_give(c);
 	net_self.ooseq_count -= c->ooseq_held;
 	c->ooseq_held = 0;
@@ -123,9 +114,7 @@ static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *listener, struct tc
 	net_self.tx_conn = c; /* lwIP answers now */
 	if (!net_shared.has_timestamps)
 		tcp_clear_flags(pcb, TF_TIMESTAMP);
-	c->flags |= CONN_HALF_OPEN;
-	list_add_tail(&net_self.half_open, &c->link);
-	net_self.half_open_count++;
+	backlog_half_open(c, b);
 	return ERR_OK;
 }
 
@@ -156,7 +145,6 @@ struct conn *conn_find(ix_handle_t handle)
 
 void conn_established(struct conn *c, unsigned event)
 {
-	half_open_leave(c);
 	if (!net_shared.has_timestamps) /* nor from a peer that was not asked */
 		tcp_clear_flags(pcb_of(c), TF_TIMESTAMP);
 	c->flags |= event;
@@ -240,7 +228,7 @@ static void account_ooseq(struct conn *c)
 		list_remove(&c->link);
 	else if (!c->ooseq_held)
 		list_add_tail(&net_self.ooseq, &c->link);
-	c->ooseq_held = held;
+	c->ooseq_held = (uint16_t)held;
 	while (net_self.ooseq_count > buf_total() / OOSEQ_BUDGET) {
 		struct conn *oldest = CONTAINER_OF(net_self.ooseq.next, struct conn, link);
 

@@ -8,6 +8,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/net/lwip.h"
 #include "kernel/net/net.h"
+#include "kernel/net/rate.h"
 #include "kernel/time/time.h"
 
 #define NET_BINDINGS_MAX 64u
@@ -58,6 +59,7 @@ enum conn_flag {
 	CONN_RECOVER = 0x200,   /* in fast recovery up to conn.recover */
 	CONN_GRACE = 0x400,     /* waits for the device to give back the frames of one parity */
 	CONN_HASHED = 0x800,    /* in the demultiplexer */
+	CONN_WAITING = 0x10000, /* established, not accepted by ring 3 */
 	CONN_COUNTED = 0x8000,  /* has one of the partition's places */
 	CONN_ON_DIRTY = 0x1000, /* in the queue of that name */
 	CONN_ON_OUT = 0x2000,
@@ -82,14 +84,16 @@ struct conn {
 	struct conn *dirty_next, *out_next, *delack_next;
 	uint32_t delack_ms;
 	/* tcp_in.c */
-	uint32_t hash; /* while CONN_HASHED */
+	uint32_t hash;         /* while CONN_HASHED */
+	uint16_t challenge_ms; /* when it last answered what it did not believe, modulo 2^16 */
+	uint8_t listener;      /* while CONN_HALF_OPEN or CONN_WAITING: index of its binding */
 	struct buf *rx_head, *rx_tail;
 	struct buf *rx_tell; /* first one with bytes not announced */
-	uint32_t rx_held;    /* buffers in the queue */
+	uint16_t rx_held;    /* buffers in the queue */
+	uint16_t ooseq_held; /* pbufs in lwIP's out-of-order queue */
 	uint32_t rx_untold;  /* bytes not announced */
 	uint32_t rx_lent;    /* bytes announced and not given back */
 	uint32_t recved;     /* bytes given back that the window does not know of yet */
-	uint32_t ooseq_held; /* pbufs in lwIP's out-of-order queue */
 	uint32_t recover;    /* sequence number that ends fast recovery */
 	uint32_t ts_offset;  /* our clock as this peer sees it, less now_ms */
 	struct list link;    /* in net_core.half_open while CONN_HALF_OPEN, then in net_core.ooseq while ooseq_held */
@@ -119,6 +123,11 @@ struct conn_queue {
 	struct conn *head, *tail;
 };
 
+/* Connections of a listener that ring 3 does not have yet. */
+struct listener_load {
+	uint32_t half_open, waiting;
+};
+
 struct net_core {
 	struct netif netif;
 	uint32_t now_ms; /* as tcp_ticks */
@@ -133,11 +142,13 @@ struct net_core {
 	uint32_t half_open_count;
 	struct list ooseq; /* connections with out-of-order data, oldest first */
 	uint32_t ooseq_count;
-	uint64_t udp_dirty;  /* bit: socket with datagrams to announce */
-	uint32_t epoch_seen; /* of net_shared.epoch */
-	uint32_t tx_refs;    /* frames over memory of ring 3 that the device has */
-	uint32_t rst_tokens, ack_tokens, walk_tokens;
-	uint32_t token_ms; /* when they were filled up */
+	uint64_t udp_dirty;       /* bit: socket with datagrams to announce */
+	uint32_t epoch_seen;      /* of net_shared.epoch */
+	uint32_t tx_refs;         /* frames over memory of ring 3 that the device has */
+	uint32_t tokens[RATE_NR]; /* rate.c */
+	uint32_t token_ms;        /* when they were filled up */
+	uint32_t replayed_isn;    /* while is_replaying: of the connection that a cookie stands for */
+	bool is_replaying;        /* nothing is sent */
 	uint32_t down_ms;
 	bool is_down;            /* no partition: datagrams are dropped */
 	bool has_ended;          /* at down_ms: for a while connection requests are dropped, not refused */
@@ -148,6 +159,7 @@ struct net_core {
 	struct time_node tick;   /* delayed acknowledgements, blocked output, device's debts */
 	struct tcp_pcb *listeners[NET_BINDINGS_MAX];
 	uint32_t listener_generation[NET_BINDINGS_MAX];
+	struct listener_load load[NET_BINDINGS_MAX];
 	struct net_stats stats;
 };
 
@@ -250,6 +262,11 @@ static inline uint32_t ts_clock(const struct conn *c)
 {
 	return net_self.now_ms + c->ts_offset;
 }
+/** ts_clock_of() - the same of a peer without a connection. */
+struct demux_tuple;
+uint32_t ts_clock_of(const struct demux_tuple *t);
+/** ts_find() - what a timestamp among @bytes of @options says. Return: false if there is none. */
+bool ts_find(const uint8_t *options, unsigned bytes, uint32_t *value);
 /** ts_init() - @c's addresses are known. */
 void ts_init(struct conn *c);
 /**

@@ -164,6 +164,8 @@ err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t 
 	}
 	if (unlikely(!has_room(p, IP4_BYTES)))
 		return ERR_BUF;
+	if (unlikely(net_self.is_replaying)) /* it was sent when it was asked for */
+		return ERR_OK;
 	write_ip_header((uint8_t *)p->payload - IP4_BYTES, src ? src->addr : 0, dest->addr, p->tot_len, rest);
 	extend(p, IP4_BYTES);
 	if (unlikely(p->tot_len > netif->mtu))
@@ -205,9 +207,10 @@ err_t ip4_input(struct pbuf *p, struct netif *inp)
 	return ERR_OK;
 }
 
-void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
+void output_bare(const struct demux_tuple *t, const struct bare_segment *s)
 {
-	struct pbuf *p = pbuf_alloc(PBUF_IP, TCP_BYTES, PBUF_RAM);
+	unsigned bytes = TCP_BYTES + s->option_bytes;
+	struct pbuf *p = pbuf_alloc(PBUF_IP, (u16_t)bytes, PBUF_RAM);
 	ip_addr_t local, remote;
 	struct tcp_hdr *tcp;
 
@@ -217,14 +220,23 @@ void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
 	memset(tcp, 0, TCP_BYTES);
 	tcp->src = t->local_port;
 	tcp->dest = t->remote_port;
-	tcp->seqno = be32(seq);
-	tcp->ackno = be32(ack);
-	TCPH_HDRLEN_FLAGS_SET(tcp, TCP_BYTES / 4, TCP_ACK);
+	tcp->seqno = be32(s->seq);
+	tcp->ackno = be32(s->ack);
+	tcp->wnd = be16(s->window);
+	TCPH_HDRLEN_FLAGS_SET(tcp, bytes / 4, s->flags);
+	memcpy((uint8_t *)p->payload + TCP_BYTES, s->options, s->option_bytes);
 	if (net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP) {
-		tcp->chksum = tuple_checksum(t, IP_PROTOCOL_TCP, TCP_BYTES);
-		tcp->chksum = (uint16_t)~port_chksum(tcp, TCP_BYTES);
+		tcp->chksum = tuple_checksum(t, IP_PROTOCOL_TCP, bytes);
+		tcp->chksum = (uint16_t)~port_chksum(tcp, (int)bytes);
 	}
 	tuple_put(t, &local, &remote);
 	ip_output_if(p, &local, &remote, DEFAULT_TTL, 0, IP_PROTOCOL_TCP, &net_self.netif);
 	pbuf_free(p);
+}
+
+void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
+{
+	struct bare_segment s = { .seq = seq, .ack = ack, .flags = TCP_ACK };
+
+	output_bare(t, &s);
 }

@@ -18,6 +18,7 @@
 #include "kernel/net/handle.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
+#include "kernel/net/tcp_syn.h"
 
 #define HALF_OPEN_MIN 256u
 #define TICKS_OF_MS(ms) ((uint64_t)(ms)*1000 / TIME_TICK_US)
@@ -143,6 +144,7 @@ int net_init(const struct conf *conf)
 	if (nic_info()->mtu && nic_info()->mtu < net_shared.mtu)
 		net_shared.mtu = nic_info()->mtu;
 	net_shared.epoch = 1;
+	syn_init();
 	err = handle_init(conf->connections);
 	if (!err)
 		err = demux_init(conf->connections, cores);

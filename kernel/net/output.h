@@ -33,6 +33,15 @@ void output_reclaim(void);
 /** output_buf() - send a complete frame that lies in one receive buffer; frees it when sent, or at once if that fails. */
 void output_buf(struct buf *b);
 
-/** output_segment() - a bare TCP segment without data (challenge, TIME_WAIT), @t as received. */
+/* A TCP segment of no connection, without data. */
+struct bare_segment {
+	uint32_t seq, ack;
+	uint16_t window;
+	uint8_t flags;
+	uint8_t option_bytes; /* a multiple of 4 */
+	uint8_t options[40];
+};
 struct demux_tuple;
+/** output_bare() - @t as received. output_ack() - an acknowledgement in TIME_WAIT. */
+void output_bare(const struct demux_tuple *t, const struct bare_segment *s);
 void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack);

@@ -3,7 +3,7 @@
  * What lwIP reports while it works on one connection: data, acknowledgements, beginnings and ends. Here
  * they are only written down; nothing of lwIP is called from inside its own code.
  */
-#include "kernel/net/binding.h"
+#include "kernel/net/backlog.h"
 #include "kernel/net/core.h"
 
 static void on_recv(struct conn *c, struct pbuf *p)
@@ -51,6 +51,7 @@ static err_t on_accept(struct conn *c, struct tcp_pcb *pcb, err_t err)
 	if (!c->handle)
 		return ERR_MEM;
 	net_self.stats.accepted++;
+	backlog_established(c);
 	conn_established(c, CONN_KNOCK);
 	return ERR_OK;
 }

@@ -13,39 +13,15 @@
 #include "kernel/net/handle.h"
 #include "kernel/net/input.h"
 #include "kernel/net/output.h"
+#include "kernel/net/rate.h"
+#include "kernel/net/tcp_check.h"
+#include "kernel/net/tcp_syn.h"
 
-#define DOWN_DROP_MS 3000u    /* so long a restarting partition's ports look slow instead of closed */
-#define RTT_MAX_MS 3000u      /* lwIP keeps eight times the estimate in 16 bits */
-#define RESETS_PER_S 1000u    /* segments of nobody that are answered */
-#define CHALLENGES_PER_S 100u /* [RFC 5961 7] */
-#define WALKS_PER_S 65536u    /* segments passed on because their connection is not here */
+#define RTT_MAX_MS 3000u /* lwIP keeps eight times the estimate in 16 bits */
 
 #define FLAG_FIN 1u
 #define FLAG_SYN 2u
-#define FLAG_RST 4u
 #define FLAG_ACK 16u
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
-}
-
-static bool take_token(uint32_t *tokens)
-{
-	if (net_self.now_ms - net_self.token_ms >= 1000) {
-		net_self.token_ms = net_self.now_ms;
-		net_self.rst_tokens = RESETS_PER_S;
-		net_self.ack_tokens = CHALLENGES_PER_S;
-		net_self.walk_tokens = WALKS_PER_S;
-	}
-	if (!*tokens)
-		return false;
-	--*tokens;
-	return true;
-}
 
 /* ---- before lwIP ---- */
 static bool is_checksum_good(const struct frame *f, const struct pbuf *p)
@@ -62,77 +38,10 @@ static bool is_checksum_good(const struct frame *f, const struct pbuf *p)
 	return checksum_fold(sum) == 0xffff;
 }
 
-/* [RFC 5961 5.2]: an acknowledgement from far outside the window is not a peer's. */
-static bool is_ack_acceptable(const struct tcp_pcb *pcb, const uint8_t *tcp)
-{
-	uint32_t ack = word_at(tcp + 8);
-
-	if (!(tcp[13] & FLAG_ACK) || pcb->state < ESTABLISHED)
-		return true;
-	return (int32_t)(ack - pcb->snd_nxt) <= 0 && (int32_t)(ack - (pcb->lastack - pcb->snd_wnd_max)) >= 0;
-}
-
-/* Memory is short: data waits for a retransmission, but never what ends a connection or frees memory. */
-static bool is_refused_for_memory(const struct frame *f, const uint8_t *tcp)
-{
-	unsigned header = (tcp[12] >> 4) * 4u;
-
-	return net_self.is_low && f->l4_bytes > header && !(tcp[13] & (FLAG_FIN | FLAG_RST | FLAG_SYN));
-}
-
-/* A flood of requests must not keep others out: the oldest one that is not complete makes room [RFC 4987 3.4]. */
-static bool is_accepting(void)
-{
-	if (!handle_has_room() || !limit_has_room())
-		return false;
-	if (net_self.half_open_count >= net_shared.half_open)
-		tcp_abandon(pcb_of(CONTAINER_OF(net_self.half_open.next, struct conn, link)), 0);
-	return true;
-}
-
-/* A segment of a connection in TIME_WAIT. Return: true if it begins a new connection. [RFC 9293 3.10.7.4] */
-static bool timewait_input(struct timewait *w, const struct frame *f, const uint8_t *tcp)
-{
-	if (tcp[13] & FLAG_RST)
-		return false; /* [RFC 1337] */
-	if ((tcp[13] & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN && (int32_t)(word_at(tcp + 4) - w->rcv_nxt) > 0) {
-		timewait_remove(w);
-		return true;
-	}
-	if ((f->l4_bytes > (tcp[12] >> 4) * 4u || (tcp[13] & (FLAG_FIN | FLAG_SYN))) &&
-	    take_token(&net_self.ack_tokens))
-		output_ack(&f->tuple, w->snd_nxt, w->rcv_nxt);
-	return false;
-}
-
-/* A segment of no connection. Return: whether lwIP shall see it, to answer or to begin one. */
-static bool is_for_lwip(const struct frame *f, const uint8_t *tcp)
-{
-	struct timewait *w = timewait_find(f->hash, &f->tuple);
-	bool is_syn = (tcp[13] & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
-
-	if (w && !timewait_input(w, f, tcp))
-		return false;
-	if (tcp[13] & FLAG_RST)
-		return false;
-	if (is_syn && binding_find(BINDING_TCP, be16(f->tuple.local_port))) {
-		if (is_accepting())
-			return true;
-		net_self.stats.dropped_no_memory++;
-		return false;
-	}
-	/* Also after the restart: the program has not asked for its ports again yet. */
-	if (net_self.has_ended && net_self.now_ms - net_self.down_ms < DOWN_DROP_MS)
-		return false;
-	if (!take_token(&net_self.rst_tokens))
-		return false;
-	net_self.stats.resets_sent++;
-	return true;
-}
-
 /*
  * A back end may change a flow's queue at any time: a segment of no connection here goes from core to core
- * until one knows it, and only the last may answer it. Beyond the limit it is dropped, never reset.
+ * until one knows it, and only the last may answer it; what may acknowledge a cookie comes back to the first,
+ * where its connection belongs. Beyond the limit it is dropped, never reset.
  * Return: true if @f was taken.
  */
 static bool walk_on(const struct frame *f)
@@ -142,13 +51,15 @@ static bool walk_on(const struct frame *f)
 
 	if (next == core_id() || (tcp[13] & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN || timewait_find(f->hash, &f->tuple))
 		return false;
+	if ((f->b->flags & BUF_MISPLACED) && f->b->core == core_id())
+		return false; /* all the way round */
 	if (!(f->b->flags & BUF_MISPLACED)) {
 		f->b->flags |= BUF_MISPLACED;
 		f->b->core = (uint8_t)core_id();
 	}
-	if (next == f->b->core)
+	if (next == f->b->core && !syn_is_recent())
 		return false;
-	if (take_token(&net_self.walk_tokens) && flow_hand(next, f->b)) {
+	if (rate_take(RATE_WALK) && flow_hand(next, f->b)) {
 		net_self.stats.misplaced++;
 	} else {
 		net_self.stats.misplaced_dropped++;
@@ -219,11 +130,27 @@ static struct tcp_pcb *find_pcb(const struct frame *f)
 	return demux_find(f->hash, &f->tuple);
 }
 
+/*
+ * While our window is closed lwIP takes an acknowledgement, which needs no room in it, for one that is out
+ * of it and answers; two who do that to each other never stop [RFC 9293 3.10.7.4].
+ * Return: whether the window seems to be open by one byte.
+ */
+static bool open_for_ack(struct tcp_pcb *pcb, const struct pbuf *p)
+{
+	const uint8_t *tcp = p->payload;
+
+	if (likely(!pcb || pcb->rcv_wnd) || p->tot_len != (tcp[12] >> 4) * 4u || (tcp[13] & FLAG_FIN))
+		return false;
+	pcb->rcv_wnd = 1;
+	return true;
+}
+
 /* A segment that was not as predicted, to lwIP. @pcb: its connection, NULL: none. */
 static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 {
 	uint32_t lastack = pcb ? pcb->lastack : 0;
 	struct conn *c = pcb ? conn_of(pcb) : NULL;
+	bool is_opened = open_for_ack(pcb, p);
 
 	if (pcb) {
 		pcb->next = NULL;
@@ -234,24 +161,15 @@ static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 	tuple_put(&f->tuple, &ip_data.current_iphdr_dest, &ip_data.current_iphdr_src);
 	net_self.tx_conn = c;
 	tcp_input(p, &net_self.netif);
+	if (unlikely(is_opened) && tcp_active_pcbs)
+		tcp_active_pcbs->rcv_wnd = 0;
 	collect(pcb, lastack);
 	net_self.tx_conn = NULL;
 }
 
-/* Whether lwIP shall see a segment that was not as predicted. */
-static bool is_wanted(const struct frame *f, struct tcp_pcb *pcb, const uint8_t *tcp)
+void tcp_in_replay(const struct frame *f, struct pbuf *p)
 {
-	if (is_refused_for_memory(f, tcp)) {
-		net_self.stats.dropped_no_buffer++;
-		return false;
-	}
-	if (!pcb)
-		return is_for_lwip(f, tcp);
-	if (is_ack_acceptable(pcb, tcp))
-		return true;
-	if (take_token(&net_self.ack_tokens))
-		output_ack(&f->tuple, pcb->snd_nxt, pcb->rcv_nxt);
-	return false;
+	to_lwip(f, NULL, p);
 }
 
 void tcp_in_frame(const struct frame *f)
@@ -278,7 +196,7 @@ void tcp_in_frame(const struct frame *f)
 		pbuf_free(p);
 		return;
 	}
-	if (unlikely(!is_wanted(f, pcb, tcp))) {
+	if (unlikely(!tcp_check(f, tcp, &pcb))) {
 		pbuf_free(p);
 		return;
 	}

@@ -6,7 +6,7 @@
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
 #include "kernel/flow/flow.h"
-#include "kernel/net/binding.h"
+#include "kernel/net/backlog.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/endpoint.h"
 #include "kernel/net/handle.h"
@@ -134,6 +134,7 @@ int net_accept(ix_handle_t handle, uint64_t cookie)
 		return IX_BAD_HANDLE;
 	if (c->flags & (CONN_ACCEPTED | CONN_CLOSING))
 		return IX_BAD_CALL;
+	backlog_leave(c);
 	c->cookie = cookie;
 	c->flags |= CONN_ACCEPTED;
 	conn_mark(c);
@@ -148,6 +149,7 @@ int net_reject(ix_handle_t handle)
 		return IX_BAD_HANDLE;
 	if (c->flags & (CONN_ACCEPTED | CONN_CLOSING))
 		return IX_BAD_CALL;
+	backlog_leave(c);
 	c->flags |= CONN_CLOSING;
 	conn_abort(c, IX_DEAD_ABORTED);
 	return IX_OK;

@@ -18,12 +18,20 @@
 #define ECHO_MAX_MS 3000u               /* lwIP keeps eight times the estimate in 16 bits */
 
 /* Each address has a clock of its own: nobody learns our uptime, nor which connections are one host's. */
+static uint32_t offset_of(struct demux_tuple t)
+{
+	t.remote_port = t.local_port = 0;
+	return demux_isn(&t);
+}
+
 void ts_init(struct conn *c)
 {
-	const struct tcp_pcb *pcb = pcb_of(c);
-	struct demux_tuple t = tuple_from(&pcb->local_ip, 0, &pcb->remote_ip, 0);
+	c->ts_offset = offset_of(tuple_of(pcb_of(c)));
+}
 
-	c->ts_offset = demux_isn(&t);
+uint32_t ts_clock_of(const struct demux_tuple *t)
+{
+	return net_self.now_ms + offset_of(*t);
 }
 
 /* lwIP asks for the time that goes into an option. */
@@ -63,6 +71,14 @@ static struct timestamps find_timestamps(const uint8_t *options, unsigned bytes)
 		at += options[at + 1];
 	}
 	return found;
+}
+
+bool ts_find(const uint8_t *options, unsigned bytes, uint32_t *value)
+{
+	struct timestamps ts = find_timestamps(options, bytes);
+
+	*value = ts.value;
+	return ts.is_there;
 }
 
 void ts_take_echo(struct conn *c, uint32_t ack, uint32_t echo)

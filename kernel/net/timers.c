@@ -230,4 +230,5 @@ void timers_init(struct conn *c)
 	c->rto_floor_ms = net_shared.rto_floor_ms;
 	c->stalled_ms = net_self.now_ms;
 	c->heard_ms = net_self.now_ms;
+	c->challenge_ms = (uint16_t)(net_self.now_ms - 0x8000u);
 }

@@ -78,6 +78,8 @@ u32_t port_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote
 {
 	struct demux_tuple t = tuple_from(local, local_port, remote, remote_port);
 
+	if (unlikely(net_self.is_replaying))
+		return net_self.replayed_isn;
 	return demux_isn(&t) + (u32_t)(net_self.now_tick * TIME_TICK_US / ISN_TICK_US);
 }
 

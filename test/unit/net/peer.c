@@ -67,6 +67,8 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 		memcpy(tcp + 20, options, sizeof(options));
 	else if (fixed > 20)
 		memset(tcp + 20, 1, fixed - 20);
+	if (flags & SYN && world.mss)
+		put16(tcp + 22, world.mss);
 	if (p->has_ts) {
 		static const uint8_t aligned[4] = { 1, 1, 8, 10 };
 

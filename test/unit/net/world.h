@@ -58,6 +58,7 @@ struct world {
 	bool is_losing;         /* frames vanish: they are given back and not recorded */
 	bool is_csum_unchecked; /* frames from the test carry no checksum, as from a host's own memory */
 	uint32_t rx_offset;     /* bytes before a received frame in its buffer */
+	uint16_t mss;           /* in the test's SYNs, 0: 1460 */
 	bool is_padded;         /* the test's TCP headers end with options that say nothing */
 	unsigned segments;      /* that a received frame was merged from, 0: one */
 	unsigned pieces;        /* received frames are cut into buffers of this many bytes, 0: not */
