@@ -189,17 +189,13 @@ static inline const uint8_t *find_ports(const struct buf *b)
 	return p[23] == IP_UDP && load16(ports + 2) != be16(DHCP_CLIENT_PORT) ? ports : NULL;
 }
 
-uint32_t group_core_of(struct buf *first, uint16_t queue)
+uint32_t group_core_of(struct buf *first)
 {
 	const uint8_t *ports, *ip = first->data + first->off + ETHERNET_BYTES;
 
 	ports = find_ports(first);
 	if (!ports)
 		return 0;
-	if (flow_state.mode == FLOW_QUEUE) {
-		first->group = (uint8_t)queue;
-		return core_id();
-	}
 	first->hash = hash_tuple(load32(ip + 12), load32(ip + 16), load32(ports));
 	first->group = first->hash % FLOW_GROUPS_MAX;
 	return owner_of(first->group);

@@ -66,8 +66,8 @@ void hash_init(const uint8_t key[40]);
 /** hash_tuple() - flow_toeplitz() over addresses and ports as they lie in the packet. @ports: source port in the low half. */
 uint32_t hash_tuple(be32_t source, be32_t destination, uint32_t ports);
 
-/** group_core_of() - the core that @first, arrived on @queue of the calling core, belongs to; fills in group and hash. */
-uint32_t group_core_of(struct buf *first, uint16_t queue);
+/** group_core_of() - with FLOW_HASH: the core that @first belongs to; fills in group and hash. */
+uint32_t group_core_of(struct buf *first);
 
 /** send_for_others() - put frames of cores without a queue on this core's. */
 void send_for_others(struct flow_core *c);

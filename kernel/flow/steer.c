@@ -94,9 +94,15 @@ static unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max)
 
 	if (flow_state.mode == FLOW_ONE)
 		return n;
+	if (flow_state.mode == FLOW_QUEUE) {
+		/* Whatever comes here is this core's; what is the boot core's, net sees and hands over. */
+		for (unsigned i = 0; i < n; i++)
+			out[i]->group = (uint8_t)queue;
+		return n;
+	}
 	for (unsigned i = 0; i < n; i++) {
 		struct buf *b = out[i];
-		uint32_t core = group_core_of(b, queue);
+		uint32_t core = group_core_of(b);
 
 		if (likely(core == me))
 			out[mine++] = b;

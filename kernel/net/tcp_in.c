@@ -38,6 +38,17 @@ static bool is_checksum_good(const struct frame *f, const struct pbuf *p)
 	return checksum_fold(sum) == 0xffff;
 }
 
+/* The same of a segment in one piece, before it has a pbuf; noted, so that it is not asked again. */
+static bool is_sum_good(const struct frame *f, const uint8_t *tcp)
+{
+	uint64_t sum = tuple_checksum(&f->tuple, IP_PROTOCOL_TCP, f->l4_bytes);
+
+	if (checksum_fold(sum + port_chksum(tcp, f->l4_bytes)) != 0xffff)
+		return false;
+	f->b->flags |= BUF_CSUM_GOOD;
+	return true;
+}
+
 /*
  * A back end may change a flow's queue at any time: a segment of no connection here goes from core to core
  * until one knows it, and only the last may answer it; what may acknowledge a cookie comes back to the first,
@@ -186,7 +197,8 @@ void tcp_in_frame(const struct frame *f)
 		conn_of(pcb)->heard_ms = net_self.now_ms;
 		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
 			pcb->rttest = tcp_ticks - RTT_MAX_MS;
-		if (likely((f->b->flags & BUF_CSUM_GOOD) && !f->b->next && !net_self.is_low) &&
+		if (likely(!f->b->next && !net_self.is_low) &&
+		    (likely(f->b->flags & BUF_CSUM_GOOD) || is_sum_good(f, tcp)) &&
 		    likely(tcp_fast_input(conn_of(pcb), f->b, tcp, f->l4_bytes)))
 			goto out;
 	}

@@ -219,7 +219,7 @@ static void prepare(void)
 	/* The last one is the sleeper's: it ends the test. */
 	for (unsigned i = 0; i < 256; i++) {
 		frames[FRAMES - 1].data = data[i];
-		if (group_core_of(&frames[FRAMES - 1], 0) == 1)
+		if (group_core_of(&frames[FRAMES - 1]) == 1)
 			return;
 	}
 }
