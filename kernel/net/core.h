@@ -47,21 +47,22 @@ struct out_ref {
 };
 
 enum conn_flag {
-	CONN_KNOCK = 0x1,       /* pending event: knock */
-	CONN_CONNECTED = 0x2,   /* pending event: connected */
-	CONN_EOF = 0x4,         /* pending event: peer's FIN */
-	CONN_DEAD = 0x8,        /* pending event: the last one */
-	CONN_ACCEPTED = 0x10,   /* ring 3 has given a cookie: events may go out */
-	CONN_CLOSING = 0x20,    /* ring 3 has closed, rejected or aborted it */
-	CONN_SHUT = 0x40,       /* no more to send */
-	CONN_GONE = 0x80,       /* lwIP has freed its part */
-	CONN_HALF_OPEN = 0x100, /* passive, not yet acknowledged */
-	CONN_RECOVER = 0x200,   /* in fast recovery up to conn.recover */
-	CONN_GRACE = 0x400,     /* waits for the device to give back the frames of one parity */
-	CONN_HASHED = 0x800,    /* in the demultiplexer */
-	CONN_WAITING = 0x10000, /* established, not accepted by ring 3 */
-	CONN_COUNTED = 0x8000,  /* has one of the partition's places */
-	CONN_ON_DIRTY = 0x1000, /* in the queue of that name */
+	CONN_KNOCK = 0x1,           /* pending event: knock */
+	CONN_CONNECTED = 0x2,       /* pending event: connected */
+	CONN_EOF = 0x4,             /* pending event: peer's FIN */
+	CONN_DEAD = 0x8,            /* pending event: the last one */
+	CONN_ACCEPTED = 0x10,       /* ring 3 has given a cookie: events may go out */
+	CONN_CLOSING = 0x20,        /* ring 3 has closed, rejected or aborted it */
+	CONN_SHUT = 0x40,           /* no more to send */
+	CONN_GONE = 0x80,           /* lwIP has freed its part */
+	CONN_HALF_OPEN = 0x100,     /* passive, not yet acknowledged */
+	CONN_RECOVER = 0x200,       /* in fast recovery up to conn.recover */
+	CONN_GRACE = 0x400,         /* waits for the device to give back the frames of one parity */
+	CONN_HASHED = 0x800,        /* in the demultiplexer */
+	CONN_UNREACHABLE = 0x20000, /* somebody says that the peer cannot be reached; said again if it times out */
+	CONN_WAITING = 0x10000,     /* established, not accepted by ring 3 */
+	CONN_COUNTED = 0x8000,      /* has one of the partition's places */
+	CONN_ON_DIRTY = 0x1000,     /* in the queue of that name */
 	CONN_ON_OUT = 0x2000,
 	CONN_ON_DELACK = 0x4000,
 	CONN_ON_ANY = 0x7000,
@@ -105,6 +106,9 @@ struct conn {
 	/* output.c */
 	uint32_t l2_version; /* of the neighbour table that l2 was read from, 0: not read */
 	uint8_t l2[14];
+	/* path_mtu.c */
+	uint16_t mss_claimed; /* 0: nobody says so */
+	uint32_t mss_claimed_seq;
 };
 
 #define PCB_BYTES LWIP_MEM_ALIGN_SIZE(sizeof(struct tcp_pcb))

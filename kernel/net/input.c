@@ -10,6 +10,7 @@
 #include "kernel/flow/flow.h"
 #include "kernel/net/binding.h"
 #include "kernel/net/checksum.h"
+#include "kernel/net/icmp.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 #include "kernel/net/udp.h"
@@ -122,7 +123,7 @@ static enum frame_kind classify(struct frame *f)
 	const uint8_t *eth = b->data + b->off;
 	unsigned total;
 
-	if (unlikely(b->flags & BUF_RESOLVE))
+	if (unlikely(b->flags & (BUF_RESOLVE | BUF_QUOTED)))
 		return FRAME_SLOW;
 	if (unlikely(b->len < ETH_BYTES + IP4_BYTES))
 		return bad();
@@ -173,6 +174,8 @@ static void to_boot_core(struct buf *b)
 		slow_path_input(b);
 	} else if (b->flags & BUF_RESOLVE) {
 		output_buf(b); /* back from the boot core */
+	} else if (b->flags & BUF_QUOTED) {
+		icmp_error_input(b);
 	} else if (!flow_hand(0, b)) {
 		net_self.stats.dropped_no_buffer++;
 		buf_free_frame(b);

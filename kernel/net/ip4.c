@@ -12,6 +12,7 @@
 #include "kernel/net/output.h"
 
 #define VERSION_AND_BYTES 0x45u
+#define IP_DONT_FRAGMENT 0x4000u
 #define NOTE_BYTES PBUF_LINK_ENCAPSULATION_HLEN
 
 static PERCORE uint16_t next_id;
@@ -122,7 +123,8 @@ static inline void write_ip_header(void *at, be32_t from, be32_t to, unsigned l4
 
 	words[0] = VERSION_AND_BYTES | (tos_ttl_protocol & 0xff) << 8 |
 		   (uint32_t)be16((uint16_t)(IP4_BYTES + l4_bytes)) << 16;
-	words[1] = be16(next_id++); /* fragment bits 0 */
+	/* TCP finds out what the path takes, and what is never cut needs no name [RFC 1191 3, RFC 6864 4.1]. */
+	words[1] = tos_ttl_protocol >> 16 == IP_PROTOCOL_TCP ? be16(IP_DONT_FRAGMENT) << 16 : be16(next_id++);
 	words[2] = tos_ttl_protocol >> 8;
 	words[3] = from;
 	words[4] = to;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What only the boot core does, because it is rare: ARP, ping, DHCP, datagrams to closed ports, and
- * packets of other cores whose neighbour is not known yet.
+ * What only the boot core does, because it is rare: ARP, ping, DHCP, datagrams to closed ports, errors
+ * that others report, and packets of other cores whose neighbour is not known yet.
  */
+#include "kernel/net/icmp.h"
 #include "kernel/net/input.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/netif.h"
@@ -30,6 +31,8 @@ void slow_path_input(struct buf *b)
 		neighbour_resolve(b);
 	} else if (((unsigned)eth[12] << 8 | eth[13]) == ETH_TYPE_ARP) {
 		neighbour_arp_input(b);
+	} else if (icmp_is_tcp_error(b)) {
+		icmp_error_input(b);
 	} else {
 		ip4_in(b);
 	}

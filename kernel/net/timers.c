@@ -7,6 +7,7 @@
  */
 #include "kernel/net/core.h"
 #include "kernel/net/neighbour.h"
+#include "kernel/net/path_mtu.h"
 
 #define NEVER UINT64_MAX
 #define RTO_SEEN 1
@@ -42,6 +43,20 @@ static uint32_t ladder_ms(const struct conn *c, unsigned retries)
 	uint64_t ms = (uint64_t)base_ms(c) << MIN(retries, 16u);
 
 	return (uint32_t)MIN(ms, (uint64_t)RTO_MAX_MS);
+}
+
+static uint32_t give_up_ms(const struct tcp_pcb *pcb)
+{
+	return pcb->state < ESTABLISHED ? GIVE_UP_SYN_MS : GIVE_UP_MS;
+}
+
+/* The next step of the ladder, or the end of it. */
+static uint64_t next_retry(const struct conn *c, const struct tcp_pcb *pcb)
+{
+	uint32_t silent = net_self.now_ms - c->stalled_ms, limit = give_up_ms(pcb);
+	uint32_t left = silent < limit ? limit - silent + 1 : 1;
+
+	return due_in(MIN(ladder_ms(c, pcb->nrtx), left));
 }
 
 /* Until pcb->tmr + @limit_ms has passed; never 0. */
@@ -99,7 +114,7 @@ void timers_post(struct conn *c)
 		pcb->rtime = RTO_SEEN;
 		if (pcb->nrtx == 0)
 			c->stalled_ms = net_self.now_ms;
-		c->rto_at = due_in(pcb->nrtx == 0 ? base_ms(c) : ladder_ms(c, pcb->nrtx));
+		c->rto_at = pcb->nrtx == 0 ? due_in(base_ms(c)) : next_retry(c, pcb);
 	} else if (pcb->rtime < 0 && !pcb->persist_backoff) {
 		c->rto_at = NEVER;
 	}
@@ -132,7 +147,7 @@ static bool is_hopeless(const struct conn *c, const struct tcp_pcb *pcb)
 
 	if (pcb->persist_backoff)
 		silent = MIN(silent, net_self.now_ms - c->heard_ms);
-	return silent > (pcb->state < ESTABLISHED ? GIVE_UP_SYN_MS : GIVE_UP_MS);
+	return silent > give_up_ms(pcb);
 }
 
 /* lwIP's timer code, over this one connection. Return: false if it is gone. */
@@ -166,13 +181,17 @@ static bool fire_rto(struct conn *c)
 	unsigned backoff = pcb->persist_backoff;
 
 	if (is_hopeless(c, pcb)) {
-		conn_abort(c, IX_DEAD_TIMEOUT);
+		conn_abort(c, c->flags & CONN_UNREACHABLE ? IX_DEAD_UNREACHABLE : IX_DEAD_TIMEOUT);
 		return false;
 	}
+	if (pcb->nrtx == 0)
+		c->flags &= ~(unsigned)CONN_UNREACHABLE; /* said of an earlier silence */
 	if (pcb->state == SYN_SENT && neighbour_is_dead(ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)))) {
 		conn_abort(c, IX_DEAD_UNREACHABLE);
 		return false;
 	}
+	if (unlikely(c->mss_claimed) && path_mtu_on_timeout(c))
+		return true;
 	pcb->nrtx = (u8_t)MIN((unsigned)pcb->nrtx, RETRIES_SHOWN);
 	pcb->persist_probe = (u8_t)MIN((unsigned)pcb->persist_probe, RETRIES_SHOWN);
 	pcb->persist_cnt = 0xff;

@@ -104,6 +104,21 @@ void peer_udp(const struct peer *p, const void *data, unsigned bytes)
 	world_receive(frame, MAX(42 + bytes, 60u));
 }
 
+void peer_icmp(unsigned type, unsigned code, unsigned mtu, const void *quote, unsigned bytes)
+{
+	struct peer router = { .address = 0x0a0000feu };
+	uint8_t frame[34 + 8 + 64], *icmp = frame + 34;
+
+	put_ip(frame, &router, 1, 8 + bytes);
+	memset(icmp, 0, 8);
+	icmp[0] = (uint8_t)type;
+	icmp[1] = (uint8_t)code;
+	put16(icmp + 6, mtu);
+	memcpy(icmp + 8, quote, bytes);
+	put16(icmp + 2, be16((uint16_t)~port_chksum(icmp, (int)(8 + bytes))));
+	world_receive(frame, MAX(42 + bytes, 60u));
+}
+
 const struct sent *peer_take(struct peer *p)
 {
 	while (world.taken < world.sent_count) {

@@ -112,6 +112,8 @@ void peer_send(struct peer *p, unsigned flags, const void *data, unsigned bytes)
 void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data, unsigned bytes);
 /** peer_udp() - a datagram waits for the next turn. */
 void peer_udp(const struct peer *p, const void *data, unsigned bytes);
+/** peer_icmp() - an ICMP message of a router about @bytes of @quote waits for the next turn. */
+void peer_icmp(unsigned type, unsigned code, unsigned mtu, const void *quote, unsigned bytes);
 /** peer_take() - take the next recorded segment for @p and follow it. Return: NULL if there is none. */
 const struct sent *peer_take(struct peer *p);
 /** peer_knock() - handshake; the knock has been written. Return: its handle. */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Smaller segments for a path that does not take the ones we send. Where nothing has been acknowledged yet
+ * a claim is followed at once; later it waits for a retransmission timeout, because what keeps being
+ * acknowledged does get through, whatever somebody says. Segments that are queued are cut, and none of this
+ * counts as congestion. [RFC 1191 6, RFC 5927 7.2, RFC 8201 5.4]
+ */
+#include "kernel/net/path_mtu.h"
+
+/* What cannot be cut, because memory is short, goes out as it is, and a further error will say so. */
+static void cut_unsent(struct tcp_pcb *pcb)
+{
+	unsigned most = pcb->mss - (pcb->flags & TF_TIMESTAMP ? TS_BYTES : 0u);
+	struct tcp_seg *head = pcb->unsent;
+
+	for (struct tcp_seg *seg = head; seg; seg = seg->next) {
+		pcb->unsent = seg; /* lwIP cuts the first one */
+		if (seg->len > most && tcp_split_unsent_seg(pcb, (u16_t)most) != ERR_OK)
+			net_self.stats.dropped_no_memory++;
+	}
+	pcb->unsent = head;
+}
+
+/* Return: false if the device still holds a segment, or memory is short: not now. */
+static bool lower(struct conn *c, uint16_t mss)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint8_t retries = pcb->nrtx;
+
+	if (pcb->unacked && tcp_rexmit_rto_prepare(pcb) != ERR_OK)
+		return false;
+	pcb->mss = mss;
+	net_self.stats.mss_lowered++;
+	cut_unsent(pcb);
+	net_self.tx_conn = c;
+	tcp_rexmit_rto_commit(pcb);
+	net_self.tx_conn = NULL;
+	pcb->nrtx = retries;
+	pcb->rtime = 0;
+	return true;
+}
+
+void path_mtu_claim(struct conn *c, uint32_t seq, unsigned mss)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+
+	if (mss >= pcb->mss || pcb->state < ESTABLISHED)
+		return;
+	if (c->acked == 0 && lower(c, (uint16_t)mss)) {
+		conn_after(c);
+		return;
+	}
+	c->mss_claimed = (uint16_t)mss;
+	c->mss_claimed_seq = seq;
+}
+
+bool path_mtu_on_timeout(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+	uint16_t mss = c->mss_claimed;
+
+	if (!mss || mss >= pcb->mss || (int32_t)(c->mss_claimed_seq - pcb->lastack) < 0) {
+		c->mss_claimed = 0;
+		return false;
+	}
+	if (!lower(c, mss))
+		return false;
+	c->mss_claimed = 0;
+	return true;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors that somebody reports about our segments: believed only as far as they can be true. */
+#include "kernel/base/bytes.h"
+#include "kernel/base/types.h"
+#include "kernel/net/core.h"
+#include "test/fake/cpu.h"
+#include "test/unit/net/world.h"
+
+static uint8_t data[20000];
+static struct peer p;
+
+static int begin(void **state)
+{
+	(void)state;
+	world_begin(WORLD_OFFLOADS);
+	world_listen(7, 1);
+	memset(&p, 0, sizeof(p));
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	fake_core_count = 1;
+	percore_id = 0;
+	world_end();
+	return 0;
+}
+
+static uint64_t ignored(void)
+{
+	return net_self.stats.icmp_ignored;
+}
+
+/* An error of a router about the segment at @seq of @p's connection, which was @bytes long with its IP header. */
+static void report_of(unsigned type_code, unsigned mtu, uint32_t seq, unsigned bytes)
+{
+	uint8_t quote[28] = { 0x45, 0, (uint8_t)(bytes >> 8), (uint8_t)bytes, 0, 0, 0x40, 0, 60, 6 };
+	be32_t words[3] = { be32(WORLD_ADDRESS), be32(p.address), be32(seq) };
+	be16_t ports[2] = { be16(p.our_port), be16(p.port) };
+
+	memcpy(quote + 12, words, 8);
+	memcpy(quote + 20, ports, 4);
+	memcpy(quote + 24, words + 2, 4);
+	peer_icmp(type_code >> 8, type_code & 255, mtu, quote, sizeof(quote));
+}
+
+static void report(unsigned type_code, unsigned mtu, uint32_t seq)
+{
+	report_of(type_code, mtu, seq, 1500);
+	world_turn();
+}
+
+#define NET_UNREACHABLE 0x300u
+#define PORT_UNREACHABLE 0x303u
+#define TOO_BIG 0x304u
+#define QUENCH 0x400u
+#define EXPIRED 0xb00u
+
+static uint64_t send_bytes(ix_handle_t h, uint32_t bytes)
+{
+	struct net_range r = { .data = data, .bytes = bytes };
+	uint64_t taken = 0;
+
+	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	world_turn();
+	return taken;
+}
+
+/* ---- connecting ---- */
+static ix_handle_t connect_to(uint16_t port)
+{
+	struct ix_connect wish = { .remote = { .addr = { [10] = 0xff, [11] = 0xff }, .port = port } };
+	be32_t be = be32(PEER_ADDRESS);
+	const struct sent *s;
+	ix_handle_t h = 0;
+
+	memcpy(wish.remote.addr + 12, &be, 4);
+	p = (struct peer){ .address = PEER_ADDRESS, .port = port, .seq = 5000, .window = 60000 };
+	assert_int_equal(net_connect(&wish, &h), IX_OK);
+	world_turn();
+	world_turn();
+	s = peer_take(&p);
+	assert_non_null(s);
+	p.our_port = (uint16_t)(s->data[34] << 8 | s->data[35]);
+	return h;
+}
+
+static void test_a_hard_error_ends_a_connect(void **state)
+{
+	ix_handle_t h = connect_to(80);
+	unsigned segments;
+
+	(void)state;
+	report(NET_UNREACHABLE, 0, p.ack - 1);
+	report(PORT_UNREACHABLE, 0, p.ack); /* not the SYN's number */
+	report(PORT_UNREACHABLE, 0, p.ack - 2);
+	assert_null(world_event(IX_EV_DEAD, 0));
+	segments = world.sent_count;
+	report(PORT_UNREACHABLE, 0, p.ack - 1);
+	assert_int_equal(world_event(IX_EV_DEAD, 0)->handle, h);
+	assert_int_equal(world_event(IX_EV_DEAD, 0)->detail, IX_DEAD_UNREACHABLE);
+	world_turn();
+	assert_int_equal(world.sent_count, segments); /* nobody is there to be reset */
+}
+
+static void test_a_soft_error_is_remembered(void **state)
+{
+	const struct ix_event *e = NULL;
+
+	(void)state;
+	connect_to(81);
+	for (unsigned ms = 0; ms < 80000 && !e; ms++) {
+		world_pass(1);
+		e = world_event(IX_EV_DEAD, 0);
+		if (!e && peer_take(&p))
+			report(EXPIRED, 0, p.ack - 1);
+	}
+	assert_non_null(e);
+	assert_int_equal(e->detail, IX_DEAD_UNREACHABLE); /* and not only that time was out */
+}
+
+/* ---- established ---- */
+static void test_no_error_ends_a_connection(void **state)
+{
+	static const unsigned all[] = { 0x300, 0x301, 0x302, 0x303, 0x305, 0x30d, EXPIRED, 0xb01, 0xc00, QUENCH };
+	ix_handle_t h = peer_open(&p, 7, 5);
+	uint32_t cwnd;
+
+	(void)state;
+	send_bytes(h, 1000);
+	cwnd = pcb_of(conn_find(h))->cwnd;
+	for (unsigned i = 0; i < ARRAY_COUNT(all); i++) {
+		report(all[i], 0, p.ack);
+		assert_null(world_event(IX_EV_DEAD, 0));
+	}
+	assert_int_equal(pcb_of(conn_find(h))->cwnd, cwnd); /* no quench either [RFC 6633] */
+	while (peer_take(&p))
+		;
+	peer_send(&p, ACK, NULL, 0);
+	world_turn();
+	assert_int_equal(world_event(IX_EV_SENT, 0)->len, 1000);
+}
+
+/* ---- path MTU ---- */
+/* All that was sent until now is lost; the next segments must carry it again, no larger than @most. */
+static void expect_again(uint32_t from, uint32_t bytes, unsigned most)
+{
+	uint32_t seen = 0;
+
+	for (const struct sent *s = peer_take(&p); s; s = peer_take(&p)) {
+		assert_int_equal(s->data[20] & 0x40, 0x40); /* not to be cut on the way */
+		assert_in_range(seg_bytes(s), 1, most);
+		assert_int_equal(seg_seq(s), from + seen);
+		assert_memory_equal(seg_data(s), data + seen, seg_bytes(s));
+		seen += seg_bytes(s);
+	}
+	assert_int_equal(seen, bytes);
+}
+
+static void fill(void)
+{
+	for (unsigned i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7 + i / 251);
+}
+
+static void drain(void)
+{
+	while (peer_take(&p))
+		;
+}
+
+static void test_the_first_flight_is_cut_at_once(void **state)
+{
+	ix_handle_t h = peer_open(&p, 7, 5);
+	uint32_t first;
+
+	(void)state;
+	fill();
+	drain();
+	first = p.ack;
+	assert_int_equal(send_bytes(h, 4000), 4000);
+	drain();
+	p.ack = first;
+	world_turn(); /* the device gives them back */
+	report(TOO_BIG, 1280, first);
+	assert_int_equal(pcb_of(conn_find(h))->mss, 1240);
+	assert_int_equal(pcb_of(conn_find(h))->nrtx, 0);
+	expect_again(first, 4000, 1240);
+	peer_send(&p, ACK, NULL, 0);
+	world_turn();
+	assert_int_equal(world_event(IX_EV_SENT, 0)->len, 4000);
+	/* What follows is cut so from the start. */
+	first = p.ack;
+	assert_int_equal(send_bytes(h, 2480), 2480);
+	expect_again(first, 2480, 1240);
+	peer_send(&p, ACK, NULL, 0);
+	world_turn();
+}
+
+static void test_with_timestamps_they_are_smaller(void **state)
+{
+	ix_handle_t h;
+	uint32_t first;
+
+	(void)state;
+	fill();
+	p.has_ts = true;
+	p.ts = 1000;
+	h = peer_open(&p, 7, 5);
+	drain();
+	first = p.ack;
+	assert_int_equal(send_bytes(h, 4000), 4000);
+	drain();
+	p.ack = first;
+	world_turn();
+	report(TOO_BIG, 1280, first);
+	expect_again(first, 4000, 1240 - TS_BYTES);
+	peer_send(&p, ACK, NULL, 0);
+	world_turn();
+}
+
+/* What gets through is believed more than what is said. */
+static void test_later_it_takes_a_timeout_too(void **state)
+{
+	ix_handle_t h = peer_open(&p, 7, 5);
+	uint32_t first;
+
+	(void)state;
+	fill();
+	send_bytes(h, 3000);
+	drain();
+	peer_send(&p, ACK, NULL, 0);
+	world_turn();
+	first = p.ack;
+	send_bytes(h, 3000);
+	drain();
+	p.ack = first;
+	report(TOO_BIG, 1000, first);
+	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+	p.ack = first + 3000;
+	peer_send(&p, ACK, NULL, 0); /* it arrived: the report was a lie */
+	world_pass(2000);
+	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+	first = p.ack;
+	send_bytes(h, 3000);
+	drain();
+	world_pass(5000); /* an ordinary loss */
+	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+	drain();
+	p.ack = first;
+	peer_send(&p, ACK, NULL, 0);
+	report(TOO_BIG, 1000, first);
+	drain();
+	p.ack = first;
+	world_pass(30000);
+	assert_int_equal(pcb_of(conn_find(h))->mss, 960);
+	while (p.ack != first + 3000) {
+		assert_non_null(peer_take(&p));
+		peer_send(&p, ACK, NULL, 0);
+		world_turn();
+	}
+}
+
+static void test_implausible_sizes(void **state)
+{
+	ix_handle_t h = peer_open(&p, 7, 5);
+	const struct tcp_pcb *pcb = pcb_of(conn_find(h));
+
+	(void)state;
+	send_bytes(h, 3000);
+	world_turn();
+	report(TOO_BIG, 1500, p.ack);
+	report(TOO_BIG, 9000, p.ack);
+	report(TOO_BIG, 0, p.ack);
+	report(TOO_BIG, 1280, p.ack - 1);      /* acknowledged */
+	report(TOO_BIG, 1280, p.ack + 3000);   /* not sent */
+	report_of(TOO_BIG, 1280, p.ack, 1000); /* it would have fitted */
+	world_turn();
+	assert_int_equal(pcb->mss, 1460);
+	report(TOO_BIG, 68, p.ack);
+	assert_int_equal(pcb->mss, 536); /* every path takes so much */
+	drain();
+}
+
+/* ---- what is no error of ours ---- */
+static void test_damaged(void **state)
+{
+	ix_handle_t h = peer_open(&p, 7, 5);
+	uint8_t quote[28] = { 0x45, 0, 5, 0xdc, 0, 0, 0x40, 0, 60, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2 };
+	uint64_t before;
+
+	(void)state;
+	send_bytes(h, 1000);
+	before = ignored();
+	for (unsigned bytes = 0; bytes <= 28; bytes++) /* too short, then of nobody */
+		peer_icmp(3, 4, 1280, quote, bytes);
+	quote[0] = 0x4f; /* a header longer than what is there */
+	peer_icmp(3, 4, 1280, quote, 28);
+	quote[0] = 0x65;
+	peer_icmp(3, 4, 1280, quote, 28);
+	quote[0] = 0x45;
+	quote[7] = 9; /* not the first fragment */
+	peer_icmp(3, 4, 1280, quote, 28);
+	world_turn();
+	assert_int_equal(ignored(), before + 4); /* the shorter ones never came so far */
+	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+}
+
+static void test_no_more_than_so_many_a_second(void **state)
+{
+	ix_handle_t h = peer_open(&p, 7, 5);
+	uint64_t errors = net_self.stats.icmp_errors;
+
+	(void)state;
+	world_pass(1100);
+	send_bytes(h, 1000);
+	for (unsigned i = 0; i < 4000; i++) {
+		report_of(NET_UNREACHABLE, 0, p.ack, 1500);
+		if (i % 100 == 0)
+			world_turn();
+	}
+	world_turn();
+	assert_in_range(net_self.stats.icmp_errors - errors, 500, 1500);
+}
+
+/* They come to the boot core, and go from there to whoever has the connection. */
+static void test_on_to_the_owner(void **state)
+{
+	struct buf *b;
+
+	(void)state;
+	peer_open(&p, 7, 5);
+	fake_core_count = 3;
+	p.port++; /* nobody's */
+	report_of(NET_UNREACHABLE, 0, p.ack, 1500);
+	for (uint32_t core = 1; core < 3; core++) {
+		world_turn();
+		assert_int_equal(world.handed_count, 1);
+		assert_int_equal(world.handed[0].core, core);
+		b = world.handed[0].first;
+		assert_true(b->flags & BUF_QUOTED);
+		world.handed_count = 0;
+		percore_id = core;
+		world_receive_buf(b);
+	}
+	world_turn(); /* the last one forgets it */
+	assert_int_equal(world.handed_count, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_hard_error_ends_a_connect),
+		TEST(test_a_soft_error_is_remembered),
+		TEST(test_no_error_ends_a_connection),
+		TEST(test_the_first_flight_is_cut_at_once),
+		TEST(test_with_timestamps_they_are_smaller),
+		TEST(test_later_it_takes_a_timeout_too),
+		TEST(test_implausible_sizes),
+		TEST(test_damaged),
+		TEST(test_no_more_than_so_many_a_second),
+		TEST(test_on_to_the_owner),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
