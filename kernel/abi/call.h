@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define IX_CALLS_MAX 1023 /* descriptors in a call array; a full array is flushed with IX_CALL */
-#define IX_IOV_MAX 16     /* ranges in one scatter list */
+#define IX_IOV_MAX 64     /* ranges in one scatter list */
 
 /* Who may be named by an application: 32 bits of generation over 32 bits of index. 0 is never valid. */
 typedef uint64_t ix_handle_t;

@@ -30,10 +30,11 @@ int do_connect(const struct decoded *c, uint64_t *result)
 
 #define NET_FLAGS (IX_SENDV_MORE | IX_SENDV_DONE)
 
-/* Not inlined: the single range below should not pay for the room of sixteen. */
-static __attribute__((noinline)) int send_list(const struct decoded *c, uint64_t *result)
+static PERCORE struct net_range ranges[IX_IOV_MAX]; /* of the call that is being executed */
+
+static int send_list(const struct decoded *c, uint64_t *result)
 {
-	struct net_range ranges[IX_IOV_MAX], list;
+	struct net_range list;
 	uint64_t total = 0;
 
 	if (c->len == 0 || c->len > IX_IOV_MAX)

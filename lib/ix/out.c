@@ -157,6 +157,7 @@ static struct ix_call *offer_list(struct ix_conn *c)
 					  .len = s->bytes < OFFER_MAX ? s->bytes : OFFER_MAX };
 		c->offered += iov[n++].len;
 	}
+	core->arena_fill -= (IX_IOV_MAX - n) * (uint32_t)sizeof(*iov);
 	call = ix_batch_call(core, IX_OP_SENDV, c->handle, (uintptr_t)iov, n);
 	call->flags = IX_SENDV_LIST | (s ? IX_SENDV_MORE : 0);
 	if (s) {
