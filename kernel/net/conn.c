@@ -69,7 +69,6 @@ void conn_free_if_done(struct conn *c)
 {
 	if (!(c->flags & CONN_GONE) || is_needed(c))
 		return;
-	tcp_out_drop(c);
 	conn_drop_rx(c, false);
 	mem_free(pcb_of(c));
 }
@@ -126,7 +125,6 @@ void conn_init(struct tcp_pcb *pcb)
 
 	memset(c, 0, sizeof(*c));
 	list_init(&c->link);
-	c->refs_tail = &c->refs;
 	timers_init(c);
 	tcp_arg(pcb, c);
 	tcp_nagle_disable(pcb);

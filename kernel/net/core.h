@@ -19,14 +19,15 @@
 /* What kernel/net keeps with a receive buffer, in struct buf.net. */
 struct rx_buf {
 	struct pbuf_custom pbuf;
-	void *owner;        /* struct conn or struct udp_socket it is queued for or lent to, else NULL */
-	struct buf *next;   /* in the owner's queue */
-	uint16_t start;     /* first payload byte in the buffer */
-	uint16_t len;       /* payload bytes */
-	uint16_t told;      /* of them, announced to ring 3 */
-	uint16_t done;      /* of them, given back by ring 3 */
-	uint32_t refs;      /* the queue, and each range of it that is being sent */
-	uint32_t is_packed; /* filled by copying: more may be appended while it is the last of its queue */
+	void *owner;           /* struct conn or struct udp_socket it is queued for or lent to, else NULL */
+	struct buf *next;      /* in the owner's queue */
+	uint16_t start;        /* first payload byte in the buffer */
+	uint16_t len;          /* payload bytes */
+	uint16_t told;         /* of them, announced to ring 3 */
+	uint16_t done;         /* of them, given back by ring 3 */
+	uint32_t refs;         /* the queue, and each range of it that is being sent */
+	uint16_t is_packed;    /* filled by copying: more may be appended while it is the last of its queue */
+	uint16_t is_pbuf_used; /* a range of it is being sent with the pbuf above */
 };
 _Static_assert(sizeof(struct rx_buf) <= BUF_NET_WORDS * sizeof(uint64_t), "fits in struct buf");
 
@@ -38,13 +39,6 @@ static inline struct buf *buf_of_pbuf(struct pbuf *p)
 {
 	return CONTAINER_OF(p, struct buf, net);
 }
-
-/* A range of a lent buffer that is queued for sending. */
-struct out_ref {
-	struct out_ref *next;
-	struct buf *buf;
-	uint32_t end; /* position in the stream behind it, as conn.queued counts */
-};
 
 enum conn_flag {
 	CONN_KNOCK = 0x1,           /* pending event: knock */
@@ -102,7 +96,6 @@ struct conn {
 	uint32_t queued, acked, released, reported;
 	uint32_t grace_mark; /* released becomes this when CONN_GRACE ends */
 	uint16_t busy[2];    /* frames over memory of ring 3 that the device has, by parity */
-	struct out_ref *refs, **refs_tail;
 	/* output.c */
 	uint32_t l2_version; /* of the neighbour table that l2 was read from, 0: not read */
 	uint8_t l2[14];
@@ -288,7 +281,5 @@ bool tcp_fast_output(struct conn *c);
 /* tcp_out.c */
 /** tcp_out_release() - the device gave back a frame, or the peer acknowledged: advance conn.released. */
 void tcp_out_release(struct conn *c);
-/** tcp_out_drop() - forget what was queued. */
-void tcp_out_drop(struct conn *c);
 /** tcp_out_room() - bytes that net_sendv() would take now. */
 uint32_t tcp_out_room(struct conn *c);

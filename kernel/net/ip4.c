@@ -38,25 +38,30 @@ static void extend(struct pbuf *p, int bytes)
 	p->tot_len = (u16_t)(p->tot_len + bytes);
 }
 
-/* Puts the Ethernet header in front. Return: false if the neighbour's address is not known. */
-static bool put_link_header(struct pbuf *p, be32_t to, struct conn *c)
+bool output_link_is_known(struct conn *c)
 {
 	uint32_t version = neighbour_version();
 	uint8_t l2[ETH_BYTES];
 
-	if (likely(c && c->l2_version == version)) {
-		extend(p, ETH_BYTES);
-		memcpy(p->payload, c->l2, ETH_BYTES);
+	if (likely(c->l2_version == version))
 		return true;
-	}
-	if (!neighbour_link_header(to, l2))
+	if (!neighbour_link_header(ip4_addr_get_u32(ip_2_ip4(&pcb_of(c)->remote_ip)), l2))
 		return false;
-	if (c) {
-		memcpy(c->l2, l2, ETH_BYTES);
-		c->l2_version = version;
-	}
+	memcpy(c->l2, l2, ETH_BYTES);
+	c->l2_version = version;
+	return true;
+}
+
+/* Puts the Ethernet header in front. Return: false if the neighbour's address is not known. */
+static bool put_link_header(struct pbuf *p, be32_t to, struct conn *c)
+{
+	uint8_t l2[ETH_BYTES];
+	const uint8_t *from = c ? c->l2 : l2;
+
+	if (c ? !output_link_is_known(c) : !neighbour_link_header(to, l2))
+		return false;
 	extend(p, ETH_BYTES);
-	memcpy(p->payload, l2, ETH_BYTES);
+	memcpy(p->payload, from, ETH_BYTES);
 	return true;
 }
 
@@ -170,7 +175,7 @@ err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t 
 		return ERR_OK;
 	write_ip_header((uint8_t *)p->payload - IP4_BYTES, src ? src->addr : 0, dest->addr, p->tot_len, rest);
 	extend(p, IP4_BYTES);
-	if (unlikely(p->tot_len > netif->mtu))
+	if (unlikely(p->tot_len > netif->mtu && proto != IP_PROTOCOL_TCP))
 		return ip4_frag(p, netif, dest);
 	return ip4_send(netif, p, dest);
 }

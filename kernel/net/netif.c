@@ -244,7 +244,6 @@ void net_partition_end(void)
 	net_sync();
 	handle_each(NET_CONNECTION, end_known);
 	demux_each(end_unknown);
-	output_flush();
 	while (net_self.grace_bufs) {
 		struct buf *b = net_self.grace_bufs;
 

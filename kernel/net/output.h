@@ -24,8 +24,11 @@ err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
 /** output_segment() - a segment of @c, TCP header first, whose neighbour is known and cached. ERR_MEM: not now. */
 err_t output_segment(struct pbuf *p, struct conn *c);
 
-/** output_flush() - send what waits to be merged with the next segment. */
-void output_flush(void);
+/** output_link_is_known() - whether the Ethernet header of @c's frames is in its cache, which this brings up to date. */
+bool output_link_is_known(struct conn *c);
+
+/** output_takes_trains() - whether a segment may be as long as an IP packet: the device cuts it. */
+bool output_takes_trains(void);
 
 /** output_reclaim() - free what the device has sent. */
 void output_reclaim(void);

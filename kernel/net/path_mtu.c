@@ -7,18 +7,16 @@
  */
 #include "kernel/net/path_mtu.h"
 
+#include "kernel/net/tcp_queue.h"
+
 /* What cannot be cut, because memory is short, goes out as it is, and a further error will say so. */
 static void cut_unsent(struct tcp_pcb *pcb)
 {
-	unsigned most = pcb->mss - (pcb->flags & TF_TIMESTAMP ? TS_BYTES : 0u);
-	struct tcp_seg *head = pcb->unsent;
+	uint32_t most = tcp_train_unit(pcb);
 
-	for (struct tcp_seg *seg = head; seg; seg = seg->next) {
-		pcb->unsent = seg; /* lwIP cuts the first one */
-		if (seg->len > most && tcp_split_unsent_seg(pcb, (u16_t)most) != ERR_OK)
+	for (struct tcp_seg *seg = pcb->unsent; seg; seg = seg->next)
+		if (seg->len > most && !tcp_train_cut(pcb, seg, most))
 			net_self.stats.dropped_no_memory++;
-	}
-	pcb->unsent = head;
 }
 
 /* Return: false if the device still holds a segment, or memory is short: not now. */

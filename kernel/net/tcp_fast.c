@@ -9,9 +9,8 @@
 #include "kernel/net/input.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
+#include "kernel/net/tcp_queue.h"
 
-/* As pbuf_alloc(PBUF_TRANSPORT, n, PBUF_RAM) lays one out: itself, room for headers, data. */
-#define PBUF_HEADER_BYTES LWIP_MEM_ALIGN_SIZE(LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf)) + PBUF_TRANSPORT)
 #define TS_ALIGNED 0x0101080au /* NOP, NOP, timestamp, of 10 bytes */
 #define FLAG_PSH 8u
 #define FLAG_ACK 16u
@@ -37,11 +36,6 @@ static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const 
 	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_RECOVER) &&
 	       !pcb->ooseq && !pcb->unsent && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
 	       bytes <= pcb->rcv_wnd && acked <= pcb->snd_nxt - pcb->lastack && (acked || bytes);
-}
-
-static uint32_t option_bytes(const struct tcp_pcb *pcb)
-{
-	return pcb->flags & TF_TIMESTAMP ? TS_BYTES : 0;
 }
 
 /*
@@ -139,7 +133,7 @@ static void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
 static void release(struct conn *c, uint32_t bytes)
 {
 	c->acked += bytes;
-	if (unlikely(c->busy[0] || c->busy[1] || c->refs)) {
+	if (unlikely(c->busy[0] || c->busy[1])) {
 		tcp_out_release(c);
 		return;
 	}
@@ -166,7 +160,8 @@ static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
-	uint32_t header = TCP_HLEN + option_bytes(pcb), bytes = l4_bytes - header, seq = pcb->rcv_nxt, ack, sent = 0;
+	uint32_t header = TCP_HLEN + tcp_option_bytes(pcb), bytes = l4_bytes - header, seq = pcb->rcv_nxt, ack,
+		 sent = 0;
 
 	if (!is_predicted(c, pcb, tcp, header, bytes) || (header != TCP_HLEN && !take_timestamp(c, tcp)))
 		return false;
@@ -197,38 +192,21 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
-	uint32_t options = option_bytes(pcb);
 	struct tcp_seg *seg;
-	struct tcp_hdr *tcp;
-	struct pbuf *p;
 
-	if (pcb->unsent || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) || bytes + options > pcb->mss ||
-	    bytes + options > pcb->snd_wnd_max / 2 || bytes > pcb->snd_buf || pcb->snd_queuelen + 1u > TCP_SND_QUEUELEN)
+	if (pcb->unsent || bytes > TCP_COPY_MAX || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) ||
+	    bytes > tcp_train_unit(pcb) || bytes > pcb->snd_buf || !tcp_queue_has_room(pcb))
 		return false;
-	p = port_malloc(PBUF_HEADER_BYTES + options + bytes);
-	seg = port_malloc(sizeof(*seg));
-	if (!p || !seg) {
-		port_free(p);
-		port_free(seg);
+	seg = segment_new(pcb, pcb->snd_lbb, data, bytes);
+	if (!seg)
 		return false;
-	}
-	memcpy((char *)p + PBUF_HEADER_BYTES + options, data, bytes);
-	tcp = (struct tcp_hdr *)(void *)((char *)p + PBUF_HEADER_BYTES - TCP_HLEN);
-	*p = (struct pbuf){ .payload = tcp,
-			    .len = (u16_t)(TCP_HLEN + options + bytes),
-			    .tot_len = (u16_t)(TCP_HLEN + options + bytes),
-			    .type_internal = (u8_t)PBUF_RAM,
-			    .ref = 1 };
-	tcp->src = be16(pcb->local_port);
-	tcp->dest = be16(pcb->remote_port);
-	tcp->seqno = be32(pcb->snd_lbb);
-	TCPH_HDRLEN_FLAGS_SET(tcp, (TCP_HLEN + options) / 4, has_more ? 0 : TCP_PSH);
-	tcp->urgp = 0;
-	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .flags = options ? TF_SEG_OPTS_TS : 0, .tcphdr = tcp };
+	if (!has_more)
+		TCPH_SET_FLAG(seg->tcphdr, TCP_PSH);
 	pcb->unsent = seg;
 	pcb->snd_lbb += bytes;
 	pcb->snd_buf -= bytes;
 	pcb->snd_queuelen++;
+	c->queued += bytes;
 	return true;
 }
 

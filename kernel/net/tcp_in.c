@@ -16,8 +16,11 @@
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_check.h"
 #include "kernel/net/tcp_syn.h"
+#include "kernel/net/tcp_queue.h"
 
 #define RTT_MAX_MS 3000u /* lwIP keeps eight times the estimate in 16 bits */
+
+#define DUPACKS 3u /* that mean a loss [RFC 5681 3.2] */
 
 #define FLAG_FIN 1u
 #define FLAG_SYN 2u
@@ -85,6 +88,7 @@ static void recover(struct conn *c, uint32_t lastack)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 
+	tcp_train_dissolve(c);
 	if (!(c->flags & CONN_RECOVER)) {
 		c->flags |= CONN_RECOVER;
 		c->recover = pcb->snd_nxt;
@@ -115,6 +119,8 @@ static void collect(struct tcp_pcb *known, uint32_t lastack)
 		if (unlikely((pcb->flags & TF_INFR) || (conn_of(pcb)->flags & CONN_RECOVER)))
 			recover(conn_of(pcb), lastack);
 		conn_after(conn_of(pcb));
+		if (pcb->unsent)
+			conn_touch(conn_of(pcb)); /* lwIP sends whole segments only */
 		return;
 	}
 	pcb = tcp_tw_pcbs;
@@ -164,6 +170,8 @@ static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 	bool is_opened = open_for_ack(pcb, p);
 
 	if (pcb) {
+		if (unlikely(pcb->dupacks >= DUPACKS - 1u))
+			tcp_train_dissolve(c); /* one more and the oldest segment goes again */
 		pcb->next = NULL;
 		tcp_active_pcbs = pcb;
 	}

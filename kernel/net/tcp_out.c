@@ -6,41 +6,18 @@
  * hold the acknowledged bytes are back.
  */
 #include "kernel/abi/status.h"
-#include "kernel/mem/mem.h"
-#include "kernel/net/core.h"
 #include "kernel/net/output.h"
+#include "kernel/net/tcp_queue.h"
 
-#define COPY_MAX 256u        /* a range of so many bytes is cheaper to copy than to reference */
-#define CHUNK_MAX 32768u     /* tcp_write() takes 16 bits, and all of it or nothing */
-#define PBUFS_PER_SEGMENT 2u /* a referenced segment: header and data */
-#define DELACK_MS 10u        /* ring 3 has answered by then, or will not soon */
-#define RETRY_TICKS 4u       /* 64 us: the transmit queue was full */
-#define DEBT_TICKS 62u       /* 1 ms: the device still has memory of ring 3 */
-
-static void refs_drop_until(struct conn *c, uint32_t position)
-{
-	while (c->refs && (int32_t)(c->refs->end - position) <= 0) {
-		struct out_ref *ref = c->refs;
-
-		c->refs = ref->next;
-		if (!c->refs)
-			c->refs_tail = &c->refs;
-		rx_put(ref->buf);
-		mem_free(ref);
-	}
-}
-
-void tcp_out_drop(struct conn *c)
-{
-	refs_drop_until(c, c->queued);
-}
+#define DELACK_MS 10u  /* ring 3 has answered by then, or will not soon */
+#define RETRY_TICKS 4u /* 64 us: the transmit queue was full */
+#define DEBT_TICKS 62u /* 1 ms: the device still has memory of ring 3 */
 
 void tcp_out_release(struct conn *c)
 {
 	if (unlikely(c->flags & CONN_GONE)) {
 		if (c->busy[0] || c->busy[1])
 			return;
-		tcp_out_drop(c);
 		if (c->flags & CONN_DEAD)
 			conn_mark(c);
 		conn_free_if_done(c);
@@ -63,8 +40,6 @@ void tcp_out_release(struct conn *c)
 		c->epoch ^= 1;
 		c->flags |= CONN_GRACE;
 	}
-	if (unlikely(c->refs))
-		refs_drop_until(c, c->released);
 	if (c->released != c->reported && c->handle)
 		conn_mark(c);
 	if (unlikely(c->flags & CONN_CLOSING))
@@ -75,7 +50,7 @@ uint32_t tcp_out_room(struct conn *c)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
 
-	if ((c->flags & (CONN_GONE | CONN_SHUT | CONN_CLOSING)) || pcb->snd_queuelen + 4u > TCP_SND_QUEUELEN)
+	if ((c->flags & (CONN_GONE | CONN_SHUT | CONN_CLOSING)) || !tcp_queue_has_room(pcb))
 		return 0;
 	return pcb->snd_buf;
 }
@@ -93,71 +68,6 @@ static bool is_range_good(const struct conn *c, const struct net_range *r)
 	return x->owner == c && first >= x->start && first + r->bytes <= (uint64_t)x->start + x->told;
 }
 
-static uint32_t chunk_of(const struct tcp_pcb *pcb, uint32_t bytes, bool is_copied)
-{
-	uint32_t room = pcb->snd_buf, chunk = MIN(MIN(bytes, room), CHUNK_MAX), pbufs;
-
-	if (pcb->snd_queuelen + 4u > TCP_SND_QUEUELEN)
-		return 0;
-	if (is_copied)
-		return chunk == bytes ? chunk : 0; /* short ranges go whole or not at all */
-	pbufs = TCP_SND_QUEUELEN - 2u - pcb->snd_queuelen;
-	return MIN(chunk, MAX(pbufs / PBUFS_PER_SEGMENT, 1u) * (pcb->mss / 2u));
-}
-
-/* Keeps the lent buffer until the bytes up to @end are released. */
-static struct out_ref *ref_new(struct buf *b, uint32_t end)
-{
-	struct out_ref *ref = mem_alloc(sizeof(*ref));
-
-	if (ref) {
-		ref->next = NULL;
-		ref->buf = b;
-		ref->end = end;
-	}
-	return ref;
-}
-
-static void ref_add(struct conn *c, struct out_ref *ref)
-{
-	rx_of(ref->buf)->refs++;
-	*c->refs_tail = ref;
-	c->refs_tail = &ref->next;
-}
-
-/* Return: bytes of the range that were taken. */
-static uint32_t send_range(struct conn *c, const struct net_range *r, bool has_more)
-{
-	struct tcp_pcb *pcb = pcb_of(c);
-	bool is_copied = r->bytes <= COPY_MAX;
-	uint32_t taken = 0;
-
-	while (taken < r->bytes) {
-		uint32_t chunk = chunk_of(pcb, r->bytes - taken, is_copied);
-		bool more = has_more || taken + chunk < r->bytes;
-		struct out_ref *ref = NULL;
-
-		if (!chunk)
-			break;
-		if (r->lent && !is_copied) {
-			ref = ref_new(r->lent, c->queued + chunk);
-			if (!ref)
-				break;
-		}
-		if (tcp_write(pcb, r->data + taken, (u16_t)chunk,
-			      (u8_t)((is_copied ? TCP_WRITE_FLAG_COPY : 0) | (more ? TCP_WRITE_FLAG_MORE : 0))) !=
-		    ERR_OK) {
-			mem_free(ref);
-			break;
-		}
-		if (ref)
-			ref_add(c, ref);
-		c->queued += chunk;
-		taken += chunk;
-	}
-	return taken;
-}
-
 /* IX_OK if @c may be sent on. */
 static int sendable(const struct conn *c)
 {
@@ -170,21 +80,6 @@ static int sendable(const struct conn *c)
 	return pcb_of((struct conn *)(uintptr_t)c)->state < ESTABLISHED ? IX_BAD_CALL : IX_OK;
 }
 
-/* The common case of send_range(): one range, copied whole or not at all. */
-static uint32_t send_short(struct conn *c, const struct net_range *r, unsigned flags)
-{
-	struct tcp_pcb *pcb = pcb_of(c);
-
-	if (unlikely(pcb->snd_buf < r->bytes || pcb->snd_queuelen + 4u > TCP_SND_QUEUELEN))
-		return 0;
-	if (unlikely(!tcp_fast_write(c, r->data, r->bytes, flags & IX_SENDV_MORE) &&
-		     tcp_write(pcb, r->data, (u16_t)r->bytes,
-			       TCP_WRITE_FLAG_COPY | (flags & IX_SENDV_MORE ? TCP_WRITE_FLAG_MORE : 0)) != ERR_OK))
-		return 0;
-	c->queued += r->bytes;
-	return r->bytes;
-}
-
 int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken)
 {
 	struct conn *c = conn_find(handle);
@@ -193,22 +88,13 @@ int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count
 	*taken = 0;
 	if (unlikely(status != IX_OK))
 		return status;
-	if (likely(count == 1 && ranges->bytes <= COPY_MAX && is_range_good(c, ranges))) {
-		*taken = send_short(c, ranges, flags);
-		goto out;
-	}
 	for (unsigned i = 0; i < count; i++)
-		if (!is_range_good(c, &ranges[i]))
+		if (unlikely(!is_range_good(c, &ranges[i])))
 			return IX_BAD_ADDRESS;
-	for (unsigned i = 0; i < count; i++) {
-		bool has_more = i + 1 < count || (flags & IX_SENDV_MORE);
-		uint32_t part = send_range(c, &ranges[i], has_more);
-
-		*taken += part;
-		if (part < ranges[i].bytes)
-			break;
-	}
-out:
+	if (likely(count == 1 && tcp_fast_write(c, ranges->data, ranges->bytes, flags & IX_SENDV_MORE)))
+		*taken = ranges->bytes;
+	else
+		*taken = tcp_queue_write(c, ranges, count, flags & IX_SENDV_MORE);
 	conn_touch(c);
 	/* Nothing taken and nothing under way: no IX_EV_SENT would call for another try. */
 	if (!*taken && count && c->queued == c->released)
@@ -229,6 +115,7 @@ static void send_conn(struct conn *c)
 		tcp_recved(pcb, (u16_t)part);
 	}
 	if (!tcp_fast_output(c)) {
+		tcp_train_fit(c);
 		tcp_output(pcb);
 		conn_after(c);
 	}
@@ -239,13 +126,13 @@ static void send_touched(void)
 {
 	struct conn *last = net_self.out.tail, *c;
 
-	/* Those that could not send come again behind `last`, for the next turn. */
+	/* Those that could not send come again behind `last`, for the next turn; the device's queue is full for all. */
 	while ((c = conn_take_out()) != NULL) {
 		if (c->flags & CONN_GONE)
 			conn_free_if_done(c);
 		else
 			send_conn(c);
-		if (c == last)
+		if (c == last || net_self.is_sending_blocked)
 			break;
 	}
 }
@@ -292,7 +179,6 @@ void net_output(void)
 	send_touched();
 	if (net_self.delack.head)
 		send_delayed_acks();
-	output_flush();
 	if (net_self.delack.head || net_self.tx_refs || net_self.out.head || net_self.is_sending_blocked)
 		arm_tick();
 }

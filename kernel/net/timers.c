@@ -8,6 +8,7 @@
 #include "kernel/net/core.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/path_mtu.h"
+#include "kernel/net/tcp_queue.h"
 
 #define NEVER UINT64_MAX
 #define RTO_SEEN 1
@@ -199,6 +200,7 @@ static bool fire_rto(struct conn *c)
 	if (pcb->rtime >= 0)
 		pcb->rtime = (s16_t)(pcb->rto - 1);
 	net_self.stats.retransmits++;
+	tcp_train_dissolve(c);
 	if (!run_lwip(c, tcp_slowtmr))
 		return false;
 	if (pcb->persist_backoff) {

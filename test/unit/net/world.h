@@ -56,6 +56,7 @@ struct world {
 	bool is_holding;        /* it gives nothing back */
 	bool is_arp_silent;     /* nobody answers ARP */
 	bool is_losing;         /* frames vanish: they are given back and not recorded */
+	bool is_cutting;        /* the device cuts what is too long for a frame; else it is recorded as it was given */
 	bool is_csum_unchecked; /* frames from the test carry no checksum, as from a host's own memory */
 	uint32_t rx_offset;     /* bytes before a received frame in its buffer */
 	uint16_t mss;           /* in the test's SYNs, 0: 1460 */

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Data into lwIP's queue of unsent segments, in the form in which its tcp_write() leaves it, from several
+ * ranges at once and without a walk for each: short ranges copied, others referenced where they lie. The
+ * pbuf over a range of a receive buffer is the one that lies with the buffer, and keeps it from being
+ * posted again until lwIP and the device have let go.
+ */
+#include "kernel/net/tcp_queue.h"
+
+#include "kernel/base/bytes.h"
+#include "kernel/mem/mem.h"
+#include "kernel/nic/nic.h"
+
+/* As pbuf_alloc(PBUF_TRANSPORT, n, PBUF_RAM) lays one out: itself, room for headers, data. */
+#define HEADED_BYTES LWIP_MEM_ALIGN_SIZE(LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf)) + PBUF_TRANSPORT)
+#define PBUF_BYTES LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf))
+#define COPIES_BYTES 512u                 /* a block that short ranges are gathered in, its pbuf included */
+#define PIECES_MAX (NIC_TX_SEGS_MAX - 1u) /* of one segment; its Ethernet header never lies apart */
+#define NO_APPEND (TCP_SYN | TCP_FIN | TCP_RST)
+
+/* One more range over a receive buffer whose own pbuf is in use. */
+struct lent_piece {
+	struct pbuf_custom custom;
+	struct buf *buf;
+};
+
+/* The end of the unsent queue. */
+struct writer {
+	struct conn *c;
+	struct tcp_pcb *pcb;
+	struct tcp_seg *tail; /* NULL: empty */
+	struct pbuf *last;    /* of the tail, where it takes more */
+	uint32_t space;       /* bytes that the tail still takes */
+	uint32_t pieces;      /* that it has */
+	uint32_t limit;       /* bytes of one segment */
+};
+
+/* ---- segments ---- */
+struct tcp_seg *segment_new(const struct tcp_pcb *pcb, uint32_t seq, const void *copy, uint32_t bytes)
+{
+	uint32_t options = tcp_option_bytes(pcb);
+	struct pbuf *p = port_malloc(HEADED_BYTES + options + bytes);
+	struct tcp_seg *seg = port_malloc(sizeof(*seg));
+	struct tcp_hdr *tcp;
+
+	if (unlikely(!p || !seg)) {
+		port_free(p);
+		port_free(seg);
+		return NULL;
+	}
+	if (bytes)
+		memcpy((char *)p + HEADED_BYTES + options, copy, bytes);
+	tcp = (struct tcp_hdr *)(void *)((char *)p + HEADED_BYTES - TCP_HLEN);
+	*p = (struct pbuf){ .payload = tcp,
+			    .len = (u16_t)(TCP_HLEN + options + bytes),
+			    .tot_len = (u16_t)(TCP_HLEN + options + bytes),
+			    .type_internal = (u8_t)PBUF_RAM,
+			    .ref = 1 };
+	tcp->src = be16(pcb->local_port);
+	tcp->dest = be16(pcb->remote_port);
+	tcp->seqno = be32(seq);
+	TCPH_HDRLEN_FLAGS_SET(tcp, (TCP_HLEN + options) / 4, 0);
+	tcp->urgp = 0;
+	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .flags = options ? TF_SEG_OPTS_TS : 0, .tcphdr = tcp };
+	return seg;
+}
+
+void segment_settle(struct tcp_seg *seg)
+{
+	uint32_t left = seg->p->tot_len;
+
+	for (struct pbuf *p = seg->p; p; p = p->next) {
+		p->tot_len = (u16_t)left;
+		left -= p->len;
+	}
+}
+
+/* ---- pieces ---- */
+static void free_own(struct pbuf *p)
+{
+	struct buf *b = buf_of_pbuf(p);
+
+	rx_of(b)->is_pbuf_used = 0;
+	rx_put(b);
+}
+
+static void free_extra(struct pbuf *p)
+{
+	struct lent_piece *piece = (struct lent_piece *)(void *)p;
+
+	rx_put(piece->buf);
+	mem_free(piece);
+}
+
+static struct pbuf *lent_piece(struct buf *b, const uint8_t *data, uint32_t bytes)
+{
+	struct rx_buf *x = rx_of(b);
+	struct pbuf_custom *custom = &x->pbuf;
+
+	if (likely(!x->is_pbuf_used)) {
+		x->is_pbuf_used = 1;
+		custom->custom_free_function = free_own;
+	} else {
+		struct lent_piece *extra = mem_alloc(sizeof(*extra));
+
+		if (!extra)
+			return NULL;
+		extra->buf = b;
+		custom = &extra->custom;
+		custom->custom_free_function = free_extra;
+	}
+	custom->pbuf = (struct pbuf){ .payload = (void *)(uintptr_t)data,
+				      .tot_len = (u16_t)bytes,
+				      .len = (u16_t)bytes,
+				      .type_internal = (u8_t)PBUF_REF,
+				      .flags = PBUF_FLAG_IS_CUSTOM,
+				      .ref = 1 };
+	x->refs++;
+	return &custom->pbuf;
+}
+
+/* A block of its own, with room behind them for what is copied next. */
+static struct pbuf *copied_piece(const void *data, uint32_t bytes)
+{
+	struct pbuf *p = port_malloc(COPIES_BYTES);
+
+	if (!p)
+		return NULL;
+	*p = (struct pbuf){ .payload = (char *)p + PBUF_BYTES,
+			    .tot_len = (u16_t)bytes,
+			    .len = (u16_t)bytes,
+			    .type_internal = (u8_t)PBUF_RAM,
+			    .ref = 1 };
+	memcpy(p->payload, data, bytes);
+	return p;
+}
+
+struct pbuf *piece_again(struct pbuf *p, uint32_t skip)
+{
+	const uint8_t *data = (const uint8_t *)p->payload + skip;
+	uint32_t bytes = p->len - skip;
+
+	if (p->flags & PBUF_FLAG_IS_CUSTOM) {
+		const struct pbuf_custom *custom = (const struct pbuf_custom *)(const void *)p;
+
+		return lent_piece(custom->custom_free_function == free_own
+					  ? buf_of_pbuf(p)
+					  : ((const struct lent_piece *)(const void *)p)->buf,
+				  data, bytes);
+	}
+	if (p->type_internal == (u8_t)PBUF_RAM)
+		return copied_piece(data, bytes);
+	return pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)bytes, PBUF_ROM);
+}
+
+/* ---- the queue ---- */
+static void find_tail(struct writer *w)
+{
+	struct tcp_seg *seg = w->pcb->unsent;
+
+	if (likely(!seg))
+		return;
+	while (seg->next)
+		seg = seg->next;
+	w->tail = seg;
+	if ((TCPH_FLAGS(seg->tcphdr) & NO_APPEND) || seg->len >= w->limit)
+		return;
+	w->space = w->limit - seg->len;
+	for (struct pbuf *p = seg->p; p; p = p->next) {
+		w->last = p;
+		w->pieces++;
+	}
+}
+
+static void account(struct writer *w, uint32_t bytes, uint32_t pbufs)
+{
+	w->space -= bytes;
+	w->pieces += pbufs;
+	w->pcb->snd_lbb += bytes;
+	w->pcb->snd_buf -= bytes;
+	w->pcb->snd_queuelen = (u16_t)(w->pcb->snd_queuelen + pbufs);
+	w->c->queued += bytes;
+}
+
+/* A new segment at the end, with @bytes of @copy in it. */
+static bool begin_segment(struct writer *w, const void *copy, uint32_t bytes)
+{
+	struct tcp_seg *seg = segment_new(w->pcb, w->pcb->snd_lbb, copy, bytes);
+
+	if (unlikely(!seg))
+		return false;
+	if (w->tail) {
+		segment_settle(w->tail);
+		w->tail->next = seg;
+	} else {
+		w->pcb->unsent = seg;
+	}
+	w->tail = seg;
+	w->last = seg->p;
+	w->space = w->limit;
+	w->pieces = 0;
+	account(w, bytes, 1);
+	return true;
+}
+
+static void grow_tail(struct writer *w, uint32_t bytes, uint32_t pbufs)
+{
+	w->tail->len = (u16_t)(w->tail->len + bytes);
+	w->tail->p->tot_len = (u16_t)(w->tail->p->tot_len + bytes);
+	account(w, bytes, pbufs);
+}
+
+static bool has_space(const struct writer *w)
+{
+	return w->space && w->pieces < PIECES_MAX;
+}
+
+/* Behind what is already gathered in the last piece. Return: bytes that found room there. */
+static uint32_t gather(struct writer *w, const uint8_t *data, uint32_t bytes)
+{
+	struct pbuf *p = w->last;
+	uint32_t part = MIN(bytes, w->space);
+	char *end;
+
+	if (!part || p == w->tail->p || p->type_internal != (u8_t)PBUF_RAM)
+		return 0;
+	end = (char *)p->payload + p->len;
+	part = MIN(part, (uint32_t)((char *)p + COPIES_BYTES - end));
+	memcpy(end, data, part);
+	p->len = (u16_t)(p->len + part);
+	grow_tail(w, part, 0);
+	return part;
+}
+
+/* Up to @bytes of @r, at @data, as one piece of a segment. Return: how many, 0 if there is no memory. */
+static uint32_t write_piece(struct writer *w, const struct net_range *r, const uint8_t *data, uint32_t bytes)
+{
+	bool is_new = !has_space(w), is_copied = r->bytes <= TCP_COPY_MAX;
+	uint32_t part = MIN(bytes, is_new ? w->limit : w->space);
+	struct pbuf *p;
+
+	if (is_copied && is_new)
+		return begin_segment(w, data, part) ? part : 0;
+	if (is_copied)
+		p = copied_piece(data, part);
+	else if (r->lent)
+		p = lent_piece(r->lent, data, part);
+	else
+		p = pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)part, PBUF_ROM);
+	if (unlikely(!p))
+		return 0;
+	if (unlikely(is_new && !begin_segment(w, NULL, 0))) {
+		pbuf_free(p);
+		return 0;
+	}
+	w->last->next = p;
+	w->last = p;
+	grow_tail(w, part, 1);
+	return part;
+}
+
+/* Return: bytes of the range that were taken. */
+static uint32_t write_range(struct writer *w, const struct net_range *r)
+{
+	uint32_t taken = 0, part;
+
+	if (r->bytes <= TCP_COPY_MAX && has_space(w))
+		taken = gather(w, r->data, MIN(r->bytes, w->pcb->snd_buf));
+	for (; taken < r->bytes; taken += part) {
+		uint32_t bytes = MIN(r->bytes - taken, w->pcb->snd_buf);
+
+		part = bytes && tcp_queue_has_room(w->pcb) ? write_piece(w, r, r->data + taken, bytes) : 0;
+		if (!part)
+			break;
+	}
+	return taken;
+}
+
+uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigned count, bool has_more)
+{
+	struct writer w = { .c = c, .pcb = pcb_of(c), .limit = tcp_train_limit(pcb_of(c)) };
+	const struct net_range *r = ranges, *end = ranges + count;
+	uint32_t taken = 0, part;
+
+	if (w.pcb->state != ESTABLISHED && w.pcb->state != CLOSE_WAIT)
+		return 0;
+	find_tail(&w);
+	for (; r != end; r++) {
+		part = write_range(&w, r);
+		taken += part;
+		if (part < r->bytes)
+			break;
+	}
+	if (!w.tail)
+		return 0;
+	segment_settle(w.tail);
+	if (r == end && !has_more)
+		TCPH_SET_FLAG(w.tail->tcphdr, TCP_PSH);
+	return taken;
+}

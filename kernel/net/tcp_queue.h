@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Data on its way into lwIP's queue of unsent segments, and segments longer than a frame. Private to kernel/net. */
+#pragma once
+#include "kernel/net/core.h"
+
+#define TCP_COPY_MAX 256u /* a range of so many bytes is cheaper to copy than to reference */
+
+/* ---- tcp_queue.c ---- */
+/** tcp_queue_write() - queue as many bytes of the ranges as fit, each range checked for @c. Return: bytes taken. */
+uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigned count, bool has_more);
+
+/** tcp_option_bytes() - of each segment with data: a timestamp, if that was agreed on. */
+static inline uint32_t tcp_option_bytes(const struct tcp_pcb *pcb)
+{
+	return pcb->flags & TF_TIMESTAMP ? TS_BYTES : 0;
+}
+
+/** tcp_queue_has_room() - whether lwIP's limit on pbufs allows another range. */
+static inline bool tcp_queue_has_room(const struct tcp_pcb *pcb)
+{
+	return pcb->snd_queuelen + 4u <= TCP_SND_QUEUELEN;
+}
+
+/**
+ * segment_new() - a segment as lwIP's tcp_write() makes them, not queued yet
+ * @copy: its first @bytes, NULL with 0. @seq: of its first byte. Return: NULL if there is no memory.
+ */
+struct tcp_seg *segment_new(const struct tcp_pcb *pcb, uint32_t seq, const void *copy, uint32_t bytes);
+
+/** piece_again() - a pbuf over the bytes behind @skip of a queued one, which keeps its memory. NULL: no memory. */
+struct pbuf *piece_again(struct pbuf *p, uint32_t skip);
+
+/** segment_settle() - every pbuf's tot_len says what lies in it and behind it. */
+void segment_settle(struct tcp_seg *seg);
+
+/* ---- tcp_train.c: a train is a segment that the device will cut into several, where it can ---- */
+/** tcp_train_unit() - most payload of one segment on the wire. tcp_train_limit() - the same in lwIP's queues. */
+uint32_t tcp_train_unit(const struct tcp_pcb *pcb);
+uint32_t tcp_train_limit(const struct tcp_pcb *pcb);
+
+/**
+ * tcp_train_cut() - a queued @seg keeps its first @bytes, fewer than it has, and the rest follows it
+ * Return: false: no memory, or the device still has it.
+ */
+bool tcp_train_cut(struct tcp_pcb *pcb, struct tcp_seg *seg, uint32_t bytes);
+
+/** tcp_train_fit() - before tcp_output(): a train that the windows do not let go whole is cut where they end. */
+void tcp_train_fit(struct conn *c);
+
+/**
+ * tcp_train_dissolve() - before anything may be sent again: trains become the segments that went over the wire, what
+ * is acknowledged of them is released. Those that the device still holds stay; lwIP does not send them again either.
+ */
+void tcp_train_dissolve(struct conn *c);
