@@ -9,17 +9,17 @@ import time
 import lab
 from report import Failed
 
-OUTSTANDING = 4096                      # bytes of a connection that are on their way
+OUTSTANDING = 4096                      # bytes of a connection that are on their way, if not said
 PATTERN = 1 << 16
 
 
 class Stream:
     """One connection; what it sends is its own pattern, over and over."""
 
-    def __init__(self, number, address, port):
-        self.number = number
+    def __init__(self, number, address, port, outstanding):
+        self.number, self.outstanding = number, outstanding
         pattern = random.Random(number).randbytes(PATTERN)
-        self.pattern = pattern + pattern[:OUTSTANDING]
+        self.pattern = pattern * (2 + outstanding // PATTERN)
         self.socket = lab.connect(port=port, address=address, timeout=60)
         self.socket.setblocking(False)
         self.sent = self.verified = 0
@@ -27,7 +27,7 @@ class Stream:
 
     def send(self):
         """As much as is allowed to be on its way."""
-        room = OUTSTANDING - (self.sent - self.verified)
+        room = self.outstanding - (self.sent - self.verified)
         at = self.sent % PATTERN
         if room:
             try:
@@ -37,7 +37,7 @@ class Stream:
 
     def receive(self):
         """What came; an error if it is not what was sent."""
-        got = self.socket.recv(OUTSTANDING)
+        got = self.socket.recv(self.outstanding)
         at = self.verified % PATTERN
         if self.pattern[at:at + len(got)] != got:
             raise Failed(f'connection {self.number}: another answer at byte {self.verified}')
@@ -48,8 +48,8 @@ class Stream:
 class Load:
     """`with Load(32) as load:`: they stream in a thread of their own; an error in it ends the next call."""
 
-    def __init__(self, connections, address=lab.GUEST, port=7):
-        self.streams = [Stream(i, address, port) for i in range(connections)]
+    def __init__(self, connections, address=lab.GUEST, port=7, outstanding=OUTSTANDING):
+        self.streams = [Stream(i, address, port, outstanding) for i in range(connections)]
         self.is_draining = False
         self.error = None
         self.thread = threading.Thread(target=self._run, daemon=True)

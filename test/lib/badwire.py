@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""A bad wire between this namespace and the guest's tap: test/wire, which loses, repeats, reorders, damages and delays frames by
+rules and seed. Call lab.enter(address=False), then lay(); the guest keeps its tap while one wire after the other is put in."""
+import json
+import pathlib
+import subprocess
+
+import lab
+from report import Failed
+
+NEAR, FAR, BRIDGE = 'ixnear0', 'ixfar0', 'ixbr0'
+
+
+def lay():
+    """Host address - NEAR - (the wire) - FAR - bridge - the guest's tap. The bridge is there for what the guest's card leaves to
+    the host: the kernel cuts and sums on the way to FAR, which offers nothing, so the wire carries whole frames of an MTU."""
+    lab.ip('link', 'add', BRIDGE, 'type', 'bridge', 'mcast_snooping', '0', 'forward_delay', '0')
+    for name in (NEAR, FAR):
+        lab.ip('tuntap', 'add', name, 'mode', 'tap')
+    for name in (NEAR, FAR, BRIDGE):
+        pathlib.Path(f'/proc/sys/net/ipv6/conf/{name}/disable_ipv6').write_text('1', encoding='ascii')
+    for name in (FAR, lab.TAP):
+        lab.ip('link', 'set', name, 'master', BRIDGE)
+    for name in (NEAR, FAR, BRIDGE, lab.TAP):
+        lab.ip('link', 'set', name, 'txqueuelen', '10000', 'up')
+    lab.ip('address', 'add', f'{lab.HOST}/{lab.PREFIX}', 'dev', NEAR)
+
+
+class Wire:
+    """`with Wire('loss=1') as wire:`; rules as in test/wire/way.h, to the guest, and from it (the same if not said)."""
+
+    def __init__(self, to_guest='', from_guest=None, seed=1):
+        words = [str(lab.build_folder() / 'test' / 'badwire'), '-s', str(seed), '-o', to_guest,
+                 '-i', to_guest if from_guest is None else from_guest, NEAR, FAR]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=lab.die_with_parent)
+        self.counts = None
+        if self.process.stdout.readline() != 'ready\n':
+            raise Failed(f'{" ".join(words)}: no wire')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        """Takes it out; what it did: {'out': {'frames': ...}, 'in': ...}, out is to the guest."""
+        if self.counts is None:
+            text, _ = self.process.communicate(timeout=10)
+            self.counts = json.loads(text)
+        return self.counts
