@@ -111,6 +111,39 @@ static void test_floor_of_a_port(void **state)
 	expect_ladder(&p, h, 5);
 }
 
+/* The handshake took 40 ms: RTO = 40 + 4 * 20, and without a measurement the second that it begins with. */
+static void test_the_first_measurement_counts(void **state)
+{
+	struct peer p = {
+		.address = PEER_ADDRESS, .port = 5200, .our_port = WORLD_SPECIAL_PORT, .seq = 1, .window = 60000
+	};
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(WORLD_SPECIAL_PORT, 1);
+	for (unsigned ms = 40; ms < 2000; ms += 1400) { /* the second one: our SYN is sent again */
+		peer_send(&p, SYN, NULL, 0);
+		world_turn();
+		world_turn();
+		while (peer_take(&p))
+			;
+		world_pass(ms);
+		peer_send(&p, ACK, NULL, 0);
+		world_turn();
+		h = world_event(IX_EV_KNOCK, 0)->handle;
+		assert_int_equal(net_accept(h, 5), IX_OK);
+		send_bytes(h, 64);
+		world_turn();
+		while (peer_take(&p))
+			;
+		if (ms == 40)
+			assert_in_range(wait_segment(&p, 2000), 118, 125);
+		else
+			assert_in_range(wait_segment(&p, 5000), 990, 1100);
+		p.port++;
+	}
+}
+
 static void test_unacknowledged_data_gives_up_after_two_minutes(void **state)
 {
 	struct peer p = { 0 };
@@ -375,6 +408,7 @@ int main(void)
 		TEST(test_retransmission_doubles_from_the_floor),
 		TEST(test_floor_of_one_connection),
 		TEST(test_floor_of_a_port),
+		TEST(test_the_first_measurement_counts),
 		TEST(test_unacknowledged_data_gives_up_after_two_minutes),
 		TEST(test_idle_connection_costs_nothing),
 		TEST(test_zero_window_is_probed_for_ever),
