@@ -174,6 +174,45 @@ static void test_idle_connection_costs_nothing(void **state)
 	assert_true(next == UINT64_MAX || next - time_now() > 62500 / 2); /* ARP's second at most */
 }
 
+/* What the wheel has to do in a minute, with @more connections than there were. */
+static unsigned fired_in_a_minute(unsigned more)
+{
+	struct peer p;
+
+	while (more--) {
+		memset(&p, 0, sizeof(p));
+		peer_open(&p, 7, 5);
+		world.sent_count = world.taken = 0;
+	}
+	world_pass(5000); /* what is left of the handshakes */
+	world.fired = 0;
+	world_pass(60000);
+	return world.fired;
+}
+
+static void test_many_idle_connections_cost_nothing(void **state)
+{
+	unsigned one;
+	struct peer p = { 0 };
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	one = fired_in_a_minute(1);
+	assert_int_equal(fired_in_a_minute(100), one);
+	h = peer_open(&p, 7, 5);
+	assert_int_equal(net_set(h, IX_SET_KEEPALIVE, 7000), IX_OK);
+	for (unsigned i = 0; i < 8; i++) { /* one that has something to do: a probe in 7 s */
+		world_pass(7002);
+		assert_non_null(peer_take(&p));
+		peer_send(&p, ACK, NULL, 0);
+		world_turn();
+	}
+	world.fired = 0;
+	world_pass(7002);
+	assert_in_range(world.fired, 1, 3 + one / 8);
+}
+
 static void test_zero_window_is_probed_for_ever(void **state)
 {
 	struct peer p = { 0 };
@@ -411,6 +450,7 @@ int main(void)
 		TEST(test_the_first_measurement_counts),
 		TEST(test_unacknowledged_data_gives_up_after_two_minutes),
 		TEST(test_idle_connection_costs_nothing),
+		TEST(test_many_idle_connections_cost_nothing),
 		TEST(test_zero_window_is_probed_for_ever),
 		TEST(test_zero_window_without_answers_gives_up),
 		TEST(test_delayed_acknowledgement_comes_soon),
