@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import time
 
-from driver.wire import GUEST, HOST, MAC, PREFIX, TAP
+from driver.wire import GUEST, HOST, MAC, PREFIX, SOURCES, SOURCES_COUNT, TAP
 
 MEMORY_MIB = 256
 MACHINE = 'q35,usb=off,sata=off,smbus=off,vmport=off,graphics=off,i8042=off'
 ECHO_PORT = 7
+CONNECTIONS_AN_ADDRESS = 1000       # of the host; more come from many
 BOOT_S = 60
 STOP_S = 10
 # Of the card: a guest has to segment and to sum by itself.
@@ -34,6 +35,10 @@ class Bench:
     def part(self, *names):
         return os.path.join(self.parts, *names)
 
+    def built(self, *names):
+        """A product, by its path in the build folder."""
+        return os.path.join(self.build, *names)
+
     def file(self, name):
         return os.path.join(self.work, name)
 
@@ -45,15 +50,15 @@ class Bench:
 class Guest:
     """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of the counter, None for none;
     card: more properties of the network card; cores, and queues if not one each; socket: of a vhost-user switch, None for the tap;
-    words: more of the kernel's command line."""
+    words: more of the kernel's command line; memory_mib: of the guest."""
     peer = ''
     booted = 0
 
     counter = 'insn.so'
 
-    def __init__(self, bench, plugin=None, card='', cores=1, queues=None, socket=None, words=''):
+    def __init__(self, bench, plugin=None, card='', cores=1, queues=None, socket=None, words='', memory_mib=MEMORY_MIB):
         self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
-        self.cores, self.words = cores, words
+        self.cores, self.words, self.memory_mib = cores, words, memory_mib
         Guest.booted += 1
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
         self.marks = None
@@ -61,20 +66,19 @@ class Guest:
         if queues > 1:
             card += f',mq=on,vectors={2 * queues + 2}'
         self.argv = [bench.qemu, '-machine', MACHINE + (',memory-backend=mem' if socket else ''), '-accel', 'tcg,thread=multi',
-                     '-cpu', 'max', '-smp', str(cores), '-m', f'{MEMORY_MIB}M', '-nodefaults', '-no-user-config',
+                     '-cpu', 'max', '-smp', str(cores), '-m', f'{memory_mib}M', '-nodefaults', '-no-user-config',
                      '-no-reboot', '-display', 'none', '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
                      *self.net(socket, queues), '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
         if plugin is not None:
             self.marks = bench.file(f'{self.peer}-{Guest.booted}.marks')
             self.argv += ['-plugin', ','.join([bench.part(self.counter), f'socket={self.marks}', *plugin])]
 
-    @staticmethod
-    def net(socket, queues):
+    def net(self, socket, queues):
         """What the network card is connected to."""
         queues = f',queues={queues}' if queues > 1 else ''
         if not socket:
             return ['-netdev', f'tap,id=net0,ifname={TAP},script=no,downscript=no,vhost=off{queues}']
-        return ['-object', f'memory-backend-memfd,id=mem,size={MEMORY_MIB}M,share=on',
+        return ['-object', f'memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on',
                 '-chardev', f'socket,id=vhost0,path={socket},server=on',
                 '-netdev', f'vhost-user,id=net0,chardev=vhost0{queues}']
 
@@ -119,12 +123,22 @@ class Guest:
             os.sched_setaffinity(int(thread), {self.bench.cpu})
         self.is_pinned = True
 
-    def load(self, connections, message_bytes, warm_s, window_s):
+    def load(self, connections, message_bytes, warm_s, window_s, active=0, is_churn=False, idle_s=0):
+        """What loadgen says. active: so many connections have a request under way, the others wait their turn;
+        is_churn: each request has a connection of its own; idle_s: so long nothing happens before, and is counted too."""
         words = [self.bench.part('loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections, '-s', message_bytes,
                  '-w', warm_s, '-t', window_s]
+        if active:
+            words += ['-a', active]
+        if is_churn:
+            words += ['-x']
+        if idle_s:
+            words += ['-i', idle_s]
+        if is_churn or connections > CONNECTIONS_AN_ADDRESS:
+            words += ['-S', f'{SOURCES}/{SOURCES_COUNT}']
         if self.marks:
             words += ['-P', self.marks]
-        return self.client(*words, timeout=120 + warm_s + window_s)
+        return self.client(*words, timeout=300 + warm_s + window_s)
 
     def tail(self):
         """The last lines that the guest and QEMU wrote."""

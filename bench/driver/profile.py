@@ -18,11 +18,11 @@ def symbols(bench, path):
                 raise Failure(f'nm: {done.stderr.strip()}')
 
 
-def write(bench, path, connections, message_bytes, **how):
-    """@how: more arguments of Guest.load()."""
+def write(bench, path, connections, message_bytes, guest_has=None, **how):
+    """@guest_has: more arguments of IxGuest(); @how: more arguments of Guest.load()."""
     table = bench.file('symbols')
     symbols(bench, table)
-    with IxGuest(bench, plugin=[f'symbols={table}']) as guest:
+    with IxGuest(bench, plugin=[f'symbols={table}'], **(guest_has or {})) as guest:
         guest.pin()
         time.sleep(0.5)
         got = guest.load(connections, message_bytes, WARM_S, WINDOW_S, **how)

@@ -42,7 +42,9 @@
 	X(mmio_hpet)                                                                                       \
 	X(mmio_notify) /* virtio doorbell */                                                               \
 	X(mmio_pci)    /* other registers of PCI devices */                                                \
-	X(mmio_other)
+	X(mmio_other)                                                                                      \
+	X(cache_access) /* of RAM; this and the next with cache=1 only */                                  \
+	X(cache_miss)   /* whose line was not in the cache of cache.h; prefetches are none */
 
 enum counter {
 #define X(name) COUNTER_##name,

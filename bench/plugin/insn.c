@@ -3,8 +3,9 @@
  * QEMU TCG plugin: exact counts of guest instructions and of what would leave a virtual machine, split by the stages that
  * marker NOPs announce. Each translated instruction gets inline additions to a per-vCPU scoreboard, so that an exception in
  * the middle of a block is counted right.
- *   -plugin insn.so,socket=PATH[,mmio=1][,symbols=FILE]
+ *   -plugin insn.so,socket=PATH[,mmio=1][,cache=1][,symbols=FILE]
  *     socket   where report.c serves      mmio   device registers too, by a callback on each memory access (3 times slower)
+ *     cache    misses of cache.h's model  (the same way)
  *     symbols  instructions by function too (symbols.h)
  */
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 #include <qemu-plugin.h>
 
+#include "bench/plugin/cache.h"
 #include "bench/plugin/counter.h"
 #include "bench/plugin/decode.h"
 #include "bench/plugin/report.h"
@@ -41,7 +43,8 @@ struct cell {
 static struct qemu_plugin_scoreboard *cells;
 static struct qemu_plugin_scoreboard *functions;
 static unsigned function_count; /* one more than symbols: instructions in none of them */
-static bool is_mmio_counted, is_profiled;
+static bool is_mmio_counted, is_cache_modelled, is_profiled;
+static struct cache *caches[VCPUS_MAX];
 static struct qemu_plugin_register *rcx[VCPUS_MAX];
 
 static const char *const counter_names[COUNTER_NR] = {
@@ -150,6 +153,19 @@ static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, vo
 	cell_of(vcpu)->counters[c]++;
 }
 
+static void on_cached_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t va, void *unused)
+{
+	struct qemu_plugin_hwaddr *h = qemu_plugin_get_hwaddr(info, va);
+	struct cell *c = cell_of(vcpu);
+
+	(void)unused;
+	if (!h || qemu_plugin_hwaddr_is_io(h) || vcpu >= VCPUS_MAX || !caches[vcpu])
+		return;
+	c->counters[COUNTER_cache_access]++;
+	if (!cache_touch(caches[vcpu], qemu_plugin_hwaddr_phys_addr(h)))
+		c->counters[COUNTER_cache_miss]++;
+}
+
 /* ---- translation ---- */
 
 static void add_one(struct qemu_plugin_insn *insn, qemu_plugin_u64 entry)
@@ -187,6 +203,9 @@ static void instrument(struct qemu_plugin_insn *insn)
 						       (void *)(uintptr_t)what.stage);
 	if (is_mmio_counted)
 		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, NULL);
+	if (is_cache_modelled)
+		qemu_plugin_register_vcpu_mem_cb(insn, on_cached_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+						 NULL);
 }
 
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -211,6 +230,8 @@ static void on_vcpu(qemu_plugin_id_t id, unsigned vcpu)
 	}
 	if (all)
 		g_array_free(all, 1);
+	if (is_cache_modelled && vcpu < VCPUS_MAX)
+		caches[vcpu] = cache_new();
 }
 
 /* ---- report: counters, then stages, then functions ---- */
@@ -278,8 +299,11 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 			path = strdup(argv[i] + 7);
 		} else if (!strcmp(argv[i], "mmio=1") || !strcmp(argv[i], "mmio=0")) {
 			is_mmio_counted = argv[i][5] == '1';
+		} else if (!strcmp(argv[i], "cache=1") || !strcmp(argv[i], "cache=0")) {
+			is_cache_modelled = argv[i][6] == '1';
 		} else if (strncmp(argv[i], "symbols=", 8)) {
-			fprintf(stderr, "insn.so: unknown argument '%s': socket=PATH[,mmio=1][,symbols=FILE]\n",
+			fprintf(stderr,
+				"insn.so: unknown argument '%s': socket=PATH[,mmio=1][,cache=1][,symbols=FILE]\n",
 				argv[i]);
 			return -1;
 		} else if (load_symbols(argv[i] + 8)) {

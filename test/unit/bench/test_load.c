@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Quantiles of latencies, and functions by address. */
+/* Quantiles of latencies, functions by address, and a cache that forgets what it should. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "bench/load/histogram.h"
+#include "bench/plugin/cache.h"
 #include "bench/plugin/symbols.h"
 
 static void quantiles_are_within_a_step(void **state)
@@ -62,12 +63,46 @@ static void a_function_reaches_to_the_next(void **state)
 	assert_string_equal(symbols_name(symbols_find(UINT64_MAX)), "third");
 }
 
+static void merged_samples_count_as_their_own(void **state)
+{
+	static struct histogram a, b;
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		histogram_add(&a, 1000);
+		histogram_add(&b, 1000000);
+	}
+	histogram_merge(&a, &b);
+	assert_int_equal(a.count, 20);
+	assert_true(histogram_quantile_us(&a, 0.45) < 2);
+	assert_true(histogram_quantile_us(&a, 0.55) > 900);
+}
+
+static void a_cache_keeps_what_was_used_last(void **state)
+{
+	struct cache *c = cache_new();
+	const uint64_t way = 64 * 1024; /* between lines of one set */
+
+	(void)state;
+	assert_false(cache_touch(c, 0));
+	assert_true(cache_touch(c, 63));
+	for (uint64_t i = 1; i < 16; i++)
+		assert_false(cache_touch(c, i * way));
+	assert_true(cache_touch(c, 0));
+	assert_false(cache_touch(c, 16 * way)); /* in the place of line 1 */
+	assert_true(cache_touch(c, 0));
+	assert_true(cache_touch(c, 2 * way));
+	assert_false(cache_touch(c, way));
+	assert_false(cache_touch(c, 64)); /* another set */
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quantiles_are_within_a_step),
-		cmocka_unit_test(extremes_have_a_slot),
-		cmocka_unit_test(a_function_reaches_to_the_next),
+		cmocka_unit_test(quantiles_are_within_a_step),      cmocka_unit_test(extremes_have_a_slot),
+		cmocka_unit_test(a_function_reaches_to_the_next),   cmocka_unit_test(merged_samples_count_as_their_own),
+		cmocka_unit_test(a_cache_keeps_what_was_used_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
