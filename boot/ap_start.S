@@ -53,7 +53,6 @@ ap_start_high:
 
 	.section .bss.boot, "aw", @nobits
 	.align 16
-ap_stack:
 	.space 256
 ap_stack_top:
 

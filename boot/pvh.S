@@ -40,7 +40,6 @@ pvh_start_high:
 
 	.section .bss.boot, "aw", @nobits
 	.align 16
-boot_stack:
 	.space 16384
 boot_stack_top:
 

@@ -29,6 +29,7 @@
 #include "kernel/user/user.h"
 
 #define SLAB_SHARE 2u /* of the memory left after buffers and partition, one half is for connections and segments */
+#define BUSY_SHARE 4u /* beside idle connections there is to be room for segments, of a quarter of theirs at least */
 
 #define STAGE_SHOWN_US 500u /* steps that took less are not worth a word */
 #define STAGES_TEXT_BYTES 300u
@@ -267,10 +268,15 @@ static int step_net(void)
 static int step_blocks(void)
 {
 	size_t bytes = ALIGN_DOWN(mem_boot_free_bytes() / SLAB_SHARE, HUGE_BYTES);
-	int err = bytes ? mem_slab_init(bytes) : -1;
+	size_t least = net_block_bytes(conf.connections) / BUSY_SHARE * (BUSY_SHARE + 1);
+	int err = bytes >= MAX(least, (size_t)HUGE_BYTES) ? mem_slab_init(bytes) : -1;
 
 	if (err)
-		log_line("no memory for connections and segments: raise memory_mib");
+		log_line("no memory for %u connections: %lu MiB of blocks are there, %lu are needed; raise memory_mib "
+			 "by %lu "
+			 "or lower connections",
+			 conf.connections, bytes >> 20, (least >> 20) + 1,
+			 ((least - bytes) / (1 << 20) + 1) * SLAB_SHARE);
 	return err;
 }
 

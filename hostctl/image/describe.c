@@ -129,6 +129,15 @@ static json_t *memory(const struct image *im)
 			 (json_int_t)b.base);
 }
 
+static json_t *connection(const struct ix_connection_bytes *c)
+{
+	if (c->total == 0)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I}", "control_block", (json_int_t)c->control_block, "handle",
+			 (json_int_t)c->handle, "demultiplexer", (json_int_t)c->demultiplexer, "total",
+			 (json_int_t)c->total);
+}
+
 json_t *image_describe(const struct image *im)
 {
 	json_t *out = json_object();
@@ -141,5 +150,6 @@ json_t *image_describe(const struct image *im)
 	json_object_set_new(out, "parts", parts(im));
 	json_object_set_new(out, "manifest", manifest(im));
 	json_object_set_new(out, "memory", memory(im));
+	json_object_set_new(out, "connection_bytes", connection(&im->connection));
 	return out;
 }

@@ -16,6 +16,7 @@
 struct image {
 	struct blob file; /* owned */
 	struct ix_image note;
+	struct ix_connection_bytes connection; /* all zero: the kernel has no TCP/IP */
 	struct ix_manifest m;
 	const char *name; /* these point into file */
 	const char *version;

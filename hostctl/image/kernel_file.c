@@ -8,6 +8,16 @@
 
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 
+static struct ix_connection_bytes connection_note(const struct kernel_file *k, const struct blob *file)
+{
+	struct ix_connection_bytes found = { 0 };
+	size_t bytes, at = elf_note(&k->elf, "IX", IX_CONNECTION_NOTE, &bytes);
+
+	if (at != 0 && bytes == sizeof(found))
+		memcpy(&found, file->data + at, sizeof(found));
+	return found;
+}
+
 int kernel_file_open(struct kernel_file *k, const struct blob *file, const char *path, struct err *err)
 {
 	size_t bytes;
@@ -31,6 +41,7 @@ int kernel_file_open(struct kernel_file *k, const struct blob *file, const char 
 			       path, k->note.version, IX_IMAGE_VERSION);
 	if (bytes != sizeof(k->note) || !elf_load_span(&k->elf, true, &k->pa, &k->end_pa))
 		return err_set(err, STATUS_DATA, "%s: expected a kernel, got one without contents", path);
+	k->connection = connection_note(k, file);
 	for (unsigned i = k->elf.count; i-- > 0;)
 		if (k->elf.segments[i].p_type == PT_LOAD)
 			k->va_offset = k->elf.segments[i].p_vaddr - k->elf.segments[i].p_paddr;

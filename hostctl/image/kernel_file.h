@@ -6,10 +6,11 @@
 
 struct kernel_file {
 	struct elf elf;
-	size_t note_at;       /* offset of struct ix_image in the file */
-	uint64_t pa, end_pa;  /* what it occupies */
-	uint64_t va_offset;   /* of its first segment: virtual minus physical address */
-	struct ix_image note; /* as found */
+	size_t note_at;                        /* offset of struct ix_image in the file */
+	uint64_t pa, end_pa;                   /* what it occupies */
+	uint64_t va_offset;                    /* of its first segment: virtual minus physical address */
+	struct ix_image note;                  /* as found */
+	struct ix_connection_bytes connection; /* as found, all zero: a kernel without TCP/IP */
 };
 
 /**

@@ -144,6 +144,7 @@ static int understand(struct image *im, struct kernel_file *k, const char *path,
 	if (kernel_file_open(k, &im->file, path, err) != 0)
 		return -1;
 	im->note = k->note;
+	im->connection = k->connection;
 	if (im->note.part_count > IX_PARTS_MAX)
 		return err_set(err, STATUS_DATA, "%s: damaged: it says it has %u parts", path, im->note.part_count);
 	measure_kernel(im, k);

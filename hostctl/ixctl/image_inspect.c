@@ -67,6 +67,11 @@ static void print(const char *path, const struct image *im, const json_t *all)
 	image_budget(&b, &im->m, im->m.cores_max, im->end_pa, im->app_bytes);
 	image_budget_words(&b, words, sizeof(words));
 	printf("memory needed with %u cores: %s\n", im->m.cores_max, words);
+	if (im->connection.total != 0)
+		printf("an idle connection takes %u bytes of the kernel's memory: control block %u, handle %u, "
+		       "demultiplexer %u\n",
+		       im->connection.total, im->connection.control_block, im->connection.handle,
+		       im->connection.demultiplexer);
 }
 
 static int inspect(const char *path, bool is_json, struct err *err)

@@ -41,6 +41,21 @@ struct ix_image {
 };
 _Static_assert(sizeof(struct ix_image) == 16 + 8 * 56, "ABI");
 
+/*
+ * A second note of kernel.elf, name "IX": what an established, idle TCP connection takes of ring 0's memory, in bytes, as the
+ * kernel that bears it was built. All of a connection is in it; what a core or the whole guest has once is not.
+ */
+#define IX_CONNECTION_NOTE 0x434e /* 'NC' */
+
+struct ix_connection_bytes {
+	uint32_t
+		control_block; /* state of lwIP and ours, timer included, and its share of what the block allocator rounds off */
+	uint32_t handle;        /* its slot of the table of handles */
+	uint32_t demultiplexer; /* its share of the buckets where they are emptiest while their number grows */
+	uint32_t total;         /* sum of all above */
+};
+_Static_assert(sizeof(struct ix_connection_bytes) == 16, "ABI");
+
 /* IX_PART_SYMBOLS: uint32_t count, uint32_t string_bytes, then count of these sorted by address, then strings. */
 struct ix_symbol {
 	uint64_t va;

@@ -53,6 +53,11 @@ void *mem_alloc(size_t bytes);
 /** mem_free() - give back a block of mem_alloc(), on any core. NULL is ignored. */
 void mem_free(void *block);
 
+/* Sizes of blocks, ascending. */
+#define MEM_CLASSES(X) \
+	X(64)          \
+	X(128) X(192) X(256) X(320) X(384) X(448) X(512) X(544) X(576) X(640) X(768) X(1024) X(1536) X(2048) X(4096)
+
 #define MEM_BLOCK_MAX 4096u
 #define MEM_MAGAZINE 128u
 

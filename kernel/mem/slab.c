@@ -10,8 +10,11 @@
 #include "kernel/base/percore.h"
 #include "kernel/mem/mem.h"
 
-static const uint16_t class_bytes[] = { 64,  128, 192, 256, 320,  384,  448,  512,
-					544, 576, 640, 768, 1024, 1536, 2048, 4096 };
+static const uint16_t class_bytes[] = {
+#define X(bytes) bytes,
+	MEM_CLASSES(X)
+#undef X
+};
 #define CLASSES ARRAY_COUNT(class_bytes)
 #define GRAIN 32u         /* sizes of classes are multiples of it */
 #define CHUNKS_MAX 65536u /* 128 GiB of blocks */

@@ -145,7 +145,6 @@ void conn_established(struct conn *c, unsigned event)
 {
 	if (!net_shared.has_timestamps) /* nor from a peer that was not asked */
 		tcp_clear_flags(pcb_of(c), TF_TIMESTAMP);
-	timers_established(c);
 	c->flags |= event;
 	conn_mark(c);
 }

@@ -237,8 +237,6 @@ void timers_init(struct conn *c);
 /** timers_post() - lwIP has touched @c. timers_restart() - the same where only the retransmission timer began anew. */
 void timers_post(struct conn *c);
 void timers_restart(struct conn *c);
-/** timers_established() - the handshake's round trip is the first one that is measured. */
-void timers_established(struct conn *c);
 
 /* tcp_rx.c */
 /** tcp_rx_done() - ring 3 gives back @bytes of what it was told. IX_OK or IX_BAD_LENGTH. */

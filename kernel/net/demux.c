@@ -17,11 +17,11 @@
 #define PROBES 16u      /* enough for the twice as full buckets that a round of splits has not reached */
 #define BLOCK_BYTES 32u /* a pcb's block is aligned to this */
 #define NONE UINT32_MAX
-#define SEGMENT 64u         /* buckets in one block of the slab */
+#define SEGMENT DEMUX_SEGMENT_BUCKETS
 #define BUCKETS_MIN SEGMENT /* a power of two */
-#define SPLIT_LOAD 2u       /* connections a bucket that make the table grow; at a quarter it shrinks */
-#define JOINS 2u            /* for one connection that goes: faster than it grew, so that all memory comes back */
-#define SPLITS_MAX 1024u    /* to make room for one connection whose buckets are full */
+#define SPLIT_LOAD DEMUX_SPLIT_LOAD
+#define JOINS 2u         /* for one connection that goes: faster than it grew, so that all memory comes back */
+#define SPLITS_MAX 1024u /* to make room for one connection whose buckets are full */
 
 /* Drawn and allocated at start, read-only since. */
 static struct demux_shared {

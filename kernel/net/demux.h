@@ -5,6 +5,8 @@
 #include "kernel/net/tuple.h"
 
 #define DEMUX_WAYS 7u
+#define DEMUX_SPLIT_LOAD 2u       /* connections a bucket that make the table grow; at a quarter it shrinks */
+#define DEMUX_SEGMENT_BUCKETS 64u /* in one block of the slab */
 
 /* One cache line: tags of up to seven connections, and how many that belong here lie further on. */
 struct demux_bucket {

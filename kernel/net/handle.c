@@ -27,7 +27,7 @@ struct slot {
 		uint32_t next; /* free slots: index, NONE ends */
 	};
 };
-_Static_assert(sizeof(struct slot) == 16, "four a cache line");
+_Static_assert(sizeof(struct slot) == HANDLE_SLOT_BYTES, "four a cache line");
 
 /* What all cores share; written under the lock or at start. */
 static struct handle_table {

@@ -3,6 +3,8 @@
 #pragma once
 #include "kernel/net/net.h"
 
+#define HANDLE_SLOT_BYTES 16u
+
 /** handle_init() - room for @connections connections and all else. 0 or KERR_NO_MEMORY. */
 int handle_init(uint32_t connections);
 

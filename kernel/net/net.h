@@ -15,6 +15,8 @@ struct conf;
 /* ---- life ---- */
 /** net_init() - once, on the boot core, before other cores: tables sized by @conf. 0 or KERR_NO_MEMORY. */
 int net_init(const struct conf *conf);
+/** net_block_bytes() - of mem_slab_init()'s memory that @connections idle connections take. */
+size_t net_block_bytes(uint32_t connections);
 /** net_core_init() - the calling core's lwIP instance, demultiplexer, interface. 0 or KERR_NO_MEMORY. */
 int net_core_init(void);
 /** net_address() - our IPv4 address, network order; 0 while DHCP has not answered. */

@@ -16,7 +16,6 @@
 #define SYN_RTO_MS 1000u   /* [RFC 6298 2.1] */
 #define GIVE_UP_MS 120000u /* data that nobody acknowledges */
 #define GIVE_UP_SYN_MS 75000u
-#define RTT_MAX_MS 3000u  /* lwIP keeps eight times the estimate in 16 bits */
 #define RETRY_MS 10u      /* lwIP could not send: no memory, or the device has the segment */
 #define RETRIES_SHOWN 10u /* lwIP gives up at TCP_MAXRTX retries; we do by time */
 
@@ -204,7 +203,6 @@ static bool fire_rto(struct conn *c)
 	tcp_train_dissolve(c);
 	if (!run_lwip(c, tcp_slowtmr))
 		return false;
-	pcb->rttest = 0; /* lwIP would time a segment that is sent again [RFC 6298 3] */
 	if (pcb->persist_backoff) {
 		c->rto_at = due_in(backoff == pcb->persist_backoff && backoff < 7
 					   ? RETRY_MS
@@ -243,20 +241,6 @@ static void on_fire(struct time_node *node)
 	}
 	tcp_ticks = net_self.now_ms;
 	conn_after(c);
-}
-
-/* lwIP would add the first measurement to an estimate that nobody has made. [RFC 6298 2.2] */
-void timers_established(struct conn *c)
-{
-	struct tcp_pcb *pcb = pcb_of(c);
-	uint32_t ms = MIN(tcp_ticks - pcb->rttest, RTT_MAX_MS);
-
-	if (!pcb->rttest || pcb->nrtx)
-		return;
-	pcb->sa = (s16_t)(ms << 3);
-	pcb->sv = (s16_t)(ms << 1);
-	pcb->rto = (s16_t)(ms + (ms << 1));
-	pcb->rttest = 0;
 }
 
 void timers_init(struct conn *c)

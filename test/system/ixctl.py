@@ -254,6 +254,8 @@ def test_inspect(lab):
     seen = json.loads(out)
     if status or seen['manifest']['net']['address'] != '10.9.0.2/24' or seen['manifest']['ports'] != ['7/tcp']:
         raise Wrong(out + said)
+    if seen['connection_bytes'] is not None:
+        raise Wrong(f'a kernel without TCP/IP has connections of {seen["connection_bytes"]} bytes')
     with open(lab.path('toy.ix'), 'rb') as f:
         good = f.read()
     for at in range(0x2000, len(good), 997):        # behind the kernel every byte is under a sha256, or padding

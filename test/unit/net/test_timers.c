@@ -111,39 +111,6 @@ static void test_floor_of_a_port(void **state)
 	expect_ladder(&p, h, 5);
 }
 
-/* The handshake took 40 ms: RTO = 40 + 4 * 20, and without a measurement the second that it begins with. */
-static void test_the_first_measurement_counts(void **state)
-{
-	struct peer p = {
-		.address = PEER_ADDRESS, .port = 5200, .our_port = WORLD_SPECIAL_PORT, .seq = 1, .window = 60000
-	};
-	ix_handle_t h;
-
-	(void)state;
-	world_listen(WORLD_SPECIAL_PORT, 1);
-	for (unsigned ms = 40; ms < 2000; ms += 1400) { /* the second one: our SYN is sent again */
-		peer_send(&p, SYN, NULL, 0);
-		world_turn();
-		world_turn();
-		while (peer_take(&p))
-			;
-		world_pass(ms);
-		peer_send(&p, ACK, NULL, 0);
-		world_turn();
-		h = world_event(IX_EV_KNOCK, 0)->handle;
-		assert_int_equal(net_accept(h, 5), IX_OK);
-		send_bytes(h, 64);
-		world_turn();
-		while (peer_take(&p))
-			;
-		if (ms == 40)
-			assert_in_range(wait_segment(&p, 2000), 118, 125);
-		else
-			assert_in_range(wait_segment(&p, 5000), 990, 1100);
-		p.port++;
-	}
-}
-
 static void test_unacknowledged_data_gives_up_after_two_minutes(void **state)
 {
 	struct peer p = { 0 };
@@ -172,45 +139,6 @@ static void test_idle_connection_costs_nothing(void **state)
 	world_pass(70000);
 	next = time_next();
 	assert_true(next == UINT64_MAX || next - time_now() > 62500 / 2); /* ARP's second at most */
-}
-
-/* What the wheel has to do in a minute, with @more connections than there were. */
-static unsigned fired_in_a_minute(unsigned more)
-{
-	struct peer p;
-
-	while (more--) {
-		memset(&p, 0, sizeof(p));
-		peer_open(&p, 7, 5);
-		world.sent_count = world.taken = 0;
-	}
-	world_pass(5000); /* what is left of the handshakes */
-	world.fired = 0;
-	world_pass(60000);
-	return world.fired;
-}
-
-static void test_many_idle_connections_cost_nothing(void **state)
-{
-	unsigned one;
-	struct peer p = { 0 };
-	ix_handle_t h;
-
-	(void)state;
-	world_listen(7, 1);
-	one = fired_in_a_minute(1);
-	assert_int_equal(fired_in_a_minute(100), one);
-	h = peer_open(&p, 7, 5);
-	assert_int_equal(net_set(h, IX_SET_KEEPALIVE, 7000), IX_OK);
-	for (unsigned i = 0; i < 8; i++) { /* one that has something to do: a probe in 7 s */
-		world_pass(7002);
-		assert_non_null(peer_take(&p));
-		peer_send(&p, ACK, NULL, 0);
-		world_turn();
-	}
-	world.fired = 0;
-	world_pass(7002);
-	assert_in_range(world.fired, 1, 3 + one / 8);
 }
 
 static void test_zero_window_is_probed_for_ever(void **state)
@@ -447,10 +375,8 @@ int main(void)
 		TEST(test_retransmission_doubles_from_the_floor),
 		TEST(test_floor_of_one_connection),
 		TEST(test_floor_of_a_port),
-		TEST(test_the_first_measurement_counts),
 		TEST(test_unacknowledged_data_gives_up_after_two_minutes),
 		TEST(test_idle_connection_costs_nothing),
-		TEST(test_many_idle_connections_cost_nothing),
 		TEST(test_zero_window_is_probed_for_ever),
 		TEST(test_zero_window_without_answers_gives_up),
 		TEST(test_delayed_acknowledgement_comes_soon),

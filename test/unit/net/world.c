@@ -228,7 +228,7 @@ void world_turn(void)
 	memcpy(frames, waiting, count * sizeof(*frames));
 	waiting_count = 0;
 	net_tx_reclaim();
-	world.fired += time_run(time_now());
+	time_run(time_now());
 	net_input(frames, count);
 	net_output();
 	event_begin();

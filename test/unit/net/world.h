@@ -51,7 +51,6 @@ struct world {
 	struct sent sent[SENT_MAX];
 	unsigned sent_count, taken; /* recorded, and of them looked at by peer_take() */
 	unsigned arp_requests;
-	unsigned fired; /* nodes of the wheel that were due */
 	uint64_t now_us;
 	bool is_full;           /* the device's queue takes nothing */
 	bool is_holding;        /* it gives nothing back */
