@@ -63,6 +63,8 @@ class Guest:
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
         self.marks = None
         queues = queues or cores
+        if socket:
+            card += ',tx_queue_size=1024'   # as ixctl has it
         if queues > 1:
             card += f',mq=on,vectors={2 * queues + 2}'
         self.argv = [bench.qemu, '-machine', MACHINE + (',memory-backend=mem' if socket else ''), '-accel', 'tcg,thread=multi',
