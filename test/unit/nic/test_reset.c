@@ -222,6 +222,78 @@ static void test_link(void **state)
 	assert_int_equal(fake_device.resets, 1);
 }
 
+/* A back end that died: what it had not published it has not done, and the next one begins there. */
+static void backend_dies(uint16_t queue)
+{
+	struct fake_queue *q = &fake_device.queues[queue];
+	const struct virtq_used *used = (const struct virtq_used *)(uintptr_t)q->told.used;
+
+	q->used = used->idx;
+	q->avail_seen = used->idx;
+	fake_device.config.status = 0;
+	fake_device.generation++;
+	nic_check();
+	assert_false(nic_info()->is_link_up);
+}
+
+static void backend_returns(void)
+{
+	fake_device.config.status = VIRTIO_NET_S_LINK_UP;
+	fake_device.generation++;
+	nic_check();
+	assert_true(nic_info()->is_link_up);
+}
+
+/*
+ * A vhost-user back end dies in the middle of its work and comes back, as when a switch is restarted. The device is not
+ * reset; what was under way is neither lost nor given back twice, and the rings go on where they were.
+ */
+static void test_backend_dies(void **state)
+{
+	struct virtio_net_hdr h = { .num_buffers = 1 };
+	uint16_t head;
+
+	(void)state;
+	nic_setup_started(1, 64);
+	for (uintptr_t i = 1; i <= 20; i++)
+		assert_true(send(0, i));
+	nic_tx_flush(0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(fake_device_send(1, &h, seen, sizeof(seen)), 100);
+	/* It has sent two more, and half received two frames, when it dies. */
+	for (unsigned i = 0; i < 2; i++) {
+		fake_device_push(1, fake_device_pop(1), 0);
+		head = fake_device_pop(0);
+		(void)fake_device_write(0, head, pattern(1, 60), 60);
+		fake_device_push(0, head, 60);
+	}
+	backend_dies(0);
+	backend_dies(1);
+	assert_int_equal(turn(0), 8);
+	/* The core goes on sending until the ring is full. */
+	for (uintptr_t i = 21; i <= 28; i++)
+		assert_true(send(0, i));
+	nic_tx_flush(0);
+	assert_int_equal(turn(0), 0);
+	assert_int_equal(nic_tx_pending(0), 20);
+	backend_returns();
+	for (uintptr_t i = 9; i <= 28; i++) {
+		assert_int_equal(fake_device_send(1, &h, seen, sizeof(seen)), 100); /* the two a second time */
+		assert_int_equal(nic_tx_reclaim(0, tokens, 512), 1);
+		assert_ptr_equal(tokens[0], i);
+	}
+	assert_int_equal(fake_device_avail(1), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		fake_device_receive(0, &(struct virtio_net_hdr){ .num_buffers = 1 }, pattern(i, 100), 100);
+		assert_int_equal(nic_rx_burst(0, out, 4), 1);
+		assert_true(frame_equals(out[0], i, 100));
+		buf_free(out[0]);
+	}
+	assert_int_equal(posted(0), 64);
+	check_works(0);
+	assert_int_equal(fake_device.resets, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_comes_back_with_less),
 		cmocka_unit_test(test_reset_while_draining),
 		cmocka_unit_test(test_link),
+		cmocka_unit_test(test_backend_dies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
