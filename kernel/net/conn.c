@@ -254,7 +254,7 @@ void conn_after_plain(struct conn *c)
 	else if (pcb->rtime == 0)
 		timers_restart(c);
 	else if (pcb->rtime < 0)
-		c->rto_at = c->deadline = UINT64_MAX;
+		timers_stop(c);
 	note_delayed_ack(c);
 	if (unlikely(net_self.is_sending_blocked))
 		conn_touch(c);

@@ -55,6 +55,7 @@ enum conn_flag {
 	CONN_HASHED = 0x800,        /* in the demultiplexer */
 	CONN_UNREACHABLE = 0x20000, /* somebody says that the peer cannot be reached; said again if it times out */
 	CONN_WAITING = 0x10000,     /* established, not accepted by ring 3 */
+	CONN_SELDOM = 0x40000,      /* its timer is taken off the wheel when it has nothing to wait for */
 	CONN_COUNTED = 0x8000,      /* has one of the partition's places */
 	CONN_ON_DIRTY = 0x1000,     /* in the queue of that name */
 	CONN_ON_OUT = 0x2000,
@@ -234,9 +235,13 @@ void limit_give(struct conn *c);
 
 /* timers.c */
 void timers_init(struct conn *c);
-/** timers_post() - lwIP has touched @c. timers_restart() - the same where only the retransmission timer began anew. */
+/**
+ * timers_post() - lwIP has touched @c. timers_restart(), timers_stop() - the same where only the retransmission timer began
+ * anew, or nothing is left to wait for.
+ */
 void timers_post(struct conn *c);
 void timers_restart(struct conn *c);
+void timers_stop(struct conn *c);
 
 /* tcp_rx.c */
 /** tcp_rx_done() - ring 3 gives back @bytes of what it was told. IX_OK or IX_BAD_LENGTH. */

@@ -3,7 +3,10 @@
  * When lwIP's timers run. Our wheel decides when and how often, lwIP what: a due connection is put alone
  * on lwIP's list and tcp_slowtmr() looks at that list. lwIP sets pcb->rtime to 0 where its timer
  * (re)starts and to -1 where it stops, and only compares it otherwise, so 1 marks a start that we have
- * seen. Deadlines are lazy: a later one leaves the node where it is. [RFC 6298 2, 5]
+ * seen. [RFC 6298 2, 5]
+ * Deadlines are lazy: a later one leaves the node where it is, and so does none, since a busy connection
+ * soon has another. One that is seldom used takes its node off the wheel: it would be touched once more
+ * for nothing, long after it has left the cache.
  */
 #include "kernel/net/core.h"
 #include "kernel/net/neighbour.h"
@@ -91,8 +94,29 @@ static uint64_t other_deadline(const struct tcp_pcb *pcb)
 static void arm(struct conn *c, uint64_t at)
 {
 	c->deadline = at;
-	if (at != NEVER && (!time_is_armed(&c->timer) || c->timer.tick > at))
+	if (at == NEVER) {
+		if (c->flags & CONN_SELDOM)
+			time_cancel(&c->timer);
+	} else if (!time_is_armed(&c->timer) || c->timer.tick > at) {
 		time_arm(&c->timer, at);
+	}
+}
+
+void timers_stop(struct conn *c)
+{
+	c->rto_at = NEVER;
+	c->deadline = NEVER;
+	if (unlikely(c->flags & CONN_SELDOM))
+		time_cancel(&c->timer);
+}
+
+/* The timer begins again. If it does so before the last one would have expired, it may stay on the wheel from now on. */
+static inline void note_use(struct conn *c)
+{
+	if (unlikely(c->flags & CONN_SELDOM) && pcb_of(c)->state == ESTABLISHED &&
+	    net_self.now_ms - c->stalled_ms < c->rto_floor_ms)
+		c->flags &= ~CONN_SELDOM;
+	c->stalled_ms = net_self.now_ms;
 }
 
 /* Something beside plain data: probes, closing, out-of-order data, keepalive. */
@@ -114,7 +138,7 @@ void timers_post(struct conn *c)
 	if (pcb->rtime == 0) {
 		pcb->rtime = RTO_SEEN;
 		if (pcb->nrtx == 0)
-			c->stalled_ms = net_self.now_ms;
+			note_use(c);
 		c->rto_at = pcb->nrtx == 0 ? due_in(base_ms(c)) : next_retry(c, pcb);
 	} else if (pcb->rtime < 0 && !pcb->persist_backoff) {
 		c->rto_at = NEVER;
@@ -136,7 +160,7 @@ void timers_restart(struct conn *c)
 		return;
 	}
 	pcb->rtime = RTO_SEEN;
-	c->stalled_ms = net_self.now_ms;
+	note_use(c);
 	c->rto_at = due_in((uint32_t)MAX(srtt, (int)c->rto_floor_ms));
 	arm(c, c->rto_at);
 }
@@ -220,6 +244,8 @@ static void on_fire(struct time_node *node)
 	struct tcp_pcb *pcb = pcb_of(c);
 
 	if (c->deadline > net_self.now_tick) {
+		if (c->deadline == NEVER)
+			c->flags |= CONN_SELDOM;
 		arm(c, c->deadline);
 		return;
 	}
@@ -246,6 +272,7 @@ static void on_fire(struct time_node *node)
 void timers_init(struct conn *c)
 {
 	time_node_init(&c->timer, on_fire);
+	c->flags |= CONN_SELDOM;
 	c->deadline = NEVER;
 	c->rto_at = NEVER;
 	c->rto_floor_ms = net_shared.rto_floor_ms;

@@ -2,6 +2,7 @@
 /* Time: retransmission ladders, zero windows, delayed acknowledgements, giving up, keepalive, connecting. */
 #include "test/unit/net/world.h"
 #include "kernel/base/types.h"
+#include "kernel/net/core.h"
 #include "kernel/time/time.h"
 
 static uint8_t data[4000];
@@ -139,6 +140,42 @@ static void test_idle_connection_costs_nothing(void **state)
 	world_pass(70000);
 	next = time_next();
 	assert_true(next == UINT64_MAX || next - time_now() > 62500 / 2); /* ARP's second at most */
+}
+
+/* One message there and its acknowledgement. Return: whether the connection is on the wheel afterwards. */
+static bool is_armed_after_exchange(struct peer *p, ix_handle_t h)
+{
+	struct conn *c = net_handle_find(h, NET_CONNECTION);
+
+	send_bytes(h, 64);
+	world_pass(1);
+	assert_non_null(peer_take(p));
+	assert_true(time_is_armed(&c->timer));
+	peer_send(p, ACK, NULL, 0);
+	world_pass(1);
+	return time_is_armed(&c->timer);
+}
+
+static void test_only_a_busy_connection_stays_on_the_wheel(void **state)
+{
+	struct peer p = { 0 };
+	struct conn *c;
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	c = net_handle_find(h, NET_CONNECTION);
+	assert_false(time_is_armed(&c->timer));
+	for (unsigned i = 0; i < 3; i++) {
+		world_pass(300);
+		assert_false(is_armed_after_exchange(&p, h));
+	}
+	assert_true(is_armed_after_exchange(&p, h)); /* the second in a short time */
+	assert_true(is_armed_after_exchange(&p, h));
+	world_pass(300); /* expired for nothing */
+	assert_false(time_is_armed(&c->timer));
+	assert_false(is_armed_after_exchange(&p, h));
 }
 
 static void test_zero_window_is_probed_for_ever(void **state)
@@ -377,6 +414,7 @@ int main(void)
 		TEST(test_floor_of_a_port),
 		TEST(test_unacknowledged_data_gives_up_after_two_minutes),
 		TEST(test_idle_connection_costs_nothing),
+		TEST(test_only_a_busy_connection_stays_on_the_wheel),
 		TEST(test_zero_window_is_probed_for_ever),
 		TEST(test_zero_window_without_answers_gives_up),
 		TEST(test_delayed_acknowledgement_comes_soon),
