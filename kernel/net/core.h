@@ -57,6 +57,9 @@ enum conn_flag {
 	CONN_WAITING = 0x10000,     /* established, not accepted by ring 3 */
 	CONN_SELDOM = 0x40000,      /* its timer is taken off the wheel when it has nothing to wait for */
 	CONN_COUNTED = 0x8000,      /* has one of the partition's places */
+	CONN_PROBE = 0x100000,      /* rto_at is when the tail is probed */
+	CONN_PROBED = 0x200000,     /* it has been */
+	CONN_RESCUED = 0x400000,    /* in this recovery the last segment was sent again */
 	CONN_ON_DIRTY = 0x1000,     /* in the queue of that name */
 	CONN_ON_OUT = 0x2000,
 	CONN_ON_DELACK = 0x4000,

@@ -15,6 +15,8 @@
 #include "kernel/net/output.h"
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_check.h"
+#include "kernel/net/tcp_options.h"
+#include "kernel/net/tcp_recover.h"
 #include "kernel/net/tcp_syn.h"
 #include "kernel/net/tcp_queue.h"
 
@@ -83,42 +85,44 @@ static bool walk_on(const struct frame *f)
 }
 
 /* ---- after lwIP ---- */
-/* lwIP leaves fast recovery with the first new acknowledgement; NewReno stays in it [RFC 6582 3.2]. */
-static void recover(struct conn *c, uint32_t lastack)
+/* A connection as it was before lwIP saw a segment of it. */
+struct before {
+	struct tcp_pcb *pcb; /* NULL: there was none */
+	uint32_t lastack;
+	bool was_open;
+	bool was_sent_again; /* what is acknowledged next */
+};
+
+static void after_lwip(struct conn *c, const struct before *b)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 
-	tcp_train_dissolve(c);
-	if (!(c->flags & CONN_RECOVER)) {
-		c->flags |= CONN_RECOVER;
-		c->recover = pcb->snd_nxt;
-	} else if (TCP_SEQ_GT(pcb->lastack, lastack)) {
-		if (TCP_SEQ_LT(pcb->lastack, c->recover)) {
-			if (tcp_rexmit(pcb) == ERR_OK) {
-				tcp_set_flags(pcb, TF_INFR);
-				tcp_output(pcb);
-			}
-		} else {
-			c->flags &= ~CONN_RECOVER;
-		}
+	if (pcb->flags & TF_SACK)
+		pcb->dupacks =
+			0; /* so that lwIP's own fast retransmission, which does not know what is there, stays away */
+	if (unlikely(!b->was_open)) {
+		if (b->pcb && pcb->state >= ESTABLISHED)
+			recover_begin(c, b->was_sent_again);
+	} else if (unlikely((pcb->flags & TF_INFR) || (c->flags & (CONN_RECOVER | CONN_PROBED)) ||
+			    options_of_segment()->sack_count)) {
+		recover_after(c, b->lastack);
 	}
+	conn_after(c);
 }
 
 /* lwIP's list holds what it made of the segment: the same connection, a new one, one in TIME_WAIT, none. */
-static void collect(struct tcp_pcb *known, uint32_t lastack)
+static void collect(const struct before *before)
 {
 	struct tcp_pcb *pcb = tcp_active_pcbs;
 
 	if (likely(pcb)) {
 		tcp_active_pcbs = NULL;
-		if (unlikely(pcb != known) && !demux_insert(pcb)) {
+		if (unlikely(pcb != before->pcb) && !demux_insert(pcb)) {
 			net_self.stats.dropped_no_memory++;
 			conn_abort(conn_of(pcb), IX_DEAD_NO_MEMORY);
 			return;
 		}
-		if (unlikely((pcb->flags & TF_INFR) || (conn_of(pcb)->flags & CONN_RECOVER)))
-			recover(conn_of(pcb), lastack);
-		conn_after(conn_of(pcb));
+		after_lwip(conn_of(pcb), before);
 		if (pcb->unsent)
 			conn_touch(conn_of(pcb)); /* lwIP sends whole segments only */
 		return;
@@ -165,16 +169,18 @@ static bool open_for_ack(struct tcp_pcb *pcb, const struct pbuf *p)
 /* A segment that was not as predicted, to lwIP. @pcb: its connection, NULL: none. */
 static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 {
-	uint32_t lastack = pcb ? pcb->lastack : 0;
+	struct before before = { .pcb = pcb };
 	struct conn *c = pcb ? conn_of(pcb) : NULL;
 	bool is_opened = open_for_ack(pcb, p);
 
 	if (pcb) {
 		if (unlikely(pcb->dupacks >= DUPACKS - 1u))
 			tcp_train_dissolve(c); /* one more and the oldest segment goes again */
+		before = (struct before){ pcb, pcb->lastack, pcb->state >= ESTABLISHED, pcb->nrtx != 0 };
 		pcb->next = NULL;
 		tcp_active_pcbs = pcb;
 	}
+	recover_forget();
 	ip_data.current_netif = &net_self.netif;
 	ip_data.current_input_netif = &net_self.netif;
 	tuple_put(&f->tuple, &ip_data.current_iphdr_dest, &ip_data.current_iphdr_src);
@@ -182,7 +188,7 @@ static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 	tcp_input(p, &net_self.netif);
 	if (unlikely(is_opened) && tcp_active_pcbs)
 		tcp_active_pcbs->rcv_wnd = 0;
-	collect(pcb, lastack);
+	collect(&before);
 	net_self.tx_conn = NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "kernel/abi/status.h"
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_queue.h"
+#include "kernel/net/tcp_recover.h"
 
 #define DELACK_MS 10u  /* ring 3 has answered by then, or will not soon */
 #define RETRY_TICKS 4u /* 64 us: the transmit queue was full */
@@ -115,6 +116,10 @@ static void send_conn(struct conn *c)
 		tcp_recved(pcb, (u16_t)part);
 	}
 	if (!tcp_fast_output(c)) {
+		if (unlikely(c->flags & CONN_RECOVER))
+			recover_more(c);
+		else if (pcb->unsent)
+			recover_idle(c);
 		tcp_train_fit(c);
 		tcp_output(pcb);
 		conn_after(c);

@@ -80,6 +80,7 @@ bool tcp_train_cut(struct tcp_pcb *pcb, struct tcp_seg *seg, uint32_t bytes)
 	rest->len = (u16_t)rest_bytes;
 	rest->p->tot_len = (u16_t)(TCPH_HDRLEN_BYTES(rest->tcphdr) + rest_bytes);
 	rest->flags = seg->flags;
+	memcpy(rest->tcphdr + 1, seg->tcphdr + 1, tcp_option_bytes(pcb)); /* when it was sent (tcp_sack.c) */
 	TCPH_SET_FLAG(rest->tcphdr, TCPH_FLAGS(seg->tcphdr) & (TCP_PSH | TCP_FIN));
 	TCPH_UNSET_FLAG(seg->tcphdr, TCP_PSH | TCP_FIN);
 	seg->len = (u16_t)bytes;

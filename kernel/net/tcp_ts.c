@@ -5,13 +5,10 @@
  * others, and the option in the segments that lwIP sends without. [RFC 7323]
  */
 #include "kernel/base/bytes.h"
-#include "kernel/net/core.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/port/ix_hooks.h"
+#include "kernel/net/tcp_options.h"
 
-#define OPTION_BYTES_MAX 40u
-#define OPTION_TS 8u
-#define OPTION_TS_BYTES 10u
 #define TS_ALIGNED 0x0101080au          /* NOP, NOP, kind, length */
 #define NOPS 0x01010101u                /* four of them */
 #define STALE_MS (24u * 24u * 3600000u) /* so long after the last segment, what was remembered says nothing [5.5] */
@@ -41,44 +38,13 @@ u32_t sys_now(void)
 }
 
 /* ---- in ---- */
-struct timestamps {
-	bool is_there;
-	uint32_t value, echo; /* TSval, TSecr */
-};
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
-}
-
-static struct timestamps find_timestamps(const uint8_t *options, unsigned bytes)
-{
-	struct timestamps found = { 0 };
-	unsigned at = 0;
-
-	while (at < bytes && options[at] != LWIP_TCP_OPT_EOL) {
-		if (options[at] == LWIP_TCP_OPT_NOP) {
-			at++;
-			continue;
-		}
-		if (at + 1 >= bytes || options[at + 1] < 2 || at + options[at + 1] > bytes)
-			break;
-		if (options[at] == OPTION_TS && options[at + 1] == OPTION_TS_BYTES)
-			found = (struct timestamps){ true, word_at(options + at + 2), word_at(options + at + 6) };
-		at += options[at + 1];
-	}
-	return found;
-}
-
 bool ts_find(const uint8_t *options, unsigned bytes, uint32_t *value)
 {
-	struct timestamps ts = find_timestamps(options, bytes);
+	struct tcp_options o;
 
-	*value = ts.value;
-	return ts.is_there;
+	options_read(&o, options, bytes);
+	*value = o.has_ts ? o.ts_value : 0;
+	return o.has_ts;
 }
 
 void ts_take_echo(struct conn *c, uint32_t ack, uint32_t echo)
@@ -99,30 +65,21 @@ static bool is_old(const struct tcp_pcb *pcb, uint32_t value)
 	return (int32_t)(value - pcb->ts_recent) < 0 && tcp_ticks - pcb->tmr <= STALE_MS;
 }
 
-err_t port_tcp_in(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t option_bytes, u16_t first_bytes, uint8_t *second)
+bool ts_is_acceptable(struct conn *c, const struct tcp_hdr *hdr, const struct tcp_options *o)
 {
-	uint8_t options[OPTION_BYTES_MAX];
-	struct timestamps ts;
+	struct tcp_pcb *pcb = pcb_of(c);
 
-	if (pcb->state <= SYN_SENT || pcb->state == TIME_WAIT || !(pcb->flags & TF_TIMESTAMP) ||
-	    (TCPH_FLAGS(hdr) & (TCP_RST | TCP_SYN)))
-		return ERR_OK;
-	first_bytes = MIN(first_bytes, option_bytes);
-	memcpy(options, hdr + 1, first_bytes);
-	if (second)
-		memcpy(options + first_bytes, second, option_bytes - first_bytes);
-	ts = find_timestamps(options, option_bytes);
-	if (!ts.is_there) /* a SHOULD: silently [3.2] */
-		return ERR_VAL;
-	if (is_old(pcb, ts.value)) {
+	if (!o->has_ts) /* a SHOULD: silently [3.2] */
+		return false;
+	if (is_old(pcb, o->ts_value)) {
 		tcp_ack_now(pcb);
-		conn_touch(conn_of(pcb)); /* one a batch at most */
+		conn_touch(c); /* one a batch at most */
 		net_self.stats.dropped_old++;
-		return ERR_VAL;
+		return false;
 	}
 	if (TCPH_FLAGS(hdr) & TCP_ACK)
-		ts_take_echo(conn_of(pcb), hdr->ackno, ts.echo);
-	return ERR_OK;
+		ts_take_echo(c, hdr->ackno, o->ts_echo);
+	return true;
 }
 
 /* ---- out ---- */

@@ -12,6 +12,7 @@
 #include "kernel/net/neighbour.h"
 #include "kernel/net/path_mtu.h"
 #include "kernel/net/tcp_queue.h"
+#include "kernel/net/tcp_recover.h"
 
 #define NEVER UINT64_MAX
 #define RTO_SEEN 1
@@ -131,6 +132,20 @@ static void post_special(struct conn *c)
 	arm(c, MIN(c->rto_at, other_deadline(pcb)));
 }
 
+/* Retransmission, or before that a look whether the end of what was sent has arrived. */
+static void post_retransmission(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t ms = base_ms(c), probe = pcb->nrtx == 0 ? recover_probe_ms(c) : 0;
+
+	c->flags &= ~(unsigned)CONN_PROBE;
+	if (probe && probe < ms) {
+		c->flags |= CONN_PROBE;
+		ms = probe;
+	}
+	c->rto_at = pcb->nrtx == 0 ? due_in(ms) : next_retry(c, pcb);
+}
+
 void timers_post(struct conn *c)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
@@ -139,7 +154,7 @@ void timers_post(struct conn *c)
 		pcb->rtime = RTO_SEEN;
 		if (pcb->nrtx == 0)
 			note_use(c);
-		c->rto_at = pcb->nrtx == 0 ? due_in(base_ms(c)) : next_retry(c, pcb);
+		post_retransmission(c);
 	} else if (pcb->rtime < 0 && !pcb->persist_backoff) {
 		c->rto_at = NEVER;
 	}
@@ -155,7 +170,9 @@ void timers_restart(struct conn *c)
 	struct tcp_pcb *pcb = pcb_of(c);
 	int srtt = (pcb->sa >> 3) + pcb->sv;
 
-	if (unlikely(pcb->nrtx)) {
+	if (unlikely(pcb->nrtx || (pcb->unacked && recover_is_probed(pcb)) ||
+		     (c->flags & (CONN_PROBE | CONN_PROBED)))) {
+		c->flags &= ~CONN_PROBED;
 		timers_post(c);
 		return;
 	}
@@ -204,6 +221,15 @@ static bool fire_rto(struct conn *c)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 	unsigned backoff = pcb->persist_backoff;
+	uint32_t ssthresh = pcb->ssthresh;
+
+	if (c->flags & CONN_PROBE) {
+		c->flags &= ~CONN_PROBE;
+		tcp_ticks = net_self.now_ms;
+		c->rto_at = due_in(base_ms(c));
+		recover_probe(c);
+		return true;
+	}
 
 	if (is_hopeless(c, pcb)) {
 		conn_abort(c, c->flags & CONN_UNREACHABLE ? IX_DEAD_UNREACHABLE : IX_DEAD_TIMEOUT);
@@ -224,9 +250,11 @@ static bool fire_rto(struct conn *c)
 	if (pcb->rtime >= 0)
 		pcb->rtime = (s16_t)(pcb->rto - 1);
 	net_self.stats.retransmits++;
+	net_self.stats.timeouts++;
 	tcp_train_dissolve(c);
 	if (!run_lwip(c, tcp_slowtmr))
 		return false;
+	recover_from_timeout(c, ssthresh);
 	if (pcb->persist_backoff) {
 		c->rto_at = due_in(backoff == pcb->persist_backoff && backoff < 7
 					   ? RETRY_MS

@@ -50,7 +50,9 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 {
 	/* MSS 1460, window scale 3, SACK permitted */
 	static const uint8_t options[12] = { 2, 4, 5, 0xb4, 1, 3, 3, 3, 1, 1, 4, 2 };
-	unsigned fixed = flags & SYN ? 32 : world.is_padded ? 24 : 20, header = fixed + (p->has_ts ? 12 : 0);
+	unsigned fixed = flags & SYN ? 32 : world.is_padded ? 24 : 20;
+	unsigned sacks = flags & SYN ? 0 : p->sack_count, before_sacks = fixed + (p->has_ts ? 12 : 0);
+	unsigned header = before_sacks + (sacks ? 4 + 8 * sacks : 0);
 	static uint8_t frame[34 + 60 + 1460];
 	uint8_t *tcp = frame + 34;
 
@@ -69,6 +71,14 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 		memset(tcp + 20, 1, fixed - 20);
 	if (flags & SYN && world.mss)
 		put16(tcp + 22, world.mss);
+	if ((flags & SYN) && p->has_no_sack)
+		memset(tcp + 30, 1, 2);
+	if (sacks)
+		put32(tcp + before_sacks, 0x01010500 + 2 + 8 * sacks);
+	for (unsigned i = 0; i < sacks; i++) {
+		put32(tcp + before_sacks + 4 + 8 * i, p->sacks[i][0]);
+		put32(tcp + before_sacks + 8 + 8 * i, p->sacks[i][1]);
+	}
 	if (p->has_ts) {
 		static const uint8_t aligned[4] = { 1, 1, 8, 10 };
 

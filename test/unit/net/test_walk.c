@@ -159,7 +159,7 @@ static void test_owner(void **state)
 static void test_wave(void **state)
 {
 	struct net_stats before;
-	struct peer p;
+	static struct peer p;
 	unsigned sent = 0, answers;
 
 	(void)state;

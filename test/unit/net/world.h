@@ -78,9 +78,12 @@ struct peer {
 	uint32_t seq; /* next to send */
 	uint32_t ack; /* next expected */
 	uint32_t window;
-	bool has_ts; /* it offers timestamps and then sends them */
-	uint32_t ts; /* its clock, moved by the test */
+	bool has_ts;        /* it offers timestamps and then sends them */
+	bool has_no_sack;   /* it does not offer selective acknowledgements */
+	uint8_t sack_count; /* blocks that its next segments carry, at most 3 beside a timestamp */
+	uint32_t ts;        /* its clock, moved by the test */
 	uint32_t ts_echo;
+	const uint32_t (*sacks)[2];
 };
 
 /** world_begin() - fresh core with address 10.0.0.1 and @offloads (enum nic_offload). */

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What loss costs. Every byte is compared; the rest is counted: round trips, timeouts, and how it goes with
+ * selective acknowledgements beside how it goes without. All chance has a seed.
+ */
+#include "kernel/base/assert.h"
+#include "kernel/net/core.h"
+#include "test/unit/net/wire.h"
+
+#define RTT_MS 40u
+
+static struct net_stats at_begin;
+
+static struct wire new_wire(void)
+{
+	net_stats(&at_begin);
+	return (struct wire){ .delay_ms = RTT_MS / 2, .seed = 88172645463325252ull };
+}
+
+static struct wire begin(void)
+{
+	world_begin(WORLD_OFFLOADS);
+	world.is_cutting = true;
+	world_listen(7, 1);
+	return new_wire();
+}
+
+static struct peer new_peer(bool has_sack)
+{
+	return (struct peer){ .window = 400000, .has_ts = true, .ts = 5, .has_no_sack = !has_sack };
+}
+
+static unsigned timeouts(void)
+{
+	struct net_stats now;
+
+	net_stats(&now);
+	return (unsigned)(now.timeouts - at_begin.timeouts);
+}
+
+static bool lose_none(unsigned nth, uint32_t at)
+{
+	(void)nth;
+	(void)at;
+	return false;
+}
+
+/* Every third of eighteen. */
+static bool lose_six(unsigned nth, uint32_t at)
+{
+	(void)at;
+	return nth >= 40 && nth < 58 && nth % 3 == 0;
+}
+
+static void test_many_losses_in_a_window_cost_one_round_trip(void **state)
+{
+	struct wire clean, w;
+	struct peer p = new_peer(true), q = new_peer(true), reno = new_peer(false);
+	uint32_t ms;
+
+	(void)state;
+	clean = begin();
+	clean.is_lost = lose_none;
+	wire_run(&clean, &p, 200000, 10000);
+	w = new_wire();
+	w.is_lost = lose_six;
+	wire_run(&w, &q, 200000, 10000);
+	assert_int_equal(w.lost, 6);
+	assert_int_equal(timeouts(), 0);
+	assert_in_range(w.segments, clean.segments, clean.segments + 6); /* only what was lost */
+	assert_in_range(w.ms, clean.ms, clean.ms + 3 * RTT_MS); /* the repair, and the smaller window after it */
+	ms = w.ms;
+	w = new_wire();
+	w.is_lost = lose_six;
+	wire_run(&w, &reno, 200000, 10000);
+	assert_true(w.ms >= ms + 3 * RTT_MS); /* one loss a round trip */
+	world_end();
+}
+
+/* The last three segments of 100,000 bytes, the first time. */
+static bool lose_tail(unsigned nth, uint32_t at)
+{
+	return at >= 100000 - 3 * 1448 && nth <= 70;
+}
+
+static void test_a_lost_tail_is_probed_not_waited_for(void **state)
+{
+	struct wire w = begin();
+	struct peer p = new_peer(true);
+
+	(void)state;
+	w.is_lost = lose_tail;
+	wire_run(&w, &p, 100000, 10000);
+	assert_in_range(w.lost, 2, 3);
+	assert_int_equal(timeouts(), 0);
+	world_end();
+}
+
+/* One segment, and the same again. */
+static bool lose_twice(unsigned nth, uint32_t at)
+{
+	static unsigned count;
+
+	(void)nth;
+	return at == 10 * 1448 && ++count <= 2;
+}
+
+static void test_a_lost_retransmission_is_seen(void **state)
+{
+	struct wire w = begin();
+	struct peer p = new_peer(true);
+
+	(void)state;
+	w.is_lost = lose_twice;
+	wire_run(&w, &p, 300000, 10000);
+	assert_int_equal(w.lost, 2);
+	assert_int_equal(timeouts(), 0);
+	world_end();
+}
+
+static uint64_t dead_from_us;
+
+static bool lose_all_for_a_while(unsigned nth, uint32_t at)
+{
+	(void)at;
+	if (nth == 60)
+		dead_from_us = world.now_us;
+	return nth >= 60 && world.now_us - dead_from_us < 700000;
+}
+
+static void test_a_dead_wire_comes_back(void **state)
+{
+	struct wire w = begin();
+	struct peer p = new_peer(true), q = new_peer(false);
+
+	(void)state;
+	w.is_lost = lose_all_for_a_while;
+	wire_run(&w, &p, 300000, 60000);
+	assert_true(timeouts() > 0);
+	assert_true(w.segments < 208 + w.lost + 20); /* and what had arrived is not sent again */
+	w = new_wire();
+	w.is_lost = lose_all_for_a_while;
+	wire_run(&w, &q, 300000, 60000);
+	world_end();
+}
+
+static void test_a_receiver_that_throws_away(void **state)
+{
+	struct wire w = begin();
+	struct peer p = new_peer(true);
+
+	(void)state;
+	w.data_loss = 20;
+	w.is_reneging = true;
+	wire_run(&w, &p, 500000, 600000);
+	world_end();
+}
+
+static void test_overtaking_is_not_loss(void **state)
+{
+	struct wire w = begin();
+	struct peer p = new_peer(true);
+
+	(void)state;
+	w.jitter_ms = 1;
+	wire_run(&w, &p, 1000000, 60000);
+	assert_int_equal(timeouts(), 0);
+	world_end();
+}
+
+struct outcome {
+	uint32_t ms;
+	unsigned timeouts, extra, lost;
+};
+
+static struct outcome average(bool has_sack, unsigned loss, bool has_ts)
+{
+	struct outcome sum = { 0 };
+
+	for (unsigned seed = 1; seed <= 20; seed++) {
+		struct wire w = begin();
+		struct peer p = new_peer(has_sack);
+
+		p.has_ts = has_ts;
+		w.seed += seed * 7919;
+		w.data_loss = loss;
+		w.ack_loss = loss / 2;
+		wire_run(&w, &p, 1000000, 600000);
+		sum.ms += w.ms;
+		sum.timeouts += timeouts();
+		sum.extra += w.segments - 1000000 / (has_ts ? 1448 : 1460) - 1;
+		sum.lost += w.lost;
+		world_end();
+	}
+	return sum;
+}
+
+static void test_beside_newreno(void **state)
+{
+	static const unsigned losses[] = { 2, 10, 30, 80 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(losses); i++) {
+		struct outcome reno = average(false, losses[i], true), sack = average(true, losses[i], true);
+		struct outcome bare = average(true, losses[i], false);
+
+		print_message("loss %2u/1000: NewReno %6u ms %3u timeouts %4u again, SACK %6u ms %3u %4u, "
+			      "without timestamps %6u ms %3u %4u\n",
+			      losses[i], reno.ms, reno.timeouts, reno.extra, sack.ms, sack.timeouts, sack.extra,
+			      bare.ms, bare.timeouts, bare.extra);
+		assert_true(sack.ms < reno.ms + reno.ms / 20 && bare.ms < reno.ms + reno.ms / 20);
+		assert_true(sack.timeouts <= reno.timeouts && bare.timeouts <= reno.timeouts);
+		assert_true(sack.extra <= sack.lost + sack.lost / 8 + 60); /* some probes beside what was lost */
+		if (losses[i] > 20)
+			assert_true(sack.timeouts < reno.timeouts / 5);
+	}
+}
+
+static unsigned count_data(struct peer *p)
+{
+	const struct sent *s;
+	unsigned count = 0;
+
+	while ((s = peer_take(p)) != NULL)
+		count += seg_bytes(s) != 0;
+	return count;
+}
+
+static void test_first_flight_is_ten_segments(void **state)
+{
+	static uint8_t data[60000];
+	struct net_range r = { .data = data, .bytes = 30000 };
+	struct peer p = new_peer(true);
+	uint64_t taken;
+	ix_handle_t h;
+
+	(void)state;
+	begin();
+	h = peer_open(&p, 7, 5);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	world_turn();
+	assert_int_equal(count_data(&p), 10);
+	while (pcb_of(conn_find(h))->unacked) { /* the window grows far beyond that */
+		peer_send(&p, ACK, NULL, 0);
+		world_turn();
+		count_data(&p);
+	}
+	assert_true(pcb_of(conn_find(h))->cwnd > 14 * 1448);
+	world_pass(1500);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	world_turn();
+	assert_int_equal(count_data(&p), 10); /* after a pause nobody knows what the path takes [RFC 5681 4.1] */
+	world_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many_losses_in_a_window_cost_one_round_trip),
+		cmocka_unit_test(test_a_lost_tail_is_probed_not_waited_for),
+		cmocka_unit_test(test_a_lost_retransmission_is_seen),
+		cmocka_unit_test(test_a_dead_wire_comes_back),
+		cmocka_unit_test(test_a_receiver_that_throws_away),
+		cmocka_unit_test(test_overtaking_is_not_loss),
+		cmocka_unit_test(test_beside_newreno),
+		cmocka_unit_test(test_first_flight_is_ten_segments),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
