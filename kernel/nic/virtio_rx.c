@@ -189,10 +189,56 @@ static __attribute__((noinline)) struct buf *take_slowly(struct virtio_rx *rx, u
 	return NULL;
 }
 
-/* Whether a used element is one buffer with one whole frame in it. */
-static inline bool is_single(const struct virtio_rx *rx, const struct buf *b, uint32_t len)
+/* Buffers of the frame that begins in @b, of which the device claims to have written @len bytes; 0: no frame begins so. */
+static inline unsigned buffers_in_frame(const struct virtio_rx *rx, const struct buf *b, uint32_t len)
 {
-	return len - FIRST_MIN <= RX_ROOM - FIRST_MIN && (header_of(b)->num_buffers == 1 || !rx->is_mergeable);
+	unsigned num = rx->is_mergeable ? header_of(b)->num_buffers : 1;
+
+	return len - FIRST_MIN <= RX_ROOM - FIRST_MIN && num <= RX_CHAIN_MAX ? num : 0;
+}
+
+/*
+ * @more further buffers behind @first, all of which the ring shows: as take_rest(), without going back to
+ * struct virtio_rx for each. Return: whether all is well with them; chained in any case.
+ */
+static __attribute__((noinline)) bool take_chain(struct virtio_rx *rx, struct buf *first, struct buf **fresh,
+						 unsigned more, bool *broken)
+{
+	const struct virtq_used_elem *used = rx->q.used->ring;
+	struct virtq_desc *desc = rx->q.desc;
+	le16_t *avail = rx->q.avail->ring;
+	struct buf **slots = rx->slots, *last = first;
+	uint32_t mask = rx->q.mask, used_next = rx->q.used_next, avail_next = rx->q.avail_next;
+	uint32_t total = first->frame_bytes;
+	bool good = true;
+	unsigned i = 0;
+
+	for (; i < more; i++, used_next++) {
+		const struct virtq_used_elem *e = &used[used_next & mask];
+		uint32_t id = READ_ONCE(e->id), len = READ_ONCE(e->len);
+		struct buf *b = slots[id & mask];
+
+		if (unlikely(id > mask || !b))
+			break;
+		slots[id] = fresh[i];
+		desc[id].addr = fresh[i]->pa + RX_PAD;
+		avail[avail_next++ & mask] = (le16_t)id;
+		good &= len - 1 < RX_ROOM;
+		b->off = RX_PAD;
+		b->len = (uint16_t)len;
+		last->next = b;
+		last = b;
+		total += len;
+	}
+	for (unsigned left = i; left < more; left++)
+		buf_free(fresh[left]);
+	*broken = i < more;
+	rx->q.used_next = used_next;
+	rx->q.avail_next = avail_next;
+	first->frame_bytes = total;
+	first->count = (uint16_t)(i + 1);
+	/* No sum of lengths that are each good can have wrapped. */
+	return good && !*broken && total <= NIC_FRAME_MAX;
 }
 
 /* take_slowly() until @max frames are in @out or the ring is empty. */
@@ -217,23 +263,47 @@ static unsigned take_frames(struct virtio_rx *rx, uint16_t ready, struct buf **o
 	const struct virtq_used_elem *used = rx->q.used->ring;
 	struct virtq_desc *desc = rx->q.desc;
 	le16_t *avail = rx->q.avail->ring;
-	struct buf **slots = rx->slots, **at = out, **fresh_end;
+	struct buf **slots = rx->slots, **at = out, **end_out = out + max, **fresh_end;
 	uint32_t mask = rx->q.mask, used_next = rx->q.used_next, avail_next = rx->q.avail_next, end = used_next + ready;
 	uint64_t bytes = 0;
 
 	fresh_end = out + buf_alloc_burst(out, MIN(ready, max));
-	for (; at != fresh_end && used_next != end; used_next++) {
+	for (; at != end_out && used_next != end; used_next++) {
 		const struct virtq_used_elem *e = &used[used_next & mask];
 		uint32_t id = READ_ONCE(e->id), len = READ_ONCE(e->len);
-		struct buf *b = slots[id & mask], *fresh = *at;
+		struct buf *b = slots[id & mask];
+		unsigned num;
 
 		__builtin_prefetch(slots[used[(used_next + PREFETCH_AHEAD) & mask].id & mask]);
-		if (unlikely(id > mask || !b || !is_single(rx, b, len)))
+		if (unlikely(id > mask || !b || !(num = buffers_in_frame(rx, b, len)) || num > end - used_next))
 			break;
-		slots[id] = fresh;
-		desc[id].addr = fresh->pa + RX_PAD;
+		if (unlikely(num > (unsigned)(fresh_end - at))) {
+			unsigned room = (unsigned)(end_out - fresh_end),
+				 wanted = end - used_next - (unsigned)(fresh_end - at);
+
+			fresh_end += buf_alloc_burst(fresh_end, MIN(room, wanted));
+			if (num > (unsigned)(fresh_end - at))
+				break;
+		}
+		slots[id] = *at;
+		desc[id].addr = (*at)->pa + RX_PAD;
 		avail[avail_next++ & mask] = (le16_t)id;
 		describe(rx, b, len);
+		if (num > 1) {
+			rx->q.used_next = used_next + 1;
+			rx->q.avail_next = avail_next;
+			fresh_end -= num - 1;
+			if (unlikely(!take_chain(rx, b, fresh_end, num - 1, broken))) {
+				buf_free_frame(b);
+				rx->bad++;
+				*at = *--fresh_end; /* @out has no gaps */
+				b = NULL;
+			}
+			used_next = rx->q.used_next - 1;
+			avail_next = rx->q.avail_next;
+			if (unlikely(!b))
+				continue;
+		}
 		if (unlikely(header_of(b)->gso_type))
 			b->segments = count_segments(b, header_of(b));
 		bytes += b->frame_bytes;
@@ -242,10 +312,10 @@ static unsigned take_frames(struct virtio_rx *rx, uint16_t ready, struct buf **o
 	rx->bytes += bytes;
 	rx->q.used_next = used_next;
 	rx->q.avail_next = avail_next;
-	if (likely(at == fresh_end && (used_next == end || at == out + max)))
-		return (unsigned)(at - out);
 	for (struct buf **left = at; left != fresh_end; left++)
 		buf_free(*left);
+	if (likely(used_next == end || at == end_out))
+		return (unsigned)(at - out);
 	return (unsigned)(at - out) + take_rest_slowly(rx, end, at, max - (unsigned)(at - out), broken);
 }
 
