@@ -66,6 +66,7 @@ _Static_assert(offsetof(struct virtio_common, queue_device) == 48, "[virtio-1.2 
 #define VIRTIO_NET_F_STATUS (1ull << 16)
 #define VIRTIO_NET_F_CTRL_VQ (1ull << 17)
 #define VIRTIO_NET_F_MQ (1ull << 22)
+#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_EVENT_IDX (1ull << 29)
 #define VIRTIO_F_VERSION_1 (1ull << 32)
 #define VIRTIO_F_ACCESS_PLATFORM (1ull << 33)
@@ -81,7 +82,8 @@ struct virtq_desc {
 };
 _Static_assert(sizeof(struct virtq_desc) == 16, "[virtio-1.2 2.7.5]");
 #define VIRTQ_DESC_NEXT 1
-#define VIRTQ_DESC_WRITE 2 /* the device writes, else it reads */
+#define VIRTQ_DESC_WRITE 2    /* the device writes, else it reads */
+#define VIRTQ_DESC_INDIRECT 4 /* what it points at is a table of descriptors [2.7.5.3] */
 
 struct virtq_avail {
 	le16_t flags; /* VIRTQ_AVAIL_NO_INTERRUPT, 0 with event indices */

@@ -78,7 +78,7 @@ static int enable_queues(struct virtio_net *n)
 
 	for (uint16_t i = 0; i < n->info.queue_pairs && !err; i++) {
 		virtio_rx_prepare(n->rx[i], n->features);
-		(void)virtio_tx_prepare(n->tx[i]);
+		(void)virtio_tx_prepare(n->tx[i], n->features);
 		err = virtq_enable(&n->rx[i]->q, &n->pci, has_event_idx);
 		err = err ? err : virtq_enable(&n->tx[i]->q, &n->pci, has_event_idx);
 	}

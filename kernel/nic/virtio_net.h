@@ -24,6 +24,8 @@ struct virtio_rx {
 	uint64_t frames, bytes, bad, no_buffer;
 } ALIGNED(64);
 
+#define TX_TABLE (NIC_TX_SEGS_MAX + 1u) /* with the virtio header */
+
 struct virtio_tx_slot {
 	void *token;
 	uint32_t count;   /* descriptors of the chain that begins here, 0: none does */
@@ -35,7 +37,11 @@ struct virtio_tx {
 	struct virtio_tx_slot *slots; /* by head descriptor */
 	struct virtio_net_hdr *hdrs;  /* by head descriptor */
 	pa_t hdrs_pa;
-	pa_t plain_pa;       /* header of a frame without offloads: zeros */
+	pa_t plain_pa; /* header of a frame without offloads: zeros */
+	struct virtq_desc (
+		*tables)[TX_TABLE]; /* by head descriptor: a frame in many pieces takes one place in the ring */
+	pa_t tables_pa;
+	bool has_tables;     /* the device takes them */
 	uint32_t head, tail; /* descriptors dealt, descriptors free again; both only grow */
 	uint16_t drain_left; /* VIRTQ_DRAINING: frames of before the reset, not given back yet */
 	uint16_t drain_at;   /* and the slot to look at next */
@@ -97,7 +103,7 @@ void virtio_rx_disarm(uint16_t queue);
 
 int virtio_tx_alloc(struct virtio_tx *tx, uint16_t index, uint16_t size);
 /** virtio_tx_prepare() - empty ring. Return: state it goes on in, VIRTQ_DRAINING if the device had frames. */
-enum virtq_state virtio_tx_prepare(struct virtio_tx *tx);
+enum virtq_state virtio_tx_prepare(struct virtio_tx *tx, uint64_t features);
 bool virtio_tx(uint16_t queue, const struct nic_tx *frame);
 void virtio_tx_flush(uint16_t queue);
 unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max);

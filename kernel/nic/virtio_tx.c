@@ -11,14 +11,18 @@
 #include "kernel/mem/mem.h"
 #include "kernel/nic/virtio_net.h"
 
+#define TABLE_FROM 8u /* pieces; a table is worth it for long frames, which would fill the ring */
+
 int virtio_tx_alloc(struct virtio_tx *tx, uint16_t index, uint16_t size)
 {
 	struct virtio_net_hdr *plain = mem_boot_alloc(sizeof(*plain), CACHE_LINE);
 
 	tx->slots = mem_boot_alloc(size * sizeof(*tx->slots), CACHE_LINE);
 	tx->hdrs = mem_boot_alloc(size * sizeof(*tx->hdrs), CACHE_LINE);
-	if (!plain || !tx->slots || !tx->hdrs)
+	tx->tables = mem_boot_alloc_raw(size * sizeof(*tx->tables), CACHE_LINE);
+	if (!plain || !tx->slots || !tx->hdrs || !tx->tables)
 		return KERR_NO_MEMORY;
+	tx->tables_pa = mem_pa(tx->tables);
 	tx->hdrs_pa = mem_pa(tx->hdrs);
 	tx->plain_pa = mem_pa(plain);
 	return virtq_alloc(&tx->q, index, size);
@@ -30,8 +34,9 @@ static inline uint16_t in_flight(const struct virtio_tx *tx)
 	return (uint16_t)(tx->q.avail_next - tx->q.used_next);
 }
 
-enum virtq_state virtio_tx_prepare(struct virtio_tx *tx)
+enum virtq_state virtio_tx_prepare(struct virtio_tx *tx, uint64_t features)
 {
+	tx->has_tables = (features & VIRTIO_F_INDIRECT_DESC) && tx->q.size >= TX_TABLE; /* [virtio-1.2 2.7.5.3.1] */
 	tx->drain_left += in_flight(tx);
 	tx->drain_at = 0;
 	tx->head = 0;
@@ -65,6 +70,15 @@ static inline void fill(struct virtq_desc *d, pa_t pa, uint32_t bytes, uint16_t 
 	d->flags = flags;
 }
 
+/* The same, and that descriptor @next follows: in two stores. */
+static inline void fill_whole(struct virtq_desc *d, pa_t pa, uint32_t bytes, uint32_t next)
+{
+	uint64_t rest = bytes | (uint64_t)VIRTQ_DESC_NEXT << 32 | (uint64_t)next << 48;
+
+	d->addr = pa;
+	__builtin_memcpy(&d->len, &rest, sizeof(rest));
+}
+
 static inline bool send(struct virtio_tx *tx, const struct nic_tx *f, uint32_t pieces)
 {
 	struct virtq_desc *desc = tx->q.desc;
@@ -92,8 +106,39 @@ static inline bool send(struct virtio_tx *tx, const struct nic_tx *f, uint32_t p
 	return true;
 }
 
+/* The same with all descriptors of the frame in a table of its own. [virtio-1.2 2.7.5.3] */
+static bool send_by_table(struct virtio_tx *tx, const struct nic_tx *f)
+{
+	uint32_t mask = tx->q.mask, head = tx->head & mask, count = f->seg_count, i = 0;
+	struct virtq_desc *table = tx->tables[head];
+	struct virtio_tx_slot *slot = &tx->slots[head];
+	uint64_t bytes = 0;
+
+	if (unlikely(tx->head - tx->tail > mask || !virtq_is_running(&tx->q))) {
+		tx->full++;
+		tx->is_starved = true;
+		return false;
+	}
+	slot->token = f->token;
+	slot->count = 1;
+	fill_whole(&table[0], f->flags ? fill_header(tx, head, f) : tx->plain_pa, sizeof(struct virtio_net_hdr), 1);
+	for (; i < count; i++) {
+		fill_whole(&table[i + 1], f->segs[i].pa, f->segs[i].bytes, i + 2);
+		bytes += f->segs[i].bytes;
+	}
+	table[count].flags = 0;
+	fill(&tx->q.desc[head], tx->tables_pa + head * sizeof(*tx->tables), (count + 1) * sizeof(*table),
+	     VIRTQ_DESC_INDIRECT);
+	tx->bytes += bytes;
+	tx->head++;
+	virtq_offer(&tx->q, (uint16_t)head);
+	return true;
+}
+
 static __attribute__((noinline)) bool send_many(struct virtio_tx *tx, const struct nic_tx *f)
 {
+	if (f->seg_count >= TABLE_FROM && tx->has_tables)
+		return send_by_table(tx, f);
 	return send(tx, f, f->seg_count);
 }
 

@@ -64,12 +64,23 @@ uint32_t fake_device_write(uint16_t index, uint16_t head, const void *data, uint
 uint32_t fake_device_read(uint16_t index, uint16_t head, void *out, uint32_t room)
 {
 	const struct fake_queue *q = &fake_device.queues[index];
+	const struct virtq_desc *table = NULL, *d = desc_of(q, head);
+	unsigned size = q->told.size;
 	uint32_t n = 0;
 
+	if (d->flags & VIRTQ_DESC_INDIRECT) {
+		assert_true(fake_device.accepted & VIRTIO_F_INDIRECT_DESC);
+		assert_int_equal(d->flags, VIRTQ_DESC_INDIRECT);
+		assert_true(d->len && d->len % sizeof(*d) == 0);
+		table = (const struct virtq_desc *)(uintptr_t)d->addr;
+		size = d->len / (unsigned)sizeof(*d);
+		head = 0;
+		fake_device.tables++;
+	}
 	for (unsigned links = 0;; links++) {
-		const struct virtq_desc *d = desc_of(q, head);
-
-		assert_true(links < q->told.size); /* no loops */
+		assert_true(links < size); /* no loops */
+		assert_true(head < size);
+		d = table ? &table[head] : desc_of(q, head);
 		assert_true(d->len <= room - n);
 		memcpy((uint8_t *)out + n, (const void *)(uintptr_t)d->addr, d->len);
 		n += d->len;

@@ -36,6 +36,7 @@ struct fake_device {
 	unsigned pairs; /* by control command */
 	struct virtio_net_rss rss;
 	unsigned rss_commands;
+	unsigned tables; /* of descriptors that frames came in */
 	struct fake_queue queues[FAKE_QUEUES];
 	uint32_t msix_core[FAKE_QUEUES];
 };

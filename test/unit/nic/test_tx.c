@@ -104,6 +104,31 @@ static void test_full_and_null_tokens(void **state)
 	assert_int_equal(nic_tx_pending(0), 0);
 }
 
+/* Frames in many pieces: with tables of descriptors each takes one place in the ring, without as many as it has. */
+static void test_tables(void **state)
+{
+	struct virtio_net_hdr h;
+
+	(void)state;
+	for (unsigned with = 0; with < 2; with++) {
+		unsigned sent = 0, expected = with ? 64 : 64 / 41;
+
+		nic_setup(1, 64);
+		fake_device.offered = with ? UINT64_MAX : ~VIRTIO_F_INDIRECT_DESC;
+		assert_int_equal(nic_start(1), 0);
+		while (nic_tx(0, frame_of(sent, 40, 1000)))
+			sent++;
+		assert_int_equal(sent, expected);
+		nic_tx_flush(0);
+		assert_int_equal(nic_tx_pending(0), sent);
+		for (unsigned i = 0; i < sent; i++)
+			assert_int_equal(fake_device_send(1, &h, seen, sizeof(seen)), 40000);
+		assert_int_equal(fake_device.tables, with ? sent : 0);
+		assert_int_equal(nic_tx_reclaim(0, tokens, 512), sent);
+		assert_int_equal(nic_tx_pending(0), 0);
+	}
+}
+
 /* Completions in any order: the list of free descriptors stays whole. */
 static void test_out_of_order(void **state)
 {
@@ -208,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_offloads),
 		cmocka_unit_test(test_full_and_null_tokens),
+		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_out_of_order),
 		cmocka_unit_test(test_doorbells),
 		cmocka_unit_test(test_bad_ids),
