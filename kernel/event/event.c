@@ -7,6 +7,9 @@
 
 #include "kernel/base/assert.h"
 
+/* What event_put() writes as one word. */
+_Static_assert(offsetof(struct ix_event, kind) == 0 && offsetof(struct ix_event, len) == 4, "little endian");
+
 struct event_core {
 	struct ix_event_array *array; /* direct map */
 	uint32_t count;
@@ -44,6 +47,18 @@ void event_push(const struct ix_event *event)
 	kassert(event_core.count < IX_EVENTS_MAX);
 	event_core.array->events[event_core.count++] = *event;
 	event_core.array->count = event_core.count;
+}
+
+void event_put(enum ix_event_kind kind, uint32_t len, uint64_t cookie, ix_handle_t handle, uint64_t addr)
+{
+	struct ix_event *e = &event_core.array->events[event_core.count];
+
+	kassert(event_core.count < IX_EVENTS_MAX);
+	*(uint64_t *)(void *)e = (uint64_t)kind | (uint64_t)len << 32;
+	e->cookie = cookie;
+	e->handle = handle;
+	e->addr = addr;
+	event_core.array->count = ++event_core.count;
 }
 
 unsigned event_push_peer(const struct ix_peer *peer)

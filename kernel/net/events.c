@@ -10,14 +10,18 @@
 #include "kernel/net/endpoint.h"
 #include "kernel/net/udp.h"
 
-static void push(const struct conn *c, enum ix_event_kind kind, uint16_t detail, uint64_t len_addr[2])
+static void put(const struct conn *c, enum ix_event_kind kind, uint32_t len, uint64_t addr)
 {
-	struct ix_event e = { .kind = (uint16_t)kind, .detail = detail, .cookie = c->cookie, .handle = c->handle };
+	event_put(kind, len, c->cookie, c->handle, addr);
+}
 
-	if (len_addr) {
-		e.len = (uint32_t)len_addr[0];
-		e.addr = len_addr[1];
-	}
+static void put_dead(const struct conn *c)
+{
+	struct ix_event e = { .kind = IX_EV_DEAD,
+			      .detail = c->reason ? c->reason : IX_DEAD_CLOSED,
+			      .cookie = c->cookie,
+			      .handle = c->handle };
+
 	event_push(&e);
 }
 
@@ -26,7 +30,6 @@ static bool write_knock(struct conn *c)
 {
 	struct demux_tuple t;
 	struct ix_peer peer;
-	uint64_t where[2] = { 0 };
 
 	if (!event_room() || !event_peer_room())
 		return false;
@@ -38,8 +41,7 @@ static bool write_knock(struct conn *c)
 		endpoint_put4(&peer.remote, t.remote, t.remote_port);
 		endpoint_put4(&peer.local, t.local, t.local_port);
 	}
-	where[1] = event_push_peer(&peer);
-	push(c, IX_EV_KNOCK, 0, where);
+	put(c, IX_EV_KNOCK, 0, event_push_peer(&peer));
 	c->flags &= ~CONN_KNOCK;
 	return true;
 }
@@ -47,28 +49,30 @@ static bool write_knock(struct conn *c)
 /* One event a contiguous piece. Return: false if there is no room. */
 static bool write_recv(struct conn *c)
 {
-	while (c->rx_tell) {
-		struct rx_buf *x = rx_of(c->rx_tell);
-		uint64_t where[2] = { x->len - x->told, buf_user_va(c->rx_tell, x->start + x->told) };
+	unsigned room = event_room();
+	struct buf *b = c->rx_tell;
+	uint32_t told = 0;
 
-		if (!event_room())
-			return false;
-		push(c, IX_EV_RECV, 0, where);
-		c->rx_untold -= (uint32_t)where[0];
-		c->rx_lent += (uint32_t)where[0];
+	for (; b && room; room--) {
+		struct rx_buf *x = rx_of(b);
+		uint32_t bytes = (uint32_t)x->len - x->told;
+
+		put(c, IX_EV_RECV, bytes, buf_user_va(b, x->start + x->told));
+		told += bytes;
 		x->told = x->len;
-		c->rx_tell = x->next;
+		b = x->next;
 	}
-	return true;
+	c->rx_tell = b;
+	c->rx_untold -= told;
+	c->rx_lent += told;
+	return !b;
 }
 
 static bool write_sent(struct conn *c)
 {
-	uint64_t where[2] = { c->released - c->reported, tcp_out_room(c) };
-
 	if (!event_room())
 		return false;
-	push(c, IX_EV_SENT, 0, where);
+	put(c, IX_EV_SENT, c->released - c->reported, tcp_out_room(c));
 	c->reported = c->released;
 	return true;
 }
@@ -87,7 +91,7 @@ static bool write_conn(struct conn *c)
 	if (c->flags & CONN_CONNECTED) {
 		if (!event_room())
 			return false;
-		push(c, IX_EV_CONNECTED, 0, NULL);
+		put(c, IX_EV_CONNECTED, 0, 0);
 		c->flags &= ~CONN_CONNECTED;
 	}
 	if (c->rx_untold && !is_closing && !write_recv(c))
@@ -97,14 +101,14 @@ static bool write_conn(struct conn *c)
 	if ((c->flags & CONN_EOF) && !is_closing) {
 		if (!event_room())
 			return false;
-		push(c, IX_EV_EOF, 0, NULL);
+		put(c, IX_EV_EOF, 0, 0);
 		c->flags &= ~CONN_EOF;
 	}
 	if (!(c->flags & CONN_DEAD))
 		return true;
 	if (!event_room())
 		return false;
-	push(c, IX_EV_DEAD, c->reason ? c->reason : IX_DEAD_CLOSED, NULL);
+	put_dead(c);
 	return true;
 }
 

@@ -35,6 +35,10 @@ static void test_fill(void **state)
 	assert_int_equal(array.count, 0);
 	event_push(&event);
 	assert_int_equal(array.count, 1);
+	event_put(IX_EV_SENT, 0x87654321, 5, 6, 7);
+	event = (struct ix_event){ .kind = IX_EV_SENT, .len = 0x87654321, .cookie = 5, .handle = 6, .addr = 7 };
+	assert_int_equal(array.count, 2);
+	assert_memory_equal(&array.events[1], &event, sizeof(event));
 }
 
 static void test_peers(void **state)
