@@ -24,7 +24,7 @@ struct pbuf *input_pbufs(struct buf *b, unsigned off, unsigned bytes);
 void tcp_in_frame(const struct frame *f);
 
 /**
- * tcp_fast_input() - a segment of @l4_bytes that begins at @tcp in @b, its only buffer, checksum good
+ * tcp_fast_input() - a segment of @l4_bytes that begins at @tcp in @b, its header wholly so, checksum good
  * Return: true if it was as predicted and @b is taken; false: nothing has happened.
  */
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes);

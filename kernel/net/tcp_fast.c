@@ -34,8 +34,9 @@ static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const 
 
 	return tcp[12] == header << 2 && (tcp[13] & ~FLAG_PSH) == FLAG_ACK && pcb->state == ESTABLISHED &&
 	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_RECOVER) &&
-	       !pcb->ooseq && !pcb->unsent && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
-	       bytes <= pcb->rcv_wnd && acked <= pcb->snd_nxt - pcb->lastack && (acked || bytes);
+	       !pcb->ooseq && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
+	       (!pcb->unsent || be32(pcb->unsent->tcphdr->seqno) == pcb->snd_nxt) && bytes <= pcb->rcv_wnd &&
+	       acked <= pcb->snd_nxt - pcb->lastack && (acked || bytes);
 }
 
 /*
@@ -143,6 +144,23 @@ static void release(struct conn *c, uint32_t bytes)
 		conn_mark(c);
 }
 
+/* The data of a merged frame, which begins at @data in its first buffer. */
+static __attribute__((noinline)) void take_chain(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
+{
+	while (bytes) {
+		uint32_t part = MIN(bytes, (uint32_t)(b->data + b->off + b->len - data));
+		struct buf *next = b->next;
+
+		if (unlikely(!part || !tcp_rx_take(c, b, data, part)))
+			buf_free(b);
+		bytes -= part;
+		b = next;
+		if (b)
+			data = b->data + b->off;
+	}
+	buf_free_frame(b);
+}
+
 static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
@@ -151,10 +169,26 @@ static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32
 	pcb->rcv_wnd -= bytes;
 	tcp_update_rcv_ann_wnd(pcb);
 	tcp_ack(pcb);
-	if (unlikely(!tcp_rx_take(c, b, data, bytes)))
+	if (b->next)
+		take_chain(c, b, data, bytes);
+	else if (unlikely(!tcp_rx_take(c, b, data, bytes)))
 		buf_free(b);
 	if (c->flags & CONN_ACCEPTED)
 		conn_mark(c);
+}
+
+/* What the acknowledgement has made room for, or one of ours. */
+static __attribute__((noinline)) void send_more(struct conn *c)
+{
+	if (net_self.is_sending_blocked) {
+		conn_after(c); /* it comes again at the end of the turn */
+		return;
+	}
+	net_self.tx_conn = c;
+	tcp_train_fit(c);
+	tcp_output(pcb_of(c));
+	net_self.tx_conn = NULL;
+	conn_after(c);
 }
 
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes)
@@ -178,13 +212,11 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 	if (bytes)
 		take_data(c, b, tcp + header, bytes);
 	else
-		buf_free(b);
-	if (pcb->flags & TF_ACK_NOW) {
-		net_self.tx_conn = c;
-		tcp_output(pcb);
-		net_self.tx_conn = NULL;
-	}
-	conn_after_plain(c);
+		buf_free_frame(b);
+	if (unlikely(pcb->unsent || (pcb->flags & TF_ACK_NOW)))
+		send_more(c);
+	else
+		conn_after_plain(c);
 	return true;
 }
 

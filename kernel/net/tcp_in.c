@@ -22,6 +22,8 @@
 
 #define RTT_MAX_MS 3000u /* lwIP keeps eight times the estimate in 16 bits */
 
+#define HEADERS_MAX (ETH_BYTES + 60u + 60u)
+
 #define DUPACKS 3u /* that mean a loss [RFC 5681 3.2] */
 
 #define FLAG_FIN 1u
@@ -197,6 +199,12 @@ void tcp_in_replay(const struct frame *f, struct pbuf *p)
 	to_lwip(f, NULL, p);
 }
 
+/* Of a frame in several buffers: whether the first one holds every header that there can be. */
+static bool has_headers(const struct buf *b)
+{
+	return b->len >= HEADERS_MAX;
+}
+
 void tcp_in_frame(const struct frame *f)
 {
 	struct tcp_pcb *pcb = find_pcb(f);
@@ -211,8 +219,8 @@ void tcp_in_frame(const struct frame *f)
 		conn_of(pcb)->heard_ms = net_self.now_ms;
 		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
 			pcb->rttest = tcp_ticks - RTT_MAX_MS;
-		if (likely(!f->b->next && !net_self.is_low) &&
-		    (likely(f->b->flags & BUF_CSUM_GOOD) || is_sum_good(f, tcp)) &&
+		if (likely(!net_self.is_low) && likely(!f->b->next || has_headers(f->b)) &&
+		    (likely(f->b->flags & BUF_CSUM_GOOD) || (!f->b->next && is_sum_good(f, tcp))) &&
 		    likely(tcp_fast_input(conn_of(pcb), f->b, tcp, f->l4_bytes)))
 			goto out;
 	}

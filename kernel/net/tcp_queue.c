@@ -24,15 +24,17 @@ struct lent_piece {
 	struct buf *buf;
 };
 
-/* The end of the unsent queue. */
+/* The end of the unsent queue. What was added to its last segment is in the pcb only after finish_segment(). */
 struct writer {
-	struct conn *c;
 	struct tcp_pcb *pcb;
 	struct tcp_seg *tail; /* NULL: empty */
 	struct pbuf *last;    /* of the tail, where it takes more */
-	uint32_t space;       /* bytes that the tail still takes */
-	uint32_t pieces;      /* that it has */
 	uint32_t limit;       /* bytes of one segment */
+	uint32_t space;       /* bytes that the tail still takes */
+	uint32_t pieces;      /* that it still takes */
+	uint32_t room;        /* bytes that the queue still takes */
+	uint32_t pbufs;       /* that the queue still takes */
+	uint32_t added_bytes, added_pbufs;
 };
 
 /* ---- segments ---- */
@@ -165,54 +167,75 @@ static void find_tail(struct writer *w)
 	w->tail = seg;
 	if ((TCPH_FLAGS(seg->tcphdr) & NO_APPEND) || seg->len >= w->limit)
 		return;
-	w->space = w->limit - seg->len;
-	for (struct pbuf *p = seg->p; p; p = p->next) {
+	w->pieces = PIECES_MAX;
+	for (struct pbuf *p = seg->p; p && w->pieces; p = p->next, w->pieces--)
 		w->last = p;
-		w->pieces++;
-	}
+	if (w->pieces)
+		w->space = w->limit - seg->len;
 }
 
-static void account(struct writer *w, uint32_t bytes, uint32_t pbufs)
+static void finish_segment(struct writer *w)
+{
+	struct tcp_pcb *pcb = w->pcb;
+	struct tcp_seg *seg = w->tail;
+
+	if (!w->added_pbufs && !w->added_bytes)
+		return;
+	seg->len = (u16_t)(seg->len + w->added_bytes);
+	seg->p->tot_len = (u16_t)(seg->p->tot_len + w->added_bytes);
+	segment_settle(seg);
+	pcb->snd_lbb += w->added_bytes;
+	pcb->snd_buf -= w->added_bytes;
+	pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen + w->added_pbufs);
+	w->added_bytes = w->added_pbufs = 0;
+}
+
+static inline void account(struct writer *w, uint32_t bytes)
 {
 	w->space -= bytes;
-	w->pieces += pbufs;
-	w->pcb->snd_lbb += bytes;
-	w->pcb->snd_buf -= bytes;
-	w->pcb->snd_queuelen = (u16_t)(w->pcb->snd_queuelen + pbufs);
-	w->c->queued += bytes;
+	w->room -= bytes;
+	w->added_bytes += bytes;
 }
 
 /* A new segment at the end, with @bytes of @copy in it. */
 static bool begin_segment(struct writer *w, const void *copy, uint32_t bytes)
 {
-	struct tcp_seg *seg = segment_new(w->pcb, w->pcb->snd_lbb, copy, bytes);
+	struct tcp_pcb *pcb = w->pcb;
+	struct tcp_seg *seg;
 
+	finish_segment(w);
+	seg = segment_new(pcb, pcb->snd_lbb, copy, bytes);
 	if (unlikely(!seg))
 		return false;
-	if (w->tail) {
-		segment_settle(w->tail);
+	if (w->tail)
 		w->tail->next = seg;
-	} else {
-		w->pcb->unsent = seg;
-	}
+	else
+		pcb->unsent = seg;
 	w->tail = seg;
 	w->last = seg->p;
-	w->space = w->limit;
-	w->pieces = 0;
-	account(w, bytes, 1);
+	w->space = w->limit - bytes;
+	w->room -= bytes;
+	w->pieces = PIECES_MAX - 1;
+	w->pbufs--;
+	pcb->snd_lbb += bytes;
+	pcb->snd_buf -= bytes;
+	pcb->snd_queuelen++;
 	return true;
 }
 
-static void grow_tail(struct writer *w, uint32_t bytes, uint32_t pbufs)
+static inline void add_piece(struct writer *w, struct pbuf *p, uint32_t bytes)
 {
-	w->tail->len = (u16_t)(w->tail->len + bytes);
-	w->tail->p->tot_len = (u16_t)(w->tail->p->tot_len + bytes);
-	account(w, bytes, pbufs);
+	w->last->next = p;
+	w->last = p;
+	w->pieces--;
+	w->pbufs--;
+	w->added_pbufs++;
+	account(w, bytes);
 }
 
-static bool has_space(const struct writer *w)
+static inline bool has_space(const struct writer *w)
 {
-	return w->space && w->pieces < PIECES_MAX;
+	return w->space && w->pieces;
 }
 
 /* Behind what is already gathered in the last piece. Return: bytes that found room there. */
@@ -222,79 +245,84 @@ static uint32_t gather(struct writer *w, const uint8_t *data, uint32_t bytes)
 	uint32_t part = MIN(bytes, w->space);
 	char *end;
 
-	if (!part || p == w->tail->p || p->type_internal != (u8_t)PBUF_RAM)
+	if (p == w->tail->p || p->type_internal != (u8_t)PBUF_RAM)
 		return 0;
 	end = (char *)p->payload + p->len;
 	part = MIN(part, (uint32_t)((char *)p + COPIES_BYTES - end));
 	memcpy(end, data, part);
 	p->len = (u16_t)(p->len + part);
-	grow_tail(w, part, 0);
+	account(w, part);
 	return part;
 }
 
-/* Up to @bytes of @r, at @data, as one piece of a segment. Return: how many, 0 if there is no memory. */
-static uint32_t write_piece(struct writer *w, const struct net_range *r, const uint8_t *data, uint32_t bytes)
-{
-	bool is_new = !has_space(w), is_copied = r->bytes <= TCP_COPY_MAX;
-	uint32_t part = MIN(bytes, is_new ? w->limit : w->space);
-	struct pbuf *p;
-
-	if (is_copied && is_new)
-		return begin_segment(w, data, part) ? part : 0;
-	if (is_copied)
-		p = copied_piece(data, part);
-	else if (r->lent)
-		p = lent_piece(r->lent, data, part);
-	else
-		p = pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)part, PBUF_ROM);
-	if (unlikely(!p))
-		return 0;
-	if (unlikely(is_new && !begin_segment(w, NULL, 0))) {
-		pbuf_free(p);
-		return 0;
-	}
-	w->last->next = p;
-	w->last = p;
-	grow_tail(w, part, 1);
-	return part;
-}
-
-/* Return: bytes of the range that were taken. */
-static uint32_t write_range(struct writer *w, const struct net_range *r)
+/* @bytes, few, at @data. Return: how many were taken. */
+static uint32_t write_copy(struct writer *w, const uint8_t *data, uint32_t bytes)
 {
 	uint32_t taken = 0, part;
+	struct pbuf *p;
 
-	if (r->bytes <= TCP_COPY_MAX && has_space(w))
-		taken = gather(w, r->data, MIN(r->bytes, w->pcb->snd_buf));
-	for (; taken < r->bytes; taken += part) {
-		uint32_t bytes = MIN(r->bytes - taken, w->pcb->snd_buf);
-
-		part = bytes && tcp_queue_has_room(w->pcb) ? write_piece(w, r, r->data + taken, bytes) : 0;
-		if (!part)
+	bytes = MIN(bytes, w->room);
+	if (has_space(w))
+		taken = gather(w, data, bytes);
+	for (; taken < bytes && w->pbufs; taken += part) {
+		if (!has_space(w)) {
+			part = MIN(bytes - taken, w->limit);
+			if (!begin_segment(w, data + taken, part))
+				break;
+			continue;
+		}
+		part = MIN(bytes - taken, w->space);
+		p = copied_piece(data + taken, part);
+		if (!p)
 			break;
+		add_piece(w, p, part);
+	}
+	return taken;
+}
+
+static uint32_t write_reference(struct writer *w, const struct net_range *r)
+{
+	uint32_t bytes = MIN(r->bytes, w->room), taken = 0, part;
+
+	for (; taken < bytes && w->pbufs > 1; taken += part) {
+		bool is_new = !has_space(w);
+		const uint8_t *data = r->data + taken;
+		struct pbuf *p;
+
+		part = MIN(bytes - taken, is_new ? w->limit : w->space);
+		p = r->lent ? lent_piece(r->lent, data, part)
+			    : pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)part, PBUF_ROM);
+		if (unlikely(!p))
+			break;
+		if (unlikely(is_new && !begin_segment(w, NULL, 0))) {
+			pbuf_free(p);
+			break;
+		}
+		add_piece(w, p, part);
 	}
 	return taken;
 }
 
 uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigned count, bool has_more)
 {
-	struct writer w = { .c = c, .pcb = pcb_of(c), .limit = tcp_train_limit(pcb_of(c)) };
+	struct tcp_pcb *pcb = pcb_of(c);
+	struct writer w = { .pcb = pcb, .limit = tcp_train_limit(pcb), .room = pcb->snd_buf };
 	const struct net_range *r = ranges, *end = ranges + count;
 	uint32_t taken = 0, part;
 
-	if (w.pcb->state != ESTABLISHED && w.pcb->state != CLOSE_WAIT)
+	if ((pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT) || !tcp_queue_has_room(pcb))
 		return 0;
+	w.pbufs = TCP_SND_QUEUELEN - pcb->snd_queuelen;
 	find_tail(&w);
 	for (; r != end; r++) {
-		part = write_range(&w, r);
+		part = r->bytes <= TCP_COPY_MAX ? write_copy(&w, r->data, r->bytes) : write_reference(&w, r);
 		taken += part;
 		if (part < r->bytes)
 			break;
 	}
-	if (!w.tail)
-		return 0;
-	segment_settle(w.tail);
-	if (r == end && !has_more)
+	finish_segment(&w);
+	c->queued += taken;
+	if (r == end && w.tail && !has_more)
 		TCPH_SET_FLAG(w.tail->tcphdr, TCP_PSH);
 	return taken;
 }
