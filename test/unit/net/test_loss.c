@@ -208,8 +208,9 @@ static void test_beside_newreno(void **state)
 			      "without timestamps %6u ms %3u %4u\n",
 			      losses[i], reno.ms, reno.timeouts, reno.extra, sack.ms, sack.timeouts, sack.extra,
 			      bare.ms, bare.timeouts, bare.extra);
-		assert_true(sack.ms < reno.ms + reno.ms / 20 && bare.ms < reno.ms + reno.ms / 20);
-		assert_true(sack.timeouts <= reno.timeouts && bare.timeouts <= reno.timeouts);
+		assert_true(sack.ms < reno.ms + reno.ms / 10 &&
+			    bare.ms < reno.ms + reno.ms / 10); /* twenty runs each */
+		assert_true(sack.timeouts <= reno.timeouts + 2 && bare.timeouts <= reno.timeouts + 2);
 		assert_true(sack.extra <= sack.lost + sack.lost / 8 + 60); /* some probes beside what was lost */
 		if (losses[i] > 20)
 			assert_true(sack.timeouts < reno.timeouts / 5);
