@@ -7,8 +7,9 @@
 
 #define MIB (1ull << 20)
 #define BUFFER_BYTES (2048u + 128u) /* and its description, kernel/buf/buf.h */
-#define CONNECTION_BYTES 2048u      /* control blocks and a queued segment, from one half of what is free */
-#define CORE_BYTES (4 * MIB)        /* ring-3 stack, window, arrays, rings */
+#define CONNECTION_BYTES \
+	1536u                /* one of 600 at most, and a quarter more for segments, out of one half of what is free */
+#define CORE_BYTES (4 * MIB) /* ring-3 stack, window, arrays, rings */
 #define BASE_BYTES (8 * MIB)
 
 static uint64_t up_2mib(uint64_t bytes)
