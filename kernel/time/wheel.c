@@ -16,7 +16,8 @@
 
 struct wheel {
 	uint64_t base;         /* every tick before it has been fired */
-	uint64_t floor;        /* earliest tick that may be armed: base, in a run the tick after it */
+	uint64_t floor;        /* earliest tick that may be armed: behind the last run */
+	uint64_t next;         /* no used slot begins before this tick; runs before it only note the time */
 	uint64_t used[LEVELS]; /* bit s: slots[level][s] is not empty */
 	struct list slots[LEVELS][SLOTS];
 };
@@ -41,6 +42,7 @@ static void place(struct time_node *node, uint64_t tick)
 	slot = digit_of(tick, level);
 	list_add_tail(&wheel.slots[level][slot], &node->link);
 	wheel.used[level] |= 1ull << slot;
+	wheel.next = MIN(wheel.next, tick & ~((1ull << level * DIGIT_BITS) - 1));
 }
 
 /* The first used slot: its level in @level. Return: the tick it begins at, UINT64_MAX if all are empty. */
@@ -125,6 +127,7 @@ void time_core_init(uint64_t now)
 {
 	wheel.base = now;
 	wheel.floor = now;
+	wheel.next = UINT64_MAX;
 	for (unsigned l = 0; l < LEVELS; l++) {
 		wheel.used[l] = 0;
 		for (unsigned s = 0; s < SLOTS; s++)
@@ -167,28 +170,47 @@ bool time_is_armed(const struct time_node *node)
 	return !list_is_empty(&node->link);
 }
 
-unsigned time_run(uint64_t now)
+/* Everything due at @now. */
+static unsigned run(uint64_t now)
 {
 	unsigned fired = 0, level = 0;
 	uint64_t tick;
 
-	if (now < wheel.base)
-		return 0;
-	wheel.floor = now + 1;
 	while ((tick = first_slot(&level)) <= now) {
 		if (level == 0)
 			fired += fire_slot(tick);
 		if (level != 0 || (tick & (SLOTS - 1)) == SLOTS - 1)
 			advance(level ? tick : tick + 1);
 	}
-	if (now >= wheel.base)
-		advance(now + 1);
+	return fired;
+}
+
+/* base catches up with the runs that had nothing to fire. */
+static void settle(void)
+{
+	unsigned level;
+
+	if (wheel.base < wheel.floor)
+		advance(wheel.floor);
+	wheel.next = first_slot(&level);
+}
+
+unsigned time_run(uint64_t now)
+{
+	unsigned fired;
+
+	if (now < wheel.floor)
+		return 0;
+	wheel.floor = now + 1;
+	if (likely(now < wheel.next))
+		return 0;
+	fired = run(now);
+	settle();
 	return fired;
 }
 
 uint64_t time_next(void)
 {
-	unsigned level;
-
-	return first_slot(&level);
+	settle();
+	return wheel.next;
 }
