@@ -87,20 +87,13 @@ static unsigned take_handed(struct flow_core *c, struct buf **out, unsigned max)
 	return n;
 }
 
-static unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max)
+/* Frames of other cores' groups go to them. Return: those that stay, at the front of @out. */
+static __attribute__((noinline)) unsigned hand_foreign(struct buf **out, unsigned count)
 {
-	unsigned n = nic_rx_burst(queue, out, max), mine = 0;
 	uint32_t me = core_id();
+	unsigned mine = 0;
 
-	if (flow_state.mode == FLOW_ONE)
-		return n;
-	if (flow_state.mode == FLOW_QUEUE) {
-		/* Whatever comes here is this core's; what is the boot core's, net sees and hands over. */
-		for (unsigned i = 0; i < n; i++)
-			out[i]->group = (uint8_t)queue;
-		return n;
-	}
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		struct buf *b = out[i];
 		uint32_t core = group_core_of(b);
 
@@ -112,7 +105,21 @@ static unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max)
 	return mine;
 }
 
-static unsigned poll_own(const struct flow_core *c, struct buf **out, unsigned max)
+static inline unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max)
+{
+	unsigned count = nic_rx_burst(queue, out, max);
+
+	if (!count || flow_state.mode == FLOW_ONE)
+		return count;
+	if (flow_state.mode == FLOW_HASH)
+		return hand_foreign(out, count);
+	/* Whatever comes here is this core's; what is the boot core's, net sees and hands over. */
+	for (unsigned i = 0; i < count; i++)
+		out[i]->group = (uint8_t)queue;
+	return count;
+}
+
+static inline unsigned poll_own(const struct flow_core *c, struct buf **out, unsigned max)
 {
 	unsigned n = 0;
 
@@ -121,20 +128,23 @@ static unsigned poll_own(const struct flow_core *c, struct buf **out, unsigned m
 	return n;
 }
 
+static inline bool has_handed(const struct flow_core *c)
+{
+	return c->frames_from | peek(&flow_state.inbox[core_id()].frames);
+}
+
 unsigned flow_rx(struct buf **out, unsigned max)
 {
 	struct flow_core *c = flow_core();
-	unsigned n;
+	unsigned n = 0;
 
 	/* In turns, so that neither source can starve the other. */
 	c->is_own_first = !c->is_own_first;
-	if (c->is_own_first) {
-		n = poll_own(c, out, max);
-		n += take_handed(c, out + n, max - n);
-	} else {
+	if (unlikely(has_handed(c)) && !c->is_own_first)
 		n = take_handed(c, out, max);
-		n += poll_own(c, out + n, max - n);
-	}
+	n += poll_own(c, out + n, max - n);
+	if (unlikely(has_handed(c)) && c->is_own_first)
+		n += take_handed(c, out + n, max - n);
 	if (c->frames_to)
 		steer_notify(c);
 	return n;

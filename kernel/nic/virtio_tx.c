@@ -214,9 +214,8 @@ static uint32_t skip_done(struct virtio_tx *tx, uint32_t tail)
 	return tail;
 }
 
-unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
+static __attribute__((noinline)) unsigned reclaim(struct virtio_tx *tx, void **tokens, unsigned max)
 {
-	struct virtio_tx *tx = virtio_net.tx[queue];
 	struct virtio_tx_slot *slots = tx->slots;
 	const struct virtq_used_elem *used = tx->q.used->ring;
 	uint32_t ready, used_next = tx->q.used_next, mask = tx->q.mask, tail = tx->tail;
@@ -253,6 +252,16 @@ unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
 	tx->tail = skip_done(tx, tail);
 	tx->is_starved = false;
 	return got;
+}
+
+unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
+{
+	struct virtio_tx *tx = virtio_net.tx[queue];
+
+	/* As in virtio_rx_burst(). */
+	if (virtq_used_count(&tx->q) == 0 && likely(virtq_is_running(&tx->q)))
+		return 0;
+	return reclaim(tx, tokens, max);
 }
 
 unsigned virtio_tx_pending(uint16_t queue)
