@@ -48,6 +48,7 @@ void flow_sleep_end(void);
 
 /** flow_group_of_tuple() - group of an outgoing connection's return packets; addresses and ports in network order. */
 uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port);
+uint8_t flow_group_of_tuple6(const struct ip6 *remote, const struct ip6 *local, be16_t remote_port, be16_t local_port);
 /** flow_owner() - core that owns @group. */
 uint32_t flow_owner(uint8_t group);
 

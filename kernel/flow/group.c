@@ -19,6 +19,9 @@
 #define IP_TCP 6
 #define IP_UDP 17
 #define DHCP_CLIENT_PORT 68
+#define DHCP6_CLIENT_PORT 546
+#define ETHERTYPE_IPV6 0x86dd
+#define IPV6_BYTES 40u
 
 struct flow_state flow_state;
 
@@ -153,6 +156,17 @@ uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be1
 	return hash_tuple(remote, local, (uint32_t)local_port << 16 | remote_port) % FLOW_GROUPS_MAX;
 }
 
+uint8_t flow_group_of_tuple6(const struct ip6 *remote, const struct ip6 *local, be16_t remote_port, be16_t local_port)
+{
+	uint32_t addresses[8];
+
+	if (flow_is_queue())
+		return (uint8_t)core_id();
+	memcpy(addresses, remote, sizeof(*remote));
+	memcpy(addresses + 4, local, sizeof(*local));
+	return hash_tuple6(addresses, (uint32_t)local_port << 16 | remote_port) % FLOW_GROUPS_MAX;
+}
+
 static inline uint16_t load16(const uint8_t *p)
 {
 	uint16_t v;
@@ -189,14 +203,31 @@ static inline const uint8_t *find_ports(const struct buf *b)
 	return p[23] == IP_UDP && load16(ports + 2) != be16(DHCP_CLIENT_PORT) ? ports : NULL;
 }
 
+/* TCP or UDP over IPv6 without extension headers: with them, and fragments, it is the boot core's, too. */
+static inline bool is_plain_ip6(const struct buf *b)
+{
+	const uint8_t *p = b->data + b->off;
+
+	if (b->len < ETHERNET_BYTES + IPV6_BYTES + 4 || load16(p + 12) != be16(ETHERTYPE_IPV6) || p[14] >> 4 != 6)
+		return false;
+	return p[20] == IP_TCP ||
+	       (p[20] == IP_UDP && load16(p + ETHERNET_BYTES + IPV6_BYTES + 2) != be16(DHCP6_CLIENT_PORT));
+}
+
 uint32_t group_core_of(struct buf *first)
 {
 	const uint8_t *ports, *ip = first->data + first->off + ETHERNET_BYTES;
+	uint32_t addresses[8];
 
 	ports = find_ports(first);
-	if (!ports)
+	if (likely(ports)) {
+		first->hash = hash_tuple(load32(ip + 12), load32(ip + 16), load32(ports));
+	} else if (is_plain_ip6(first)) {
+		memcpy(addresses, ip + 8, sizeof(addresses));
+		first->hash = hash_tuple6(addresses, load32(ip + IPV6_BYTES));
+	} else {
 		return 0;
-	first->hash = hash_tuple(load32(ip + 12), load32(ip + 16), load32(ports));
+	}
 	first->group = first->hash % FLOW_GROUPS_MAX;
 	return owner_of(first->group);
 }

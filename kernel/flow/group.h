@@ -4,7 +4,6 @@
 #include "kernel/base/ring.h"
 #include "kernel/flow/flow.h"
 
-#define TUPLE_BYTES 12u
 #define TOEPLITZ_BYTES_MAX 36u /* two IPv6 addresses and ports: they use up a 40-byte key */
 #define FLOW_SLOTS 128u        /* frames that a core without a queue can have under way */
 
@@ -65,6 +64,8 @@ extern struct flow_state flow_state;
 void hash_init(const uint8_t key[40]);
 /** hash_tuple() - flow_toeplitz() over addresses and ports as they lie in the packet. @ports: source port in the low half. */
 uint32_t hash_tuple(be32_t source, be32_t destination, uint32_t ports);
+/** hash_tuple6() - the same for IPv6: source, then destination. */
+uint32_t hash_tuple6(const uint32_t addresses[8], uint32_t ports);
 
 /** group_core_of() - with FLOW_HASH: the core that @first belongs to; fills in group and hash. */
 uint32_t group_core_of(struct buf *first);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Toeplitz: each input bit that is set adds (XOR) the 32 key bits that begin at its position. For the
- * 12 bytes of a 4-tuple the sums of every byte value are kept, which makes it 12 look-ups.
+ * bytes of a 4-tuple the sums of every byte value are kept, which makes it 12 look-ups, for IPv6 36.
  */
 #include "kernel/flow/group.h"
 
-static uint32_t sums[TUPLE_BYTES][256]; /* by hash_init(), once */
+static uint32_t sums[TOEPLITZ_BYTES_MAX][256]; /* by hash_init(), once */
 
 /* The 32 key bits from bit @at on; @at up to 40 * 8 - 33, so that the fifth byte is still the key's. */
 static uint32_t key_bits(const uint8_t key[40], unsigned at)
@@ -29,7 +29,7 @@ uint32_t flow_toeplitz(const uint8_t key[40], const uint8_t *in, unsigned bytes)
 
 void hash_init(const uint8_t key[40])
 {
-	for (unsigned i = 0; i < TUPLE_BYTES; i++) {
+	for (unsigned i = 0; i < TOEPLITZ_BYTES_MAX; i++) {
 		sums[i][0] = 0;
 		/* A byte is the byte without its lowest set bit, and that bit. */
 		for (unsigned v = 1; v < 256; v++)
@@ -47,4 +47,13 @@ static inline uint32_t sum4(unsigned from, uint32_t word)
 uint32_t hash_tuple(be32_t source, be32_t destination, uint32_t ports)
 {
 	return sum4(0, source) ^ sum4(4, destination) ^ sum4(8, ports);
+}
+
+uint32_t hash_tuple6(const uint32_t addresses[8], uint32_t ports)
+{
+	uint32_t hash = sum4(32, ports);
+
+	for (unsigned i = 0; i < 8; i++)
+		hash ^= sum4(4 * i, addresses[i]);
+	return hash;
 }

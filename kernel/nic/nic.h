@@ -13,15 +13,17 @@
 #define NIC_QUEUES_MAX 64u
 
 enum nic_offload {
-	NIC_RX_CSUM = 1, /* buf flag BUF_CSUM_GOOD is meaningful */
-	NIC_TX_CSUM = 2, /* NIC_TX_NEEDS_CSUM may be used */
-	NIC_TX_TSO4 = 4, /* NIC_TX_IS_TSO4 may be used, frames up to 65,549 bytes */
-	NIC_RSS = 8,     /* the device steers by our table and key */
+	NIC_RX_CSUM = 1,  /* buf flag BUF_CSUM_GOOD is meaningful */
+	NIC_TX_CSUM = 2,  /* NIC_TX_NEEDS_CSUM may be used */
+	NIC_TX_TSO4 = 4,  /* NIC_TX_IS_TSO4 may be used, frames up to 65,549 bytes */
+	NIC_RSS = 8,      /* the device steers by our table and key */
+	NIC_TX_TSO6 = 16, /* NIC_TX_IS_TSO6 may be used, as NIC_TX_TSO4 */
 };
 
 enum nic_tx_flags {
 	NIC_TX_NEEDS_CSUM = 1, /* csum_start/csum_offset valid; the field holds the pseudo-header sum */
 	NIC_TX_IS_TSO4 = 2,    /* header_bytes, mss valid; implies NIC_TX_NEEDS_CSUM */
+	NIC_TX_IS_TSO6 = 4,    /* the same over IPv6 */
 };
 
 struct nic_seg {

@@ -76,7 +76,7 @@ int virtio_ctrl_rss(struct virtio_ctrl *c, uint16_t pairs, const struct nic_stee
 {
 	struct virtio_net_rss *r = &c->memory->data.rss;
 
-	r->hash_types = VIRTIO_NET_HASH_TCPV4 | VIRTIO_NET_HASH_UDPV4;
+	r->hash_types = VIRTIO_NET_HASHES;
 	r->table_mask = VIRTIO_NET_RSS_TABLE - 1;
 	r->unclassified_queue = 0;
 	for (unsigned i = 0; i < VIRTIO_NET_RSS_TABLE; i++)

@@ -61,7 +61,9 @@ _Static_assert(offsetof(struct virtio_common, queue_device) == 48, "[virtio-1.2 
 #define VIRTIO_NET_F_MTU (1ull << 3)
 #define VIRTIO_NET_F_MAC (1ull << 5)
 #define VIRTIO_NET_F_GUEST_TSO4 (1ull << 7)
+#define VIRTIO_NET_F_GUEST_TSO6 (1ull << 8)
 #define VIRTIO_NET_F_HOST_TSO4 (1ull << 11)
+#define VIRTIO_NET_F_HOST_TSO6 (1ull << 12)
 #define VIRTIO_NET_F_MRG_RXBUF (1ull << 15)
 #define VIRTIO_NET_F_STATUS (1ull << 16)
 #define VIRTIO_NET_F_CTRL_VQ (1ull << 17)
@@ -136,6 +138,7 @@ _Static_assert(sizeof(struct virtio_net_hdr) == 12, "[virtio-1.2 5.1.6]");
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM 1
 #define VIRTIO_NET_HDR_F_DATA_VALID 2
 #define VIRTIO_NET_HDR_GSO_TCPV4 1
+#define VIRTIO_NET_HDR_GSO_TCPV6 4
 #define VIRTIO_NET_HDR_GSO_ECN 0x80
 
 /* ---- network device: control queue [5.1.6.5] ---- */
@@ -162,3 +165,7 @@ struct virtio_net_rss { /* [5.1.6.5.7.1], with our table and key sizes */
 _Static_assert(sizeof(struct virtio_net_rss) == 8 + 256 + 3 + 40, "[virtio-1.2 5.1.6.5.7.1]");
 #define VIRTIO_NET_HASH_TCPV4 2u
 #define VIRTIO_NET_HASH_UDPV4 4u
+#define VIRTIO_NET_HASH_TCPV6 16u
+#define VIRTIO_NET_HASH_UDPV6 32u
+#define VIRTIO_NET_HASHES \
+	(VIRTIO_NET_HASH_TCPV4 | VIRTIO_NET_HASH_UDPV4 | VIRTIO_NET_HASH_TCPV6 | VIRTIO_NET_HASH_UDPV6)

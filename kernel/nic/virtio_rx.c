@@ -14,6 +14,7 @@
 #define SHOW_BATCH 32u
 #define PREFETCH_AHEAD 4u
 #define FIRST_MIN (sizeof(struct virtio_net_hdr) + ETHERNET_BYTES)
+#define IPV6_BYTES 40u
 #define TCP_FRAME_MIN (ETHERNET_BYTES + 20u + 20u)
 
 int virtio_rx_alloc(struct virtio_rx *rx, uint16_t index, uint16_t size)
@@ -101,12 +102,12 @@ static uint16_t count_segments(const struct buf *b, const struct virtio_net_hdr 
 {
 	const uint8_t *frame = b->data + b->off;
 	uint16_t gso_size = h->gso_size;
-	uint32_t ip_bytes, headers;
+	uint32_t ip_bytes, headers, kind = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
 
-	if ((h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) != VIRTIO_NET_HDR_GSO_TCPV4 || b->len < TCP_FRAME_MIN ||
+	if ((kind != VIRTIO_NET_HDR_GSO_TCPV4 && kind != VIRTIO_NET_HDR_GSO_TCPV6) || b->len < TCP_FRAME_MIN ||
 	    gso_size == 0)
 		return 1;
-	ip_bytes = (frame[ETHERNET_BYTES] & 15u) * 4u;
+	ip_bytes = kind == VIRTIO_NET_HDR_GSO_TCPV6 ? IPV6_BYTES : (frame[ETHERNET_BYTES] & 15u) * 4u;
 	if (ETHERNET_BYTES + ip_bytes + 20 > b->len)
 		return 1;
 	headers = ETHERNET_BYTES + ip_bytes + (frame[ETHERNET_BYTES + ip_bytes + 12] >> 4) * 4u;

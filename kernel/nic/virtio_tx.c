@@ -55,8 +55,9 @@ static inline pa_t fill_header(struct virtio_tx *tx, uint32_t head, const struct
 {
 	uint64_t low = VIRTIO_NET_HDR_F_NEEDS_CSUM | (uint64_t)f->csum_start << 48;
 
-	if (f->flags & NIC_TX_IS_TSO4)
-		low |= VIRTIO_NET_HDR_GSO_TCPV4 << 8 | (uint32_t)f->header_bytes << 16 | (uint64_t)f->mss << 32;
+	if (f->flags & (NIC_TX_IS_TSO4 | NIC_TX_IS_TSO6))
+		low |= (f->flags & NIC_TX_IS_TSO4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6) << 8 |
+		       (uint32_t)f->header_bytes << 16 | (uint64_t)f->mss << 32;
 	__builtin_memcpy(&tx->hdrs[head], &low, sizeof(low));
 	tx->hdrs[head].csum_offset = f->csum_offset;
 	return tx->hdrs_pa + head * sizeof(struct virtio_net_hdr);

@@ -22,7 +22,7 @@ static void test_one_pair(void **state)
 			 VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
 	assert_int_equal(info->queue_pairs, 1);
 	assert_false(info->queue_is_group);
-	assert_int_equal(info->offloads, NIC_RX_CSUM | NIC_TX_CSUM | NIC_TX_TSO4);
+	assert_int_equal(info->offloads, NIC_RX_CSUM | NIC_TX_CSUM | NIC_TX_TSO4 | NIC_TX_TSO6);
 	assert_int_equal(info->mtu, 1500);
 	assert_memory_equal(info->mac, fake_device.config.mac, 6);
 	assert_true(info->is_link_up);
@@ -63,7 +63,7 @@ static void test_rss(void **state)
 	assert_int_equal(fake_device.rss_commands, 1);
 	assert_int_equal(fake_device.rss.max_tx_vq, 4);
 	assert_int_equal(fake_device.rss.table_mask, 127);
-	assert_int_equal(fake_device.rss.hash_types, 6);
+	assert_int_equal(fake_device.rss.hash_types, VIRTIO_NET_HASHES);
 	assert_int_equal(fake_device.rss.key_bytes, 40);
 	assert_memory_equal(fake_device.rss.key, s.key, 40);
 	assert_memory_equal(fake_device.rss.table, s.table, 256);
