@@ -38,6 +38,33 @@ bool words_ipv4(const char *text, uint8_t out[4])
 	return true;
 }
 
+bool words_ipv6(const char *text, uint8_t out[16])
+{
+	static const uint8_t low[15], mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (strchr(text, '.') != NULL || inet_pton(AF_INET6, text, out) != 1)
+		return false;
+	/* ::, ::1, groups and IPv4 addresses in disguise are no host's. */
+	return out[0] != 0xff && memcmp(out, mapped, sizeof(mapped)) != 0 &&
+	       (memcmp(out, low, sizeof(low)) != 0 || out[15] > 1);
+}
+
+bool words_ipv6_prefix(const char *text, uint8_t out[16], uint32_t *prefix_bits)
+{
+	const char *slash = strchr(text, '/');
+	char addr[INET6_ADDRSTRLEN];
+	uint64_t bits;
+
+	if (slash == NULL || (size_t)(slash - text) >= sizeof(addr))
+		return false;
+	memcpy(addr, text, (size_t)(slash - text));
+	addr[slash - text] = '\0';
+	if (!words_ipv6(addr, out) || !words_number(slash + 1, 1, 128, &bits))
+		return false;
+	*prefix_bits = (uint32_t)bits;
+	return true;
+}
+
 static uint32_t word_of(const uint8_t a[4])
 {
 	return (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3];
@@ -72,6 +99,13 @@ bool words_ipv4_prefix(const char *text, uint8_t out[4], uint32_t *prefix_bits)
 bool words_is_same_net(const uint8_t a[4], const uint8_t b[4], uint32_t prefix_bits)
 {
 	return ((word_of(a) ^ word_of(b)) & mask_of(prefix_bits)) == 0;
+}
+
+bool words_is_same_net6(const uint8_t a[16], const uint8_t b[16], uint32_t prefix_bits)
+{
+	uint32_t bytes = prefix_bits / 8, rest = prefix_bits % 8;
+
+	return memcmp(a, b, bytes) == 0 && (rest == 0 || ((a[bytes] ^ b[bytes]) >> (8 - rest)) == 0);
 }
 
 /* Levenshtein distance, one row at a time. */

@@ -47,13 +47,41 @@ static int check_net(struct source *s, const char *path, struct err *err)
 	return 0;
 }
 
+static bool is_zero6(const uint8_t addr[16])
+{
+	static const uint8_t zero[16];
+
+	return memcmp(addr, zero, sizeof(zero)) == 0;
+}
+
+static int check_net6(struct source *s, const char *path, struct err *err)
+{
+	struct ix_manifest *m = &s->m;
+	bool is_link_local = m->gateway6[0] == 0xfe && (m->gateway6[1] & 0xc0) == 0x80;
+
+	if (s->line[schema_find("net.slaac")] == 0)
+		m->slaac = is_zero6(m->address6);
+	if (is_zero6(m->gateway6))
+		return 0;
+	if (is_zero6(m->address6))
+		return err_set(err, STATUS_DATA, "%s:%u: net.gateway6: expected only beside net.address6, routers tell",
+			       path, source_line(s, "net.gateway6"));
+	if ((!is_link_local && !words_is_same_net6(m->address6, m->gateway6, m->prefix6_bits)) ||
+	    memcmp(m->address6, m->gateway6, sizeof(m->gateway6)) == 0)
+		return err_set(err, STATUS_DATA,
+			       "%s:%u: net.gateway6: expected a link-local address or another one in the network of "
+			       "net.address6",
+			       path, source_line(s, "net.gateway6"));
+	return 0;
+}
+
 int source_check(struct source *s, const char *path, struct err *err)
 {
 	if (s->m.cores_max < s->m.cores_min)
 		return err_set(err, STATUS_DATA,
 			       "%s:%u: cores.max: expected a number %u..%u (cores.min and up), got %u", path,
 			       source_line(s, "cores.max"), s->m.cores_min, IX_CORES_MAX, s->m.cores_max);
-	return check_net(s, path, err);
+	return check_net(s, path, err) != 0 ? -1 : check_net6(s, path, err);
 }
 
 static uint32_t add_string(struct blob *out, size_t start, const char *text)

@@ -2,6 +2,7 @@
 /* An image as one JSON object; `ixctl image inspect` prints it as such or as a page for people. */
 #include "hostctl/image/image.h"
 #include "hostctl/image/ports.h"
+#include <arpa/inet.h>
 #include <string.h>
 
 static json_t *ipv4(const uint8_t addr[4])
@@ -9,6 +10,18 @@ static json_t *ipv4(const uint8_t addr[4])
 	if ((addr[0] | addr[1] | addr[2] | addr[3]) == 0)
 		return json_null();
 	return json_sprintf("%u.%u.%u.%u", addr[0], addr[1], addr[2], addr[3]);
+}
+
+/* @prefix_bits: 0: not to be named. */
+static json_t *ipv6(const uint8_t addr[16], uint32_t prefix_bits)
+{
+	static const uint8_t none[16];
+	char name[INET6_ADDRSTRLEN];
+
+	if (memcmp(addr, none, sizeof(none)) == 0)
+		return json_null();
+	inet_ntop(AF_INET6, addr, name, sizeof(name));
+	return prefix_bits != 0 ? json_sprintf("%s/%u", name, prefix_bits) : json_string(name);
 }
 
 /* Text of the image, which may be no UTF-8 at all. */
@@ -86,6 +99,9 @@ static json_t *net(const struct ix_manifest *m)
 	}
 	json_object_set_new(out, "gateway", ipv4(m->gateway));
 	json_object_set_new(out, "dns", ipv4(m->dns));
+	json_object_set_new(out, "address6", ipv6(m->address6, m->prefix6_bits));
+	json_object_set_new(out, "slaac", json_boolean(m->slaac != 0));
+	json_object_set_new(out, "gateway6", ipv6(m->gateway6, 0));
 	json_object_set_new(out, "mtu", json_integer(m->mtu));
 	return out;
 }

@@ -84,6 +84,21 @@ const struct schema_key schema_keys[] = {
 	  .is_override = true,
 	  .at = AT(m.dns),
 	  .doc = "name server, for programs that ask one" },
+	{ .name = "net.address6",
+	  .kind = SCHEMA_PREFIX6,
+	  .is_override = true,
+	  .at = AT(m.address6),
+	  .doc = "an IPv6 address of its own with the length of its network's prefix" },
+	{ .name = "net.slaac",
+	  .kind = SCHEMA_BOOL,
+	  .is_override = true,
+	  .at = AT(m.slaac),
+	  .doc = "IPv6 addresses and routers by router advertisement (default: true if there is no net.address6)" },
+	{ .name = "net.gateway6",
+	  .kind = SCHEMA_IPV6,
+	  .is_override = true,
+	  .at = AT(m.gateway6),
+	  .doc = "next hop to everything outside the network of net.address6" },
 	{ .name = "net.mtu",
 	  .kind = SCHEMA_NUMBER,
 	  .is_override = true,
@@ -254,6 +269,10 @@ bool schema_set(struct source *s, int index, const char *text)
 		return words_ipv4_prefix(text, s->m.address, &s->m.prefix_bits);
 	case SCHEMA_IPV4:
 		return words_ipv4(text, field);
+	case SCHEMA_PREFIX6:
+		return words_ipv6_prefix(text, s->m.address6, &s->m.prefix6_bits);
+	case SCHEMA_IPV6:
+		return words_ipv6(text, field);
 	case SCHEMA_GROUP:
 	case SCHEMA_PORTS:
 	case SCHEMA_TEXTS:
@@ -287,6 +306,8 @@ void schema_expected(int index, char *out, size_t bytes)
 		[SCHEMA_BOOL] = "true or false",
 		[SCHEMA_PREFIX] = "a host address with its prefix length, like 10.0.2.15/24",
 		[SCHEMA_IPV4] = "an IPv4 address, like 10.0.2.2",
+		[SCHEMA_PREFIX6] = "a host address with its prefix length, like fd00::2/64",
+		[SCHEMA_IPV6] = "an IPv6 address, like fe80::1",
 		[SCHEMA_PORTS] = "a list like [7/tcp, 53/udp]",
 		[SCHEMA_TEXTS] = "a list of texts",
 		[SCHEMA_PAIRS] = "a mapping of names to texts",

@@ -12,6 +12,8 @@ enum schema_kind {
 	SCHEMA_BOOL,
 	SCHEMA_PREFIX, /* a.b.c.d/len */
 	SCHEMA_IPV4,
+	SCHEMA_PREFIX6, /* ADDRESS/len [RFC 4291 2.3] */
+	SCHEMA_IPV6,
 	SCHEMA_PORTS, /* list of 7/tcp, 7/udp */
 	SCHEMA_TEXTS, /* list of strings */
 	SCHEMA_PAIRS, /* mapping of strings */

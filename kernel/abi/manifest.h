@@ -43,6 +43,10 @@ struct ix_manifest {
 	uint32_t prefix_bits;       /* 0..32 */
 	uint8_t gateway[4];         /* "net.gateway"; 0.0.0.0: none */
 	uint8_t dns[4];             /* "net.dns"; 0.0.0.0: none */
+	uint8_t address6[16];       /* "net.address6" ADDRESS/len; ::: none */
+	uint32_t prefix6_bits;      /* 0..128 */
+	uint8_t gateway6[16];       /* "net.gateway6"; ::: none */
+	uint32_t slaac;             /* "net.slaac": 0 or 1: router advertisements are followed */
 	uint32_t mtu;               /* "net.mtu": 576..1500 */
 	uint32_t port_count;        /* "ports": what the service answers on, for "ready" and publishing */
 	struct ix_manifest_port ports[IX_PORTS_MAX];

@@ -21,7 +21,7 @@ static const struct {
 	const char *prefix;
 	const char *keys;
 } known_keys[] = {
-	{ "net.", "net.address net.dhcp net.gateway net.dns net.mtu" },
+	{ "net.", "net.address net.dhcp net.gateway net.dns net.mtu net.address6 net.slaac net.gateway6" },
 	{ "cores.", "cores.min cores.max" },
 	{ "restart.", "restart.on_fault restart.max restart.window_s" },
 	{ "tcp.", "tcp.timestamps" },
@@ -137,6 +137,34 @@ static int apply_host(struct words *w, const char *key, const char *text, be32_t
 	return 0;
 }
 
+/* An address of its own, and then no router's word is needed; "::/0" takes it away. */
+static int apply_address6(struct words *w, const char *text)
+{
+	static const struct ip6 none;
+	struct ip6 address;
+	uint32_t bits;
+	bool is_good = value_ip6(text, &address, &bits), is_none = is_good && !memcmp(&address, &none, sizeof(none));
+
+	if (!is_good || (!is_none && !value_is_host6(&address)))
+		return refuse(w, "net.address6", text, "a host's address and prefix like fd00::2/64");
+	w->out->address6 = address;
+	w->out->prefix6_bits = is_none ? 0 : bits;
+	w->out->slaac = is_none;
+	return 0;
+}
+
+static int apply_gateway6(struct words *w, const char *text)
+{
+	static const struct ip6 none;
+	struct ip6 address;
+
+	if (!value_ip6(text, &address, NULL) ||
+	    (memcmp(&address, &none, sizeof(none)) != 0 && !value_is_host6(&address)))
+		return refuse(w, "net.gateway6", text, "an IPv6 address like fe80::1, or :: for none");
+	w->out->gateway6 = address;
+	return 0;
+}
+
 /* @setting: NAME=VALUE, in memory that stays. */
 static int apply_env(struct words *w, const char *setting)
 {
@@ -183,6 +211,10 @@ static int apply_word(struct words *w, char *word)
 		return apply_address(w, value);
 	if (!strcmp(word, "net.dhcp"))
 		return apply_dhcp(w, value);
+	if (!strcmp(word, "net.address6"))
+		return apply_address6(w, value);
+	if (!strcmp(word, "net.gateway6"))
+		return apply_gateway6(w, value);
 	if (!strcmp(word, "net.gateway"))
 		return apply_host(w, word, value, &w->out->gateway);
 	if (!strcmp(word, "net.dns"))

@@ -69,6 +69,11 @@ static int load_strings(const struct part *p, struct conf *out)
 	return 0;
 }
 
+static bool is_zero6(const struct ip6 *a)
+{
+	return !(a->words[0] | a->words[1] | a->words[2] | a->words[3]);
+}
+
 static int load_net(const struct part *p, struct conf *out)
 {
 	const struct ix_manifest *m = p->m;
@@ -82,6 +87,12 @@ static int load_net(const struct part *p, struct conf *out)
 		return refuse(p, "net.gateway", "not a host's address");
 	if (out->dns && !value_is_host(out->dns))
 		return refuse(p, "net.dns", "not a host's address");
+	memcpy(&out->address6, m->address6, sizeof(out->address6));
+	memcpy(&out->gateway6, m->gateway6, sizeof(out->gateway6));
+	if (!is_zero6(&out->address6) && !value_is_host6(&out->address6))
+		return refuse(p, "net.address6", "not a host's address");
+	if (!is_zero6(&out->gateway6) && !value_is_host6(&out->gateway6))
+		return refuse(p, "net.gateway6", "not a host's address");
 	if (m->port_count > IX_PORTS_MAX)
 		return refuse(p, "ports", "too many");
 	for (uint32_t i = 0; i < m->port_count; i++) {

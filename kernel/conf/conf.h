@@ -24,6 +24,10 @@ struct conf {
 	uint32_t prefix_bits;
 	be32_t gateway;
 	be32_t dns;
+	struct ip6 address6; /* ::: none */
+	uint32_t prefix6_bits;
+	struct ip6 gateway6; /* ::: none, or as routers say */
+	bool slaac;          /* addresses and routers by router advertisement */
 	uint32_t mtu;
 	uint32_t port_count;
 	struct ix_manifest_port ports[IX_PORTS_MAX];

@@ -27,7 +27,9 @@ const struct field field_table[FIELD_COUNT] = {
 	{ "watchdog_ms",      FIELD_NUMBER,  0,   600000,  1,    AT(watchdog_ms) },
 	{ "rto_floor_ms",     FIELD_NUMBER,  5,   1000,    1,    AT(rto_floor_ms) },
 	{ "tcp.timestamps",   FIELD_FLAG,    0,   1,       1,    AT(tcp_timestamps) },
+	{ "net.slaac",        FIELD_FLAG,    0,   1,       1,    AT(slaac) },
 	{ "prefix_bits",      FIELD_HIDDEN,  0,   32,      1,    AT(prefix_bits) },
+	{ "prefix6_bits",     FIELD_HIDDEN,  0,   128,     1,    AT(prefix6_bits) },
 };
 /* clang-format on */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* How numbers, flags and IPv4 addresses are written. */
+/* How numbers, flags and addresses are written. */
 #include "kernel/conf/value.h"
 
 #include "kernel/base/bytes.h"
+#include "kernel/base/ip6.h"
 
 /* Digits up to @end; @text is moved behind them. */
 static bool read_number(const char **text, uint32_t max, uint32_t *out)
@@ -61,4 +62,22 @@ bool value_is_host(be32_t address)
 	uint32_t first = be32(address) >> 24;
 
 	return first >= 1 && first <= 223 && first != 127;
+}
+
+bool value_ip6(const char *text, struct ip6 *out, uint32_t *prefix_bits)
+{
+	if (!ip6_parse(text, out, &text))
+		return false;
+	if (prefix_bits && (*text++ != '/' || !read_number(&text, 128, prefix_bits)))
+		return false;
+	return !*text;
+}
+
+bool value_is_host6(const struct ip6 *address)
+{
+	const be32_t *w = address->words;
+
+	if ((w[0] & 0xff) == 0xff)
+		return false;
+	return w[0] | w[1] || (w[2] ? w[2] != be32(0xffff) : be32(w[3]) > 1);
 }
