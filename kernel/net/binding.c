@@ -7,6 +7,7 @@
 #include "kernel/net/binding.h"
 
 #include "kernel/abi/status.h"
+#include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
 #include "kernel/base/lock.h"
 #include "kernel/conf/conf.h"
@@ -85,7 +86,8 @@ int binding_new(enum binding_protocol protocol, const struct ix_endpoint *local,
 	struct binding wanted = { .port = local->port, .cookie = cookie };
 	int status;
 
-	if (!endpoint_ip4(local, &wanted.address) || (wanted.address && wanted.address != net_shared.address))
+	wanted.address = endpoint_address(local);
+	if (!ip6_is_zero(&wanted.address) && !endpoint_is_ours(&wanted.address))
 		return IX_UNREACHABLE;
 	if (wanted.port == 0)
 		return IX_BAD_CALL;
@@ -180,11 +182,16 @@ static void open_listener(unsigned i)
 {
 	struct binding *b = &table.entries[i];
 	struct tcp_pcb *pcb = tcp_new(), *listener;
-	ip_addr_t address;
+	ip_addr_t address = IPADDR_ANY_TYPE_INIT; /* of both families */
 
 	if (!pcb)
 		return; /* another try with the next change */
-	ip_addr_set_ip4_u32_val(address, b->address);
+	if (ip6_is_mapped(&b->address)) {
+		ip_addr_set_ip4_u32_val(address, b->address.words[3]);
+	} else if (!ip6_is_zero(&b->address)) {
+		memcpy(ip_2_ip6(&address), &b->address, sizeof(b->address));
+		IP_SET_TYPE_VAL(address, IPADDR_TYPE_V6);
+	}
 	tcp_ext_arg_set(pcb, net_self.ext_id, NULL);
 	tcp_ext_arg_set_callbacks(pcb, net_self.ext_id, &conn_ext_callbacks);
 	listener = tcp_bind(pcb, &address, b->port) == ERR_OK ? tcp_listen(pcb) : NULL;

@@ -9,7 +9,7 @@ struct binding {
 	uint32_t generation; /* grows when it is taken and when it is freed; even: free */
 	uint8_t protocol;    /* enum binding_protocol */
 	uint16_t port;       /* host order */
-	be32_t address;      /* 0: any */
+	struct ip6 address;  /* ::: any */
 	uint64_t cookie;
 	ix_handle_t handle;
 	/* TCP, what the manifest says of the port or of all */

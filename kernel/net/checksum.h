@@ -37,6 +37,15 @@ static inline uint16_t checksum_pseudo6(const struct ip6 *from, const struct ip6
 	return checksum_fold(sum);
 }
 
+/** checksum_pseudo_ip6() - the same, of the addresses in a header at @ip. */
+static inline uint16_t checksum_pseudo_ip6(const uint8_t *ip, uint8_t protocol, uint32_t bytes)
+{
+	struct ip6 ends[2];
+
+	__builtin_memcpy(ends, ip + 8, sizeof(ends));
+	return checksum_pseudo6(&ends[0], &ends[1], protocol, bytes);
+}
+
 /** checksum_is_ip4_good() - whether a header of 20 bytes sums up. */
 static inline bool checksum_is_ip4_good(const uint8_t *ip)
 {

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "kernel/base/assert.h"
+#include "kernel/net/ip6_setup.h"
 #include "kernel/net/lwip.h"
 #include "kernel/net/net.h"
 #include "kernel/net/rate.h"
@@ -131,6 +132,7 @@ struct listener_load {
 
 struct net_core {
 	struct netif netif;
+	struct ip6_setup ip6;
 	uint32_t now_ms; /* as tcp_ticks */
 	uint64_t now_tick;
 	struct conn *tx_conn;     /* whose segments lwIP is sending */
@@ -172,6 +174,8 @@ struct net_shared {
 	be32_t address; /* ours, 0: none yet */
 	be32_t mask;
 	be32_t gateway; /* 0: none */
+	struct ip6_setup ip6;
+	uint32_t ip6_sequence; /* odd while the boot core writes ip6 */
 	uint16_t rto_floor_ms;
 	uint16_t mtu;
 	bool has_timestamps; /* connections may agree on them */

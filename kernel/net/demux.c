@@ -113,24 +113,32 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t mix_addresses6(const struct demux_tuple *t)
+/* Two keyed multiplications: an outsider who knows neither key nor result cannot aim at a bucket. */
+static inline uint32_t hash_of(uint64_t addresses, uint32_t ports)
+{
+	return (uint32_t)mix(mix(addresses ^ shared.key[0], ports ^ shared.key[1]) ^ shared.key[2], shared.key[3] | 1);
+}
+
+/* Out of line: IPv4's way stays short. */
+static __attribute__((noinline)) uint32_t hash6(const struct demux_tuple *t)
 {
 	uint64_t w[4];
 
 	memcpy(w, &t->remote6, sizeof(w));
-	return mix(w[0] ^ shared.key6[0], w[1] ^ shared.key6[1]) ^ mix(w[2] ^ shared.key6[2], w[3] ^ shared.key6[3]);
+	return hash_of(mix(w[0] ^ shared.key6[0], w[1] ^ shared.key6[1]) ^
+			       mix(w[2] ^ shared.key6[2], w[3] ^ shared.key6[3]),
+		       tuple_ports(t));
 }
 
-/*
- * Two keyed multiplications, for IPv6 four: an outsider who knows neither key nor result cannot aim at a
- * bucket.
- */
 uint32_t demux_hash(const struct demux_tuple *t)
 {
-	uint64_t addresses = unlikely(t->is_ip6) ? mix_addresses6(t) : tuple_addresses4(t);
+	return likely(!t->is_ip6) ? hash_of(tuple_addresses4(t), tuple_ports(t)) : hash6(t);
+}
 
-	return (uint32_t)mix(mix(addresses ^ shared.key[0], tuple_ports(t) ^ shared.key[1]) ^ shared.key[2],
-			     shared.key[3] | 1);
+__attribute__((noinline)) bool tuple_is_of6(const struct demux_tuple *t, const struct tcp_pcb *pcb)
+{
+	return IP_IS_V6_VAL(pcb->local_ip) && ip6_is_equal(&pcb->remote_ip, &t->remote6) &&
+	       ip6_is_equal(&pcb->local_ip, &t->local6);
 }
 
 /* What of a tuple is looked at. */

@@ -34,13 +34,7 @@ static bool write_knock(struct conn *c)
 	if (!event_room() || !event_peer_room())
 		return false;
 	t = tuple_of(pcb_of(c));
-	if (t.is_ip6) {
-		endpoint_put6(&peer.remote, &t.remote6, t.remote_port);
-		endpoint_put6(&peer.local, &t.local6, t.local_port);
-	} else {
-		endpoint_put4(&peer.remote, t.remote, t.remote_port);
-		endpoint_put4(&peer.local, t.local, t.local_port);
-	}
+	endpoint_put_tuple(&peer.remote, &peer.local, &t);
 	put(c, IX_EV_KNOCK, 0, event_push_peer(&peer));
 	c->flags &= ~CONN_KNOCK;
 	return true;

@@ -10,6 +10,7 @@
 #include "kernel/flow/flow.h"
 #include "kernel/net/binding.h"
 #include "kernel/net/checksum.h"
+#include "kernel/net/ip6.h"
 #include "kernel/net/icmp.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
@@ -83,8 +84,9 @@ static unsigned half_at(const uint8_t *p)
 	return be16(v);
 }
 
-/* Any IPv4 packet of @room bytes at most, whose first buffer has @here of them. */
-static enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, unsigned here, unsigned room)
+/* Any IPv4 packet of @room bytes at most, whose first buffer has @here of them. Out of line: it is rare. */
+static __attribute__((noinline)) enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, unsigned here,
+							      unsigned room)
 {
 	unsigned header = (ip[0] & 15u) * 4, total = half_at(ip + 2);
 	unsigned need = ip[9] == IP_PROTOCOL_TCP ? TCP_BYTES : 8u;
@@ -142,6 +144,8 @@ static enum frame_kind classify(struct frame *f)
 	}
 	if (half_at(eth + 12) == ETH_TYPE_IP4)
 		return classify_ip4(f, eth + ETH_BYTES, b->len - ETH_BYTES, b->frame_bytes - ETH_BYTES);
+	if (half_at(eth + 12) == ETH_TYPE_IP6)
+		return ip6_classify(f);
 	return half_at(eth + 12) == ETH_TYPE_ARP ? FRAME_SLOW : bad();
 }
 

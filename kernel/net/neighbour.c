@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ARP, for all cores. Only addresses that we asked for get an entry, so strangers cannot fill the table;
- * entries are asked again every REFRESH_S and go when nobody answers. One writer (the boot core) under a
- * sequence counter, any number of readers; a version tells connections that their cached header is stale.
- * [RFC 826, RFC 1122 2.3.2]
+ * Neighbours of both families, for all cores. Only addresses that we asked for get an entry, so strangers
+ * cannot fill the table, and who is known is never driven out; entries are asked again every REFRESH_S and
+ * go when nobody answers. A second claim to a known address is not believed: the first one is asked, and
+ * only if it is silent everybody is. One writer (the boot core) under a sequence counter, any number of
+ * readers; a version tells connections that their cached header is stale.
+ * [RFC 1122 2.3.2, RFC 4861 7.3, RFC 6583 7]
  */
 #include "kernel/net/neighbour.h"
 
 #include "kernel/base/bytes.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
+#include "kernel/net/arp.h"
+#include "kernel/net/ip6.h"
+#include "kernel/net/nd.h"
 #include "kernel/net/output.h"
 
 #define ENTRIES 1024u
@@ -18,44 +23,33 @@
 #define TRIES 3u     /* requests, one a second */
 #define REFRESH_S 60u
 #define RETRY_S 3u /* so long who did not answer is not asked again */
-#define ARP_BYTES 28u
 #define TICK_TICKS (1000000u / TIME_TICK_US)
 
 enum state { FREE, ASKED, KNOWN, FAILED };
 
 struct entry {
-	be32_t address;
+	struct ip6 address;
 	uint8_t mac[6];
-	uint8_t state; /* enum state */
-	uint8_t tries; /* requests since the last answer */
-	uint32_t since_s;
+	uint8_t state;    /* enum state */
+	uint8_t tries;    /* questions since the last answer */
+	bool is_doubted;  /* somebody else says that it is he */
+	uint32_t since_s; /* state; of KNOWN: last answer */
+	uint32_t asked_s; /* last question */
+	uint32_t serial;  /* in the order of their making */
 	uint32_t queued;
 	struct buf *head, *tail; /* packets that wait; boot core only */
 };
-
-/* On the wire, behind the Ethernet header. */
-struct arp {
-	be16_t hardware, protocol;
-	uint8_t hardware_bytes, protocol_bytes;
-	be16_t op;
-	uint8_t sender_mac[6];
-	uint8_t sender[4];
-	uint8_t target_mac[6];
-	uint8_t target[4];
-};
-_Static_assert(sizeof(struct arp) == ARP_BYTES, "wire format");
 
 static struct neighbours {
 	uint32_t sequence; /* odd while the writer is at it */
 	uint32_t version;
 	uint32_t used;
 	uint32_t now_s;
-	uint64_t key;
+	uint32_t serial;
+	uint64_t key[2];
 	struct entry entries[ENTRIES];
 	struct time_node timer;
 } table = { .version = 1 };
-
-static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 uint32_t neighbour_version(void)
 {
@@ -80,24 +74,36 @@ static void version_up(void)
 	store_release(&table.version, version ? version : 1);
 }
 
-static struct entry *slot_of(be32_t address, unsigned probe)
+static uint32_t home_of(const struct ip6 *address)
 {
-	return &table.entries[(((uint64_t)address * table.key >> 40) + probe) % ENTRIES];
+	unsigned __int128 product;
+	uint64_t w[2];
+
+	memcpy(w, address, sizeof(w));
+	product = (unsigned __int128)(w[0] ^ table.key[0]) * (w[1] ^ table.key[1]);
+	return (uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64));
 }
 
-static struct entry *find(be32_t address)
+static inline struct entry *slot_at(uint32_t home, unsigned probe)
 {
-	for (unsigned probe = 0; probe < PROBES; probe++) {
-		struct entry *e = slot_of(address, probe);
+	return &table.entries[(home + probe) % ENTRIES];
+}
 
-		if (e->address == address && e->state != FREE)
+static struct entry *find(const struct ip6 *address)
+{
+	uint32_t home = home_of(address);
+
+	for (unsigned probe = 0; probe < PROBES; probe++) {
+		struct entry *e = slot_at(home, probe);
+
+		if (e->state != FREE && ip6_is_equal(&e->address, address))
 			return e;
 	}
 	return NULL;
 }
 
 /* A consistent copy of state and address. */
-static enum state read_entry(be32_t address, uint8_t mac[6])
+static enum state read_entry(const struct ip6 *address, uint8_t mac[6])
 {
 	for (;;) {
 		uint32_t before = load_acquire(&table.sequence);
@@ -113,14 +119,35 @@ static enum state read_entry(be32_t address, uint8_t mac[6])
 	}
 }
 
-be32_t neighbour_next_hop(be32_t to)
+static bool next_hop4(be32_t to, struct ip6 *hop)
 {
+	be32_t via = net_shared.gateway;
+
 	if (net_shared.address && ((to ^ net_shared.address) & net_shared.mask) == 0)
-		return to;
-	return net_shared.gateway;
+		via = to;
+	*hop = ip6_mapped(via);
+	return via != 0;
 }
 
-static void put_header(uint8_t *header, const uint8_t *to, uint16_t type)
+bool neighbour_next_hop(const struct ip6 *to, struct ip6 *hop)
+{
+	const struct ip6_setup *s = &net_self.ip6;
+
+	if (ip6_is_mapped(to))
+		return next_hop4(to->words[3], hop);
+	*hop = *to;
+	if (!s->address_count)
+		return false;
+	if (ip6_is_link_local(to))
+		return true;
+	for (unsigned i = 0; i < s->prefix_count; i++)
+		if (ip6_is_prefix(to, &s->prefixes[i], s->prefix_bits[i]))
+			return true;
+	*hop = s->router;
+	return !ip6_is_zero(hop);
+}
+
+void neighbour_put_header(uint8_t *header, const uint8_t *to, uint16_t type)
 {
 	memcpy(header, to, 6);
 	memcpy(header + 6, nic_info()->mac, 6);
@@ -128,62 +155,53 @@ static void put_header(uint8_t *header, const uint8_t *to, uint16_t type)
 	header[13] = (uint8_t)type;
 }
 
-static bool is_broadcast(be32_t to)
+/* Groups, and IPv4's broadcasts, have addresses of their own. */
+static bool is_group(const struct ip6 *to, uint8_t mac[6])
 {
-	return to == 0xffffffff || (net_shared.address && to == (net_shared.address | ~net_shared.mask));
+	be32_t low = to->words[3];
+
+	if (ip6_is_mapped(to)) {
+		memset(mac, 0xff, 6);
+		return low == 0xffffffff || (net_shared.address && low == (net_shared.address | ~net_shared.mask));
+	}
+	mac[0] = mac[1] = 0x33; /* [RFC 2464 7] */
+	memcpy(mac + 2, &low, sizeof(low));
+	return ip6_is_multicast(to);
 }
 
-bool neighbour_link_header(be32_t to, uint8_t header[14])
+static uint16_t type_of(const struct ip6 *to)
+{
+	return ip6_is_mapped(to) ? ETH_TYPE_IP4 : ETH_TYPE_IP6;
+}
+
+bool neighbour_link_header(const struct ip6 *to, uint8_t header[14])
 {
 	uint8_t mac[6];
+	struct ip6 hop;
 
-	if (is_broadcast(to)) {
-		put_header(header, broadcast, ETH_TYPE_IP4);
-		return true;
-	}
-	if (read_entry(neighbour_next_hop(to), mac) != KNOWN)
+	if (!is_group(to, mac) && (!neighbour_next_hop(to, &hop) || read_entry(&hop, mac) != KNOWN))
 		return false;
-	put_header(header, mac, ETH_TYPE_IP4);
+	neighbour_put_header(header, mac, type_of(to));
 	return true;
 }
 
-bool neighbour_is_dead(be32_t to)
+bool neighbour_is_dead(const struct ip6 *to)
 {
 	uint8_t mac[6];
+	struct ip6 hop;
 
-	return read_entry(neighbour_next_hop(to), mac) == FAILED;
+	return neighbour_next_hop(to, &hop) && read_entry(&hop, mac) == FAILED;
 }
 
 /* ---- boot core ---- */
-static void send_arp(uint16_t op, const uint8_t *to_mac, const uint8_t *target_mac, be32_t target)
+static void ask(struct entry *e, const uint8_t *mac)
 {
-	struct buf *b = buf_alloc();
-	struct arp *a;
-
-	if (!b)
-		return;
-	b->off = 0;
-	b->len = ETH_BYTES + ARP_BYTES;
-	put_header(b->data, to_mac, ETH_TYPE_ARP);
-	a = (struct arp *)(void *)(b->data + ETH_BYTES);
-	a->hardware = be16(1);
-	a->protocol = be16(ETH_TYPE_IP4);
-	a->hardware_bytes = 6;
-	a->protocol_bytes = 4;
-	a->op = be16(op);
-	memcpy(a->sender_mac, nic_info()->mac, 6);
-	memcpy(a->sender, &net_shared.address, 4);
-	memcpy(a->target_mac, target_mac, 6);
-	memcpy(a->target, &target, 4);
-	output_buf(b);
-}
-
-static void ask(struct entry *e)
-{
-	static const uint8_t nobody[6];
-
 	e->tries++;
-	send_arp(1, e->state == KNOWN ? e->mac : broadcast, nobody, e->address);
+	e->asked_s = table.now_s;
+	if (ip6_is_mapped(&e->address))
+		arp_ask(e->address.words[3], mac);
+	else
+		nd_ask(&e->address, mac);
 }
 
 static void drop_queue(struct entry *e)
@@ -209,30 +227,71 @@ static void set_state(struct entry *e, enum state state)
 		version_up(); /* last: who reads the new version must not keep what was here before */
 	e->since_s = table.now_s;
 	e->tries = 0;
+	e->is_doubted = false;
 	if (state == FREE)
 		table.used--;
 }
 
-static struct entry *entry_new(be32_t address)
+/*
+ * Where a new entry goes: a free place, else one that nobody has answered for, the oldest first, so that a
+ * scan that makes us ask for a whole network only drives out its own questions.
+ */
+static struct entry *place_for(const struct ip6 *address)
 {
-	for (unsigned probe = 0; probe < PROBES; probe++) {
-		struct entry *e = slot_of(address, probe);
+	uint32_t home = home_of(address);
+	struct entry *best = NULL;
 
-		if (e->state != FREE && e->state != FAILED)
-			continue;
+	for (unsigned probe = 0; probe < PROBES; probe++) {
+		struct entry *e = slot_at(home, probe);
+
 		if (e->state == FREE)
-			table.used++;
-		write_begin();
-		e->address = address;
-		e->state = ASKED;
-		write_end();
-		e->tries = 0;
-		e->since_s = table.now_s;
-		if (!time_is_armed(&table.timer))
-			time_arm(&table.timer, net_self.now_tick + TICK_TICKS);
-		return e;
+			return e;
+		if (e->state == KNOWN)
+			continue;
+		if (!best || (e->state == FAILED) > (best->state == FAILED) ||
+		    (e->state == best->state && (int32_t)(e->serial - best->serial) < 0))
+			best = e;
 	}
-	return NULL;
+	return best;
+}
+
+static struct entry *entry_new(const struct ip6 *address)
+{
+	struct entry *e = place_for(address);
+
+	if (!e)
+		return NULL;
+	if (e->state == FREE)
+		table.used++;
+	drop_queue(e);
+	write_begin();
+	e->address = *address;
+	e->state = ASKED;
+	write_end();
+	e->tries = 0;
+	e->is_doubted = false;
+	e->since_s = table.now_s;
+	e->serial = ++table.serial;
+	if (!time_is_armed(&table.timer))
+		time_arm(&table.timer, net_self.now_tick + TICK_TICKS);
+	return e;
+}
+
+static void age_known(struct entry *e)
+{
+	if (!e->is_doubted && table.now_s - e->since_s < REFRESH_S)
+		return;
+	if (e->tries < TRIES) {
+		ask(e, e->mac);
+		return;
+	}
+	if (e->is_doubted) { /* he who was known is gone: now all may answer */
+		set_state(e, ASKED);
+		ask(e, NULL);
+		return;
+	}
+	set_state(e, FREE);
+	nd_neighbour_gone(&e->address);
 }
 
 static void age(struct entry *e)
@@ -242,19 +301,15 @@ static void age(struct entry *e)
 		break;
 	case ASKED:
 		if (e->tries < TRIES) {
-			ask(e);
+			ask(e, NULL);
 			break;
 		}
 		drop_queue(e);
 		set_state(e, FAILED);
+		nd_neighbour_gone(&e->address);
 		break;
 	case KNOWN:
-		if (table.now_s - e->since_s < REFRESH_S)
-			break;
-		if (e->tries < TRIES)
-			ask(e);
-		else
-			set_state(e, FREE);
+		age_known(e);
 		break;
 	case FAILED:
 		if (table.now_s - e->since_s >= REFRESH_S)
@@ -278,7 +333,7 @@ static void on_second(struct time_node *node)
  */
 static void send_resolved(struct buf *b, const struct entry *e)
 {
-	put_header(b->data + b->off, e->mac, ETH_TYPE_IP4);
+	neighbour_put_header(b->data + b->off, e->mac, type_of(&e->address));
 	if (b->core == core_id()) {
 		output_buf(b);
 	} else if (!flow_hand(b->core, b)) {
@@ -287,18 +342,36 @@ static void send_resolved(struct buf *b, const struct entry *e)
 	}
 }
 
-void neighbour_resolve(struct buf *b)
+/* The next hop of a packet behind 14 bytes. */
+static bool hop_of(const struct buf *b, struct ip6 *hop)
 {
-	be32_t to;
-	struct entry *e;
+	const uint8_t *ip = b->data + b->off + ETH_BYTES;
+	struct ip6 to;
+	be32_t to4;
 
-	memcpy(&to, b->data + b->off + ETH_BYTES + 16, sizeof(to));
-	to = neighbour_next_hop(to);
-	e = to ? find(to) : NULL;
+	if (ip[0] >> 4 == 6) {
+		memcpy(&to, ip + 24, sizeof(to));
+	} else {
+		memcpy(&to4, ip + 16, sizeof(to4));
+		to = ip6_mapped(to4);
+	}
+	return neighbour_next_hop(&to, hop);
+}
+
+static struct entry *find_or_new(const struct ip6 *address)
+{
+	struct entry *e = find(address);
+
 	if (e && e->state == FAILED && table.now_s - e->since_s >= RETRY_S)
 		set_state(e, ASKED);
-	if (!e && to)
-		e = entry_new(to);
+	return e ? e : entry_new(address);
+}
+
+void neighbour_resolve(struct buf *b)
+{
+	struct ip6 hop;
+	struct entry *e = hop_of(b, &hop) ? find_or_new(&hop) : NULL;
+
 	if (!e || e->state == FAILED || (e->state == ASKED && e->queued == QUEUE_MAX)) {
 		net_self.stats.dropped_no_buffer++;
 		buf_free(b);
@@ -316,20 +389,48 @@ void neighbour_resolve(struct buf *b)
 	e->tail = b;
 	e->queued++;
 	if (e->tries == 0)
-		ask(e);
+		ask(e, NULL);
 }
 
-static void learn(be32_t address, const uint8_t mac[6])
+bool neighbour_want(const struct ip6 *address)
+{
+	struct entry *e = find_or_new(address);
+
+	if (e && e->state == ASKED && e->tries == 0)
+		ask(e, NULL);
+	return e && e->state == KNOWN;
+}
+
+bool neighbour_mac(const struct ip6 *address, uint8_t mac[6])
+{
+	return read_entry(address, mac) == KNOWN;
+}
+
+/* Return: whether @mac is to be written down as @e's. */
+static bool is_believed(struct entry *e, const uint8_t mac[6])
+{
+	if (e->state != KNOWN)
+		return true;
+	if (!memcmp(e->mac, mac, 6)) {
+		e->since_s = table.now_s;
+		e->tries = 0;
+		e->is_doubted = false;
+		return false;
+	}
+	if (!e->is_doubted && e->asked_s != table.now_s) {
+		e->is_doubted = true;
+		e->tries = 0;
+		ask(e, e->mac);
+	}
+	return false;
+}
+
+void neighbour_learn(const struct ip6 *address, const uint8_t mac[6])
 {
 	struct entry *e = find(address);
 
-	if (!e || (mac[0] & 1))
+	if (!e || (mac[0] & 1) || !is_believed(e, mac))
 		return;
-	if (e->state == KNOWN && !memcmp(e->mac, mac, 6)) {
-		e->since_s = table.now_s;
-		e->tries = 0;
-		return;
-	}
 	write_begin();
 	memcpy(e->mac, mac, 6);
 	write_end();
@@ -345,44 +446,27 @@ static void learn(be32_t address, const uint8_t mac[6])
 	e->queued = 0;
 }
 
-void neighbour_arp_input(struct buf *b)
+void neighbour_rerouted(void)
 {
-	const struct arp *a = (const struct arp *)(const void *)(b->data + b->off + ETH_BYTES);
-	be32_t sender, target;
-
-	if (b->len < ETH_BYTES + ARP_BYTES || a->hardware != be16(1) || a->protocol != be16(ETH_TYPE_IP4) ||
-	    a->hardware_bytes != 6 || a->protocol_bytes != 4 || !net_shared.address)
-		goto out;
-	memcpy(&sender, a->sender, sizeof(sender));
-	memcpy(&target, a->target, sizeof(target));
-	if (sender == net_shared.address)
-		goto out; /* somebody claims our address: not believed, not answered (Limits) */
-	learn(sender, a->sender_mac);
-	if (a->op == be16(1) && target == net_shared.address)
-		send_arp(2, a->sender_mac, a->sender_mac, sender);
-out:
-	buf_free_frame(b);
+	version_up();
 }
 
 void neighbour_flush(void)
 {
-	static const uint8_t nobody[6];
-
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		struct entry *e = &table.entries[i];
 
+		if (e->state == FREE || !ip6_is_mapped(&e->address))
+			continue;
 		drop_queue(e);
-		if (e->state != FREE)
-			set_state(e, FREE);
+		set_state(e, FREE);
 	}
 	version_up();
-	if (net_shared.address) /* [RFC 5227 2.3] */
-		send_arp(1, broadcast, nobody, net_shared.address);
+	arp_announce();
 }
 
 void neighbour_core0_init(void)
 {
-	cpu_random(&table.key, sizeof(table.key));
-	table.key |= 1;
+	cpu_random(table.key, sizeof(table.key));
 	time_node_init(&table.timer, on_second);
 }

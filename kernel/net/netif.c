@@ -8,6 +8,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
 #include "kernel/base/fmt.h"
+#include "kernel/base/ip6.h"
 #include "kernel/base/log.h"
 #include "kernel/conf/conf.h"
 #include "kernel/cpu/cpu.h"
@@ -16,8 +17,11 @@
 #include "kernel/net/binding.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/handle.h"
+#include "kernel/net/ip.h"
+#include "kernel/net/ip6.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
+#include "kernel/net/setup6.h"
 #include "kernel/net/tcp_syn.h"
 
 #define HALF_OPEN_MIN 256u
@@ -29,14 +33,31 @@ static struct boot_core {
 	bool is_ready_said;
 } boot_core;
 
-static void say_ready(void)
+/* Our addresses but the link-local one. Return: bytes written, 0 if there is none. */
+static size_t list_addresses(char *text, size_t room)
 {
-	const struct conf *conf = net_shared.conf;
 	const uint8_t *a = (const uint8_t *)&net_shared.address;
-	char text[IX_PORTS_MAX * 11 + 1] = "";
+	char one[IP6_TEXT_BYTES];
 	size_t at = 0;
 
-	if (boot_core.is_ready_said || !net_shared.address)
+	if (net_shared.address)
+		at = fmt_text(text, room, "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
+	for (unsigned i = 0; i < net_self.ip6.address_count; i++) {
+		if (ip6_is_link_local(&net_self.ip6.addresses[i]))
+			continue;
+		ip6_text(one, &net_self.ip6.addresses[i]);
+		at += fmt_text(text + at, room - at, "%s%s", at ? ", " : "", one);
+	}
+	return at;
+}
+
+void netif_say_ready(void)
+{
+	const struct conf *conf = net_shared.conf;
+	char where[IP6_ADDRESSES * (IP6_TEXT_BYTES + 2) + 16], text[IX_PORTS_MAX * 11 + 1] = "";
+	size_t at = 0;
+
+	if (boot_core.is_ready_said || !list_addresses(where, sizeof(where)))
 		return;
 	for (uint32_t i = 0; i < conf->port_count; i++) {
 		const struct ix_manifest_port *p = &conf->ports[i];
@@ -48,7 +69,7 @@ static void say_ready(void)
 			       p->port);
 	}
 	boot_core.is_ready_said = true;
-	log_line("ready %s at %u.%u.%u.%u%s%s", conf->name, a[0], a[1], a[2], a[3], at ? ": " : "", text);
+	log_line("ready %s at %s%s%s", conf->name, where, at ? ": " : "", text);
 }
 
 static void publish(be32_t address, be32_t mask, be32_t gateway)
@@ -74,7 +95,7 @@ void netif_address_check(void)
 		log_line("net: address %u.%u.%u.%u by DHCP", a[0], a[1], a[2], a[3]);
 	else
 		log_line("net: DHCP lease lost");
-	say_ready();
+	netif_say_ready();
 }
 
 /* ---- DHCP ---- */
@@ -98,6 +119,7 @@ static int address_start(void)
 	be32_t mask = conf->prefix_bits ? be32(0xffffffffu << (32 - conf->prefix_bits)) : 0;
 
 	neighbour_core0_init();
+	setup6_core0_init();
 	if (conf->address) {
 		publish(conf->address, mask, conf->gateway);
 		return 0;
@@ -199,9 +221,10 @@ void net_sync(void)
 	net_self.epoch_seen = epoch;
 	if (ip4_addr_get_u32(netif_ip4_addr(&net_self.netif)) != address.addr)
 		netif_set_addr(&net_self.netif, &address, &mask, &gateway);
+	ip6_sync();
 	binding_sync();
 	if (core_id() == 0)
-		say_ready();
+		netif_say_ready();
 }
 
 void net_tx_reclaim(void)

@@ -37,16 +37,15 @@ uint16_t output_core_init(void)
 
 	own.offloads = nic_info()->offloads;
 	own.direct = (uintptr_t)mem_va(0);
-	own.tx.csum_start = ETH_BYTES + IP4_BYTES;
 	own.tx.csum_offset = offsetof(struct tcp_hdr, chksum);
 	if (!(own.offloads & NIC_TX_CSUM))
 		flags |= NETIF_CHECKSUM_GEN_TCP;
 	return (uint16_t)flags;
 }
 
-bool output_takes_trains(void)
+bool output_takes_trains(const struct tcp_pcb *pcb)
 {
-	return own.offloads & NIC_TX_TSO4;
+	return own.offloads & (IP_IS_V4_VAL(pcb->remote_ip) ? NIC_TX_TSO4 : NIC_TX_TSO6);
 }
 
 static struct tx_note *note_of(struct pbuf *p)
@@ -112,13 +111,20 @@ void output_reclaim(void)
 }
 
 /* ---- frames ---- */
-static struct ip_hdr *ip_of(const struct pbuf *framed)
+static struct tcp_hdr *tcp_of(const struct pbuf *framed, unsigned tcp_at)
 {
-	return (struct ip_hdr *)(void *)((char *)framed->payload + ETH_BYTES);
+	return (struct tcp_hdr *)(void *)((char *)framed->payload + tcp_at);
 }
-static struct tcp_hdr *tcp_of(const struct pbuf *framed)
+
+/* What the device is to find in the checksum field. @bytes: TCP header and data. */
+static inline uint16_t pseudo_of(const struct pbuf *framed, unsigned tcp_at, unsigned bytes)
 {
-	return (struct tcp_hdr *)(void *)((char *)framed->payload + ETH_BYTES + IP4_BYTES);
+	const uint8_t *frame = framed->payload;
+	const struct ip_hdr *ip = (const struct ip_hdr *)(const void *)(frame + ETH_BYTES);
+
+	if (likely(tcp_at == TCP4_AT))
+		return checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, bytes);
+	return checksum_pseudo_ip6(frame + ETH_BYTES, IP_PROTOCOL_TCP, bytes);
 }
 
 /* The common case of send_pieces(). */
@@ -142,11 +148,12 @@ static err_t send_piece(struct pbuf *p, bool needs_csum)
 /* How the device is to cut a train. */
 static void describe_train(struct nic_tx *tx, const struct pbuf *p, const struct tcp_pcb *pcb)
 {
-	uint32_t header = ETH_BYTES + IP4_BYTES + TCPH_HDRLEN_BYTES(tcp_of(p)), unit = tcp_train_unit(pcb);
+	uint32_t tcp_at = tx->csum_start, header = tcp_at + TCPH_HDRLEN_BYTES(tcp_of(p, tcp_at)),
+		 unit = tcp_train_unit(pcb);
 
 	if (p->tot_len - header <= unit)
 		return;
-	tx->flags |= NIC_TX_IS_TSO4;
+	tx->flags |= tcp_at == TCP4_AT ? NIC_TX_IS_TSO4 : NIC_TX_IS_TSO6;
 	tx->header_bytes = (uint16_t)header;
 	tx->mss = (uint16_t)unit;
 }
@@ -174,15 +181,13 @@ static err_t send_pieces(struct pbuf *p, struct conn *c, bool needs_csum)
 	return ERR_OK;
 }
 
-err_t output_frame(struct pbuf *p, struct conn *c, bool is_tcp)
+err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at)
 {
-	bool needs_csum = is_tcp && (own.offloads & NIC_TX_CSUM);
+	bool needs_csum = tcp_at && (own.offloads & NIC_TX_CSUM);
 
 	if (needs_csum) {
-		const struct ip_hdr *ip = ip_of(p);
-
-		tcp_of(p)->chksum = checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP,
-						    p->tot_len - ETH_BYTES - IP4_BYTES);
+		tcp_of(p, tcp_at)->chksum = pseudo_of(p, tcp_at, p->tot_len - tcp_at);
+		own.tx.csum_start = (uint16_t)tcp_at;
 	}
 	return likely(!p->next) ? send_piece(p, needs_csum) : send_pieces(p, c, needs_csum);
 }

@@ -6,20 +6,25 @@
 #define ETH_BYTES 14u
 #define ETH_TYPE_IP4 0x0800u
 #define ETH_TYPE_ARP 0x0806u
+#define ETH_TYPE_IP6 0x86ddu
 #define IP4_BYTES 20u
+#define IP6_BYTES 40u
 #define TCP_BYTES 20u
 #define IP_PROTOCOL_ICMP 1u
 #define IP_PROTOCOL_TCP 6u
 #define IP_PROTOCOL_UDP 17u
+#define IP_PROTOCOL_ICMP6 58u
+#define TCP4_AT (ETH_BYTES + IP4_BYTES) /* where a TCP header begins in our frames: we send no options, */
+#define TCP6_AT (ETH_BYTES + IP6_BYTES) /* no extension headers */
 
 /** output_core_init() - what the device does for us. Return: lwIP's checksum flags for the interface. */
 uint16_t output_core_init(void);
 
-/** output_frame() - a frame, Ethernet header first; @c: whose segment it is, NULL: nobody's. ERR_MEM: not now. */
-err_t output_frame(struct pbuf *p, struct conn *c, bool is_tcp);
-
-/** ip4_send() - lwIP's netif->output: @p begins at the IP header. ERR_MEM: not now. In ip4.c. */
-err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
+/**
+ * output_frame() - a frame, Ethernet header first
+ * @c: whose segment it is, NULL: nobody's. @tcp_at: TCP4_AT, TCP6_AT, or 0: not TCP. ERR_MEM: not now.
+ */
+err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at);
 
 /** output_segment() - a segment of @c, TCP header first, whose neighbour is known and cached. ERR_MEM: not now. */
 err_t output_segment(struct pbuf *p, struct conn *c);
@@ -27,8 +32,8 @@ err_t output_segment(struct pbuf *p, struct conn *c);
 /** output_link_is_known() - whether the Ethernet header of @c's frames is in its cache, which this brings up to date. */
 bool output_link_is_known(struct conn *c);
 
-/** output_takes_trains() - whether a segment may be as long as an IP packet: the device cuts it. */
-bool output_takes_trains(void);
+/** output_takes_trains() - whether a segment of @pcb may be as long as an IP packet: the device cuts it. */
+bool output_takes_trains(const struct tcp_pcb *pcb);
 
 /** output_reclaim() - free what the device has sent. */
 void output_reclaim(void);

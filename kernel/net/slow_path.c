@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What only the boot core does, because it is rare: ARP, ping, DHCP, datagrams to closed ports, errors
+ * What only the boot core does, because it is rare: ARP, ND, ping, DHCP, datagrams to closed ports, errors
  * that others report, and packets of other cores whose neighbour is not known yet.
  */
+#include "kernel/net/arp.h"
 #include "kernel/net/icmp.h"
 #include "kernel/net/input.h"
+#include "kernel/net/ip6.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/netif.h"
 #include "kernel/net/output.h"
@@ -26,11 +28,14 @@ static void ip4_in(struct buf *b)
 void slow_path_input(struct buf *b)
 {
 	const uint8_t *eth = b->data + b->off;
+	unsigned type = (unsigned)eth[12] << 8 | eth[13];
 
 	if (b->flags & BUF_RESOLVE) {
 		neighbour_resolve(b);
-	} else if (((unsigned)eth[12] << 8 | eth[13]) == ETH_TYPE_ARP) {
-		neighbour_arp_input(b);
+	} else if (type == ETH_TYPE_ARP) {
+		arp_input(b);
+	} else if (type == ETH_TYPE_IP6) {
+		ip6_slow_input(b);
 	} else if (icmp_is_tcp_error(b)) {
 		icmp_error_input(b);
 	} else {

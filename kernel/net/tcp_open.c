@@ -44,6 +44,13 @@ static bool is_tuple_free(const struct demux_tuple *t)
 	return !demux_find(hash, t) && !timewait_find(hash, t);
 }
 
+static uint8_t group_of(const struct demux_tuple *t)
+{
+	if (t->is_ip6)
+		return flow_group_of_tuple6(&t->remote6, &t->local6, t->remote_port, t->local_port);
+	return flow_group_of_tuple(t->remote, t->local, t->remote_port, t->local_port);
+}
+
 /* A port whose return packets come to this core, if that can be known. Return: false if none was found. */
 static bool choose_port(struct demux_tuple *t)
 {
@@ -53,22 +60,42 @@ static bool choose_port(struct demux_tuple *t)
 		t->local_port = be16(port);
 		if (!is_tuple_free(t) || binding_find(BINDING_TCP, port))
 			continue;
-		if (nic_info()->queue_is_group ||
-		    flow_owner(flow_group_of_tuple(t->remote, t->local, t->remote_port, t->local_port)) == core_id())
+		if (nic_info()->queue_is_group || flow_owner(group_of(t)) == core_id())
 			return true;
 	}
 	return false;
 }
 
+/* Addresses of a connection to @remote. Return: false if there is no way. */
+static bool choose_ends(const struct ix_connect *wish, struct demux_tuple *t)
+{
+	struct ip6 remote = endpoint_address(&wish->remote), local = endpoint_address(&wish->local), hop;
+	const struct ip6 *from;
+
+	if (ip6_is_zero(&remote) || !neighbour_next_hop(&remote, &hop))
+		return false;
+	if (!ip6_is_zero(&local) && (!endpoint_is_ours(&local) || ip6_is_mapped(&local) != ip6_is_mapped(&remote)))
+		return false;
+	if (ip6_is_mapped(&remote)) {
+		t->remote = remote.words[3];
+		t->local = net_shared.address;
+		return t->local != 0;
+	}
+	from = ip6_is_zero(&local) ? ip6_source(&remote) : &local;
+	if (!from || !ip6_is_host(&remote))
+		return false;
+	t->is_ip6 = 1;
+	t->remote6 = remote;
+	t->local6 = *from;
+	return true;
+}
+
 static int tuple_wanted(const struct ix_connect *wish, struct demux_tuple *t)
 {
-	if (!endpoint_ip4(&wish->remote, &t->remote) || !endpoint_ip4(&wish->local, &t->local) || !t->remote)
-		return IX_UNREACHABLE;
-	if (!net_shared.address || (t->local && t->local != net_shared.address) || !neighbour_next_hop(t->remote))
+	if (!choose_ends(wish, t))
 		return IX_UNREACHABLE;
 	if (!wish->remote.port)
 		return IX_BAD_CALL;
-	t->local = net_shared.address;
 	t->remote_port = be16(wish->remote.port);
 	t->local_port = be16(wish->local.port);
 	if (wish->local.port)

@@ -24,7 +24,7 @@ uint32_t tcp_train_limit(const struct tcp_pcb *pcb)
 {
 	uint32_t unit = tcp_train_unit(pcb);
 
-	return pcb->snd_wnd_max / 2 >= pcb->mss && output_takes_trains() ? TRAIN_BYTES / unit * unit : unit;
+	return pcb->snd_wnd_max / 2 >= pcb->mss && output_takes_trains(pcb) ? TRAIN_BYTES / unit * unit : unit;
 }
 
 /* ---- cutting ---- */

@@ -10,6 +10,7 @@
  */
 #include "kernel/net/core.h"
 #include "kernel/net/neighbour.h"
+#include "kernel/net/tuple.h"
 #include "kernel/net/path_mtu.h"
 #include "kernel/net/tcp_queue.h"
 #include "kernel/net/tcp_recover.h"
@@ -216,6 +217,13 @@ static bool run_lwip(struct conn *c, void (*timer)(void))
 	return true;
 }
 
+static bool is_peer_dead(const struct tcp_pcb *pcb)
+{
+	struct ip6 to = tuple_remote(pcb);
+
+	return neighbour_is_dead(&to);
+}
+
 /* The retransmission timer or the probe timer is due. Return: false if the connection is gone. */
 static bool fire_rto(struct conn *c)
 {
@@ -237,7 +245,7 @@ static bool fire_rto(struct conn *c)
 	}
 	if (pcb->nrtx == 0)
 		c->flags &= ~(unsigned)CONN_UNREACHABLE; /* said of an earlier silence */
-	if (pcb->state == SYN_SENT && neighbour_is_dead(ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)))) {
+	if (pcb->state == SYN_SENT && is_peer_dead(pcb)) {
 		conn_abort(c, IX_DEAD_UNREACHABLE);
 		return false;
 	}

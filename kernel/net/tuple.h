@@ -51,6 +51,9 @@ static inline bool ip6_is_equal(const void *a, const void *b)
 	return x[0] == y[0] && x[1] == y[1];
 }
 
+/** tuple_is_of6() - addresses of tuple_is_of(), out of line so that IPv4's way stays short. In demux.c. */
+bool tuple_is_of6(const struct demux_tuple *t, const struct tcp_pcb *pcb);
+
 /** tuple_is_of() - whether @pcb, whose ends are both set, has tuple @t. */
 static inline bool tuple_is_of(const struct demux_tuple *t, const struct tcp_pcb *pcb)
 {
@@ -62,8 +65,7 @@ static inline bool tuple_is_of(const struct demux_tuple *t, const struct tcp_pcb
 	if (likely(!t->is_ip6))
 		return ip_2_ip4(&pcb->remote_ip)->addr == t->remote && ip_2_ip4(&pcb->local_ip)->addr == t->local &&
 		       IP_IS_V4_VAL(pcb->local_ip);
-	return IP_IS_V6_VAL(pcb->local_ip) && ip6_is_equal(&pcb->remote_ip, &t->remote6) &&
-	       ip6_is_equal(&pcb->local_ip, &t->local6);
+	return tuple_is_of6(t, pcb);
 }
 
 /** tuple_from() - of lwIP's values, both addresses of one family; ports in host order. */
@@ -88,6 +90,26 @@ static inline struct demux_tuple tuple_from(const ip_addr_t *local, uint16_t loc
 static inline struct demux_tuple tuple_of(const struct tcp_pcb *pcb)
 {
 	return tuple_from(&pcb->local_ip, pcb->local_port, &pcb->remote_ip, pcb->remote_port);
+}
+
+/** ip6_mapped() - an IPv4 address as IPv4-mapped [RFC 4291 2.5.5.2]; ip6_is_mapped() - whether it is one. */
+static inline struct ip6 ip6_mapped(be32_t ip4)
+{
+	return (struct ip6){ { 0, 0, be32(0xffff), ip4 } };
+}
+static inline bool ip6_is_mapped(const struct ip6 *a)
+{
+	return !(a->words[0] | a->words[1]) && a->words[2] == be32(0xffff);
+}
+/** tuple_remote() - the other end of @pcb, IPv4 as mapped. */
+static inline struct ip6 tuple_remote(const struct tcp_pcb *pcb)
+{
+	struct ip6 a;
+
+	if (IP_IS_V4_VAL(pcb->remote_ip))
+		return ip6_mapped(ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)));
+	__builtin_memcpy(&a, ip_2_ip6(&pcb->remote_ip), sizeof(a));
+	return a;
 }
 
 /** tuple_put() - its addresses as lwIP's. */

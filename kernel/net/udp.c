@@ -44,7 +44,7 @@ static int payload_of(const struct frame *f, const uint8_t *udp)
 
 	if (bytes < UDP_BYTES || bytes > f->l4_bytes)
 		return -1;
-	if (!(f->b->flags & BUF_CSUM_GOOD) && half_at(udp + 6)) {
+	if (!(f->b->flags & BUF_CSUM_GOOD) && (half_at(udp + 6) || f->tuple.is_ip6)) { /* [RFC 8200 8.1] */
 		sum = tuple_checksum(&f->tuple, IP_PROTOCOL_UDP, bytes);
 		sum += port_chksum(udp, (int)bytes);
 		if (checksum_fold(sum) != 0xffff) {
@@ -75,6 +75,14 @@ static void enqueue(struct udp_socket *s, struct buf *b, unsigned start, unsigne
 	s->count++;
 }
 
+/* Whether a socket that is bound to one address is meant. */
+static bool is_for(const struct binding *binding, const struct frame *f)
+{
+	struct ip6 local = f->tuple.is_ip6 ? f->tuple.local6 : ip6_mapped(f->tuple.local);
+
+	return ip6_is_zero(&binding->address) || ip6_is_equal(&binding->address, &local);
+}
+
 void udp_in_frame(const struct frame *f)
 {
 	struct binding *binding = binding_find(BINDING_UDP, be16(f->tuple.local_port));
@@ -83,7 +91,7 @@ void udp_in_frame(const struct frame *f)
 	int bytes = -1;
 
 	/* A datagram in several buffers is longer than any MTU that we announce. */
-	if (binding && !f->b->next && f->ip_bytes == IP4_BYTES)
+	if (binding && !f->b->next && f->ip_bytes == (f->tuple.is_ip6 ? IP6_BYTES : IP4_BYTES) && is_for(binding, f))
 		bytes = payload_of(f, f->b->data + at);
 	s = bytes < 0 ? NULL : &sockets[binding_index(binding)];
 	if (!s || s->count >= QUEUE_MAX || net_self.is_low || net_self.is_down) {
@@ -116,18 +124,20 @@ static bool write_datagram(struct udp_socket *s, const struct binding *binding)
 {
 	struct buf *b = s->tell;
 	struct rx_buf *x = rx_of(b);
-	const uint8_t *udp = b->data + x->start - UDP_BYTES, *ip = udp - IP4_BYTES;
+	const uint8_t *udp = b->data + x->start - UDP_BYTES;
 	struct ix_event e = { .kind = IX_EV_UDP_RECV, .len = x->len, .cookie = binding->cookie };
-	be32_t address[2];
-	be16_t port[2];
+	struct demux_tuple t;
 	struct ix_peer peer;
 
 	if (!event_room() || !event_peer_room())
 		return false;
-	memcpy(address, ip + 12, sizeof(address));
-	memcpy(port, udp, sizeof(port));
-	endpoint_put4(&peer.remote, address[0], port[0]);
-	endpoint_put4(&peer.local, address[1], port[1]);
+	t.is_ip6 = half_at(b->data + b->off + 12) == ETH_TYPE_IP6;
+	if (t.is_ip6)
+		memcpy(&t.remote6, udp - 2 * sizeof(t.remote6), 2 * sizeof(t.remote6));
+	else
+		memcpy(&t.remote, udp - 2 * sizeof(t.remote), 2 * sizeof(t.remote));
+	memcpy(&t.remote_port, udp, 2 * sizeof(t.remote_port));
+	endpoint_put_tuple(&peer.remote, &peer.local, &t);
 	e.detail = (uint16_t)event_push_peer(&peer);
 	e.handle = binding->handle;
 	e.addr = buf_user_va(b, x->start);
@@ -218,9 +228,9 @@ static struct pbuf *copy_payload(const uint8_t *data, uint32_t bytes)
 	return p;
 }
 
-static uint16_t checksum_chain(const struct pbuf *p, be32_t to)
+static uint16_t checksum_chain(const struct pbuf *p, const struct demux_tuple *t)
 {
-	uint64_t sum = checksum_pseudo(net_shared.address, to, IP_PROTOCOL_UDP, p->tot_len);
+	uint64_t sum = tuple_checksum(t, IP_PROTOCOL_UDP, p->tot_len);
 	unsigned at = 0;
 	uint16_t part;
 
@@ -233,10 +243,35 @@ static uint16_t checksum_chain(const struct pbuf *p, be32_t to)
 	return part ? part : 0xffff; /* 0 would say that there is none */
 }
 
+/* Who a datagram is from and to. Return: false if there is no way. */
+static bool choose_ends(const struct ix_endpoint *remote, const struct binding *binding, struct demux_tuple *t)
+{
+	struct ip6 to = endpoint_address(remote), hop;
+	const struct ip6 *from = ip6_is_zero(&binding->address) ? NULL : &binding->address;
+
+	*t = (struct demux_tuple){ .remote_port = be16(remote->port), .local_port = be16(binding->port) };
+	if (ip6_is_zero(&to) || !neighbour_next_hop(&to, &hop))
+		return false;
+	if (ip6_is_mapped(&to)) {
+		t->remote = to.words[3];
+		t->local = net_shared.address;
+		return t->local != 0;
+	}
+	if (!from)
+		from = ip6_source(&to);
+	if (!from || ip6_is_mapped(from))
+		return false;
+	t->is_ip6 = 1;
+	t->remote6 = to;
+	t->local6 = *from;
+	return true;
+}
+
 int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const struct net_range *data, uint64_t *sent)
 {
 	struct binding *binding = binding_of(BINDING_UDP, handle);
-	ip4_addr_t from = { net_shared.address }, to;
+	struct demux_tuple t;
+	ip_addr_t from, to;
 	be16_t header[4];
 	struct pbuf *p;
 	err_t err;
@@ -246,7 +281,7 @@ int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const str
 		return IX_BAD_HANDLE;
 	if (data->bytes > PAYLOAD_MAX)
 		return IX_BAD_LENGTH;
-	if (!endpoint_ip4(remote, &to.addr) || !to.addr || !from.addr || !neighbour_next_hop(to.addr))
+	if (!choose_ends(remote, binding, &t))
 		return IX_UNREACHABLE;
 	if (!remote->port)
 		return IX_BAD_CALL;
@@ -254,14 +289,15 @@ int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const str
 	if (!p)
 		return IX_NO_MEMORY;
 	pbuf_add_header(p, UDP_BYTES); /* cannot fail: allocated with room for it */
-	header[0] = be16(binding->port);
-	header[1] = be16(remote->port);
+	header[0] = t.local_port;
+	header[1] = t.remote_port;
 	header[2] = be16(p->tot_len);
 	header[3] = 0;
 	memcpy(p->payload, header, UDP_BYTES);
-	header[3] = checksum_chain(p, to.addr);
+	header[3] = checksum_chain(p, &t);
 	memcpy((uint8_t *)p->payload + 6, &header[3], sizeof(header[3]));
-	err = ip4_output_if(p, &from, &to, DEFAULT_TTL, 0, IP_PROTOCOL_UDP, &net_self.netif);
+	tuple_put(&t, &from, &to);
+	err = ip_output_if(p, &from, &to, DEFAULT_TTL, 0, IP_PROTOCOL_UDP, &net_self.netif);
 	pbuf_free(p);
 	if (err != ERR_OK)
 		return IX_NO_MEMORY;

@@ -18,13 +18,24 @@ static uint32_t get32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* Ethernet and IP header, as of the world's family. Return: where the next one begins. */
 static unsigned put_ip(uint8_t *frame, const struct peer *p, unsigned protocol, unsigned l4_bytes)
 {
 	static const uint8_t ethernet[14] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0 };
 	uint8_t *ip = frame + 14;
 
-	memset(frame, 0, 34);
+	memset(frame, 0, 54);
 	memcpy(frame, ethernet, 14);
+	if (world.is_ip6) {
+		put16(frame + 12, 0x86dd);
+		ip[0] = 0x60;
+		put16(ip + 4, l4_bytes);
+		ip[6] = (uint8_t)protocol;
+		ip[7] = 64;
+		world_ip6(ip + 8, p->address);
+		world_ip6(ip + 24, WORLD_ADDRESS);
+		return 54;
+	}
 	ip[0] = 0x45;
 	put16(ip + 2, 20 + l4_bytes);
 	ip[6] = 0x40;
@@ -38,12 +49,17 @@ static unsigned put_ip(uint8_t *frame, const struct peer *p, unsigned protocol, 
 
 static void put_checksum(uint8_t *frame, unsigned l4_bytes, unsigned field)
 {
-	uint64_t sum = checksum_pseudo(be32(get32(frame + 26)), be32(get32(frame + 30)), frame[23], l4_bytes);
+	unsigned at = world_l4_at(frame);
+	uint64_t sum;
 
 	if (world.is_csum_unchecked)
 		return;
-	sum += port_chksum(frame + 34, (int)l4_bytes);
-	put16(frame + 34 + field, be16((uint16_t)~checksum_fold(sum)));
+	if (at == 54)
+		sum = checksum_pseudo_ip6(frame + 14, frame[20], l4_bytes);
+	else
+		sum = checksum_pseudo(be32(get32(frame + 26)), be32(get32(frame + 30)), frame[23], l4_bytes);
+	sum += port_chksum(frame + at, (int)l4_bytes);
+	put16(frame + at + field, be16((uint16_t)~checksum_fold(sum)));
 }
 
 void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data, unsigned bytes)
@@ -53,10 +69,10 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 	unsigned fixed = flags & SYN ? 32 : world.is_padded ? 24 : 20;
 	unsigned sacks = flags & SYN ? 0 : p->sack_count, before_sacks = fixed + (p->has_ts ? 12 : 0);
 	unsigned header = before_sacks + (sacks ? 4 + 8 * sacks : 0);
-	static uint8_t frame[34 + 60 + 1460];
-	uint8_t *tcp = frame + 34;
+	static uint8_t frame[54 + 60 + 1460];
+	unsigned at = put_ip(frame, p, 6, header + bytes);
+	uint8_t *tcp = frame + at;
 
-	put_ip(frame, p, 6, header + bytes);
 	memset(tcp, 0, 20);
 	put16(tcp, p->port);
 	put16(tcp + 2, p->our_port);
@@ -90,7 +106,7 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 	if (bytes)
 		memcpy(tcp + header, data, bytes);
 	put_checksum(frame, header + bytes, 16);
-	world_receive(frame, MAX(34 + header + bytes, 60u));
+	world_receive(frame, MAX(at + header + bytes, 60u));
 }
 
 void peer_send(struct peer *p, unsigned flags, const void *data, unsigned bytes)
@@ -101,17 +117,17 @@ void peer_send(struct peer *p, unsigned flags, const void *data, unsigned bytes)
 
 void peer_udp(const struct peer *p, const void *data, unsigned bytes)
 {
-	static uint8_t frame[34 + 8 + 1472];
-	uint8_t *udp = frame + 34;
+	static uint8_t frame[54 + 8 + 1472];
+	unsigned at = put_ip(frame, p, 17, 8 + bytes);
+	uint8_t *udp = frame + at;
 
-	put_ip(frame, p, 17, 8 + bytes);
 	memset(udp, 0, 8);
 	put16(udp, p->port);
 	put16(udp + 2, p->our_port);
 	put16(udp + 4, 8 + bytes);
 	memcpy(udp + 8, data, bytes);
 	put_checksum(frame, 8 + bytes, 6);
-	world_receive(frame, MAX(42 + bytes, 60u));
+	world_receive(frame, MAX(at + 8 + bytes, 60u));
 }
 
 void peer_icmp(unsigned type, unsigned code, unsigned mtu, const void *quote, unsigned bytes)
@@ -133,9 +149,10 @@ const struct sent *peer_take(struct peer *p)
 {
 	while (world.taken < world.sent_count) {
 		const struct sent *s = &world.sent[world.taken++];
-		const uint8_t *tcp = s->data + 34;
+		unsigned at = world_l4_at(s->data);
+		const uint8_t *tcp = s->data + at;
 
-		if (s->data[23] != 6 || get32(s->data + 30) != p->address || tcp[2] != p->port >> 8 ||
+		if (s->data[at == 54 ? 20 : 23] != 6 || get32(tcp - 4) != p->address || tcp[2] != p->port >> 8 ||
 		    tcp[3] != (p->port & 0xff))
 			continue;
 		if (p->has_ts && seg_ts(s))
@@ -190,7 +207,7 @@ ix_handle_t peer_open(struct peer *p, uint16_t our_port, uint64_t cookie)
 /* Where the value of the timestamp option is, NULL: there is none. */
 static const uint8_t *find_ts(const struct sent *s)
 {
-	const uint8_t *at = s->data + 54, *end = s->data + 34 + (s->data[46] >> 4) * 4;
+	const uint8_t *tcp = s->data + world_l4_at(s->data), *at = tcp + 20, *end = tcp + (tcp[12] >> 4) * 4;
 
 	while (at < end && *at && *at != 8)
 		at += *at == 1 ? 1 : at[1];
@@ -204,27 +221,31 @@ uint32_t seg_ts_echo(const struct sent *s)
 {
 	return find_ts(s) ? get32(find_ts(s) + 4) : 0;
 }
+static const uint8_t *tcp_of(const struct sent *s)
+{
+	return s->data + world_l4_at(s->data);
+}
 unsigned seg_flags(const struct sent *s)
 {
-	return s->data[47];
+	return tcp_of(s)[13];
 }
 uint32_t seg_seq(const struct sent *s)
 {
-	return get32(s->data + 38);
+	return get32(tcp_of(s) + 4);
 }
 uint32_t seg_ack(const struct sent *s)
 {
-	return get32(s->data + 42);
+	return get32(tcp_of(s) + 8);
 }
 uint32_t seg_window(const struct sent *s)
 {
-	return (uint32_t)(s->data[48] << 8 | s->data[49]);
+	return (uint32_t)(tcp_of(s)[14] << 8 | tcp_of(s)[15]);
 }
 unsigned seg_bytes(const struct sent *s)
 {
-	return s->full_bytes - 34 - (s->data[46] >> 4) * 4u;
+	return s->full_bytes - world_l4_at(s->data) - (tcp_of(s)[12] >> 4) * 4u;
 }
 const uint8_t *seg_data(const struct sent *s)
 {
-	return s->data + 34 + (s->data[46] >> 4) * 4;
+	return tcp_of(s) + (tcp_of(s)[12] >> 4) * 4;
 }

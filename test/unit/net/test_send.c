@@ -4,12 +4,13 @@
 #include "test/fake/slab.h"
 
 #define BIG 200000u
+#define IS_IP6 (WORLD_OFFLOADS & WORLD_IP6)
 
 static uint8_t big[BIG];
 
 static int begin(void **state)
 {
-	world_begin(*state ? *(uint32_t *)*state : 0);
+	world_begin((*state ? *(uint32_t *)*state : 0) | IS_IP6);
 	for (unsigned i = 0; i < BIG; i++)
 		big[i] = (uint8_t)(i * 31 + (i >> 8));
 	return 0;
@@ -212,7 +213,7 @@ static void test_lent_ranges_are_checked(void **state)
 	r.data--;
 	r.bytes = 300;
 	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_BAD_ADDRESS); /* its headers */
-	r.lent = buf_of_user(e->addr + 2048, 1, &off);
+	r.lent = buf_of_user(e->addr ^ BUF_BYTES, 1, &off);
 	r.data = r.lent->data;
 	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_BAD_ADDRESS); /* a buffer that nobody was lent */
 }
@@ -335,7 +336,7 @@ static void test_transfer_over_a_lossy_wire(void **state)
 	assert_int_equal(seen, BIG);
 }
 
-static uint32_t tso = NIC_TX_CSUM | NIC_TX_TSO4;
+static uint32_t tso = NIC_TX_CSUM | (IS_IP6 ? NIC_TX_TSO6 : NIC_TX_TSO4);
 
 static void test_consecutive_segments_are_merged(void **state)
 {
@@ -351,7 +352,7 @@ static void test_consecutive_segments_are_merged(void **state)
 		queued += (uint32_t)send_bytes(h, big + queued, BIG - queued);
 		turn();
 		for (unsigned i = world.taken; i < world.sent_count; i++)
-			merged += (world.sent[i].flags & NIC_TX_IS_TSO4) != 0;
+			merged += (world.sent[i].flags & (IS_IP6 ? NIC_TX_IS_TSO6 : NIC_TX_IS_TSO4)) != 0;
 		seen = receive_all(&p, seen);
 	}
 	assert_int_equal(seen, BIG);

@@ -42,6 +42,7 @@ static void expect_reset(struct peer *p)
 static void test_knock_carries_both_ends(void **state)
 {
 	struct peer p = { .port = 4321 };
+	struct ix_endpoint want;
 	const struct ix_event *e;
 	const struct ix_peer *ends;
 
@@ -54,8 +55,10 @@ static void test_knock_carries_both_ends(void **state)
 	ends = &world.events.peers[e->addr];
 	assert_int_equal(ends->remote.port, 4321);
 	assert_int_equal(ends->local.port, 7);
-	assert_memory_equal(ends->remote.addr + 10, "\xff\xff\x0a\x00\x00\x02", 6);
-	assert_memory_equal(ends->local.addr + 10, "\xff\xff\x0a\x00\x00\x01", 6);
+	want = world_endpoint(PEER_ADDRESS, 4321);
+	assert_memory_equal(&ends->remote, &want, sizeof(want));
+	want = world_endpoint(WORLD_ADDRESS, 7);
+	assert_memory_equal(&ends->local, &want, sizeof(want));
 }
 
 static void test_steady_echo_is_one_in_one_out(void **state)

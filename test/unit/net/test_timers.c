@@ -316,11 +316,16 @@ static void test_keepalive_finds_a_dead_peer(void **state)
 /* ---- outgoing ---- */
 static struct ix_connect wish_of(uint32_t address, uint16_t port)
 {
-	struct ix_connect wish = { .remote = { .addr = { [10] = 0xff, [11] = 0xff }, .port = port }, .cookie = 11 };
-	be32_t be = be32(address);
+	struct ix_connect wish = { .remote = world_endpoint(address, port), .cookie = 11 };
 
-	memcpy(wish.remote.addr + 12, &be, 4);
 	return wish;
+}
+
+static uint16_t port_of(const struct sent *s)
+{
+	const uint8_t *tcp = s->data + world_l4_at(s->data);
+
+	return (uint16_t)(tcp[0] << 8 | tcp[1]);
 }
 
 static void test_connect_and_refused(void **state)
@@ -334,7 +339,7 @@ static void test_connect_and_refused(void **state)
 	world_turn();
 	world_turn();
 	assert_int_equal(seg_flags(peer_take(&p)), SYN);
-	p.our_port = (uint16_t)(world.sent[world.taken - 1].data[34] << 8 | world.sent[world.taken - 1].data[35]);
+	p.our_port = port_of(&world.sent[world.taken - 1]);
 	peer_send(&p, SYN | ACK, NULL, 0);
 	world_turn();
 	assert_int_equal(world_event(IX_EV_CONNECTED, 0)->cookie, 11);
@@ -349,7 +354,7 @@ static void test_connect_and_refused(void **state)
 	for (const struct sent *s = peer_take(&p); s; s = peer_take(&p)) {
 		if (!(seg_flags(s) & SYN))
 			continue; /* the other one's data */
-		p.our_port = (uint16_t)(s->data[34] << 8 | s->data[35]);
+		p.our_port = port_of(s);
 		p.ack = seg_seq(s) + 1;
 		break;
 	}
@@ -383,6 +388,8 @@ static void test_connect_to_nobody(void **state)
 
 	(void)state;
 	world.is_arp_silent = true;
+	if (world.is_ip6)
+		far.remote.addr[1] = 1;                          /* another network */
 	assert_int_equal(net_connect(&far, &h), IX_UNREACHABLE); /* there is no gateway */
 	assert_int_equal(net_connect(&wish, &h), IX_OK);
 	e = wait_event(IX_EV_DEAD, 200000, &ms);

@@ -200,6 +200,11 @@ static void test_an_echo_measures_what_was_sent_again(void **state)
 	world_end();
 }
 
+static const uint8_t *tcp_of(unsigned i)
+{
+	return world.sent[i].data + world_l4_at(world.sent[i].data);
+}
+
 static void test_off_means_neither_offered_nor_agreed(void **state)
 {
 	struct peer p = new_peer(), q = { .address = PEER_ADDRESS };
@@ -212,12 +217,12 @@ static void test_off_means_neither_offered_nor_agreed(void **state)
 	net_shared.has_timestamps = false;
 	peer_knock(&p, 7);
 	assert_int_equal(p.ts_echo, 0);
-	wish.remote = (struct ix_endpoint){ .addr = { [10] = 0xff, 0xff, 10, 0, 0, 2 }, .port = 99 };
+	wish.remote = world_endpoint(PEER_ADDRESS, 99);
 	assert_int_equal(net_connect(&wish, &h), IX_OK);
 	world_turn();
 	for (unsigned i = 0; i < world.sent_count; i++)
-		if (world.sent[i].data[36] == 0 && world.sent[i].data[37] == 99)
-			q.port = (uint16_t)(world.sent[i].data[36] << 8 | world.sent[i].data[37]);
+		if (tcp_of(i)[2] == 0 && tcp_of(i)[3] == 99)
+			q.port = (uint16_t)(tcp_of(i)[2] << 8 | tcp_of(i)[3]);
 	assert_int_equal(q.port, 99);
 	world.taken = 0;
 	while ((s = peer_take(&q)) != NULL)

@@ -140,7 +140,7 @@ static void test_owner(void **state)
 	peer_send(&p, ACK | PSH, "hello", 5);
 	world_turn();
 	b = taken(2);
-	b->data[b->off + 35] = 1003 & 255;
+	b->data[b->off + world_l4_at(b->data + b->off) + 1] = 1003 & 255;
 	b->flags |= BUF_CSUM_GOOD;
 	percore_id = 0;
 	world_receive_buf(b);

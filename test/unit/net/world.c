@@ -37,24 +37,98 @@ const struct nic_info *nic_info(void)
 	return &info;
 }
 
-static void verify_checksum(struct sent *s)
+void world_ip6(uint8_t out[16], uint32_t address)
 {
-	uint8_t *ip = s->data + 14, *l4 = ip + 20;
-	uint32_t from, to, bytes = s->full_bytes - 34;
+	be32_t low = be32(address);
+
+	memset(out, 0, 16);
+	out[0] = 0xfd;
+	memcpy(out + 12, &low, 4);
+}
+
+struct ix_endpoint world_endpoint(uint32_t address, uint16_t port)
+{
+	struct ix_endpoint e = { .addr = { [10] = 0xff, [11] = 0xff }, .port = port };
+	be32_t low = be32(address);
+
+	if (world.is_ip6)
+		world_ip6(e.addr, address);
+	memcpy(e.addr + 12, &low, 4);
+	return e;
+}
+
+unsigned world_l4_at(const uint8_t *frame)
+{
+	return frame[12] == 0x86 ? 54 : 34;
+}
+
+/* What the device or the receiver would find. */
+static void verify_l4(const struct sent *s, uint16_t pseudo, unsigned protocol)
+{
+	unsigned at = world_l4_at(s->data), bytes = s->full_bytes - at;
+	const uint8_t *l4 = s->data + at;
 	uint16_t partial;
 
+	if (s->flags & NIC_TX_NEEDS_CSUM) {
+		memcpy(&partial, l4 + 16, 2);
+		assert_int_equal(partial, pseudo);
+	} else if (protocol == 6 || protocol == 58 || (protocol == 17 && (l4[6] || l4[7] || at == 54))) {
+		assert_int_equal(checksum_fold((uint64_t)pseudo + port_chksum(l4, (int)bytes)), 0xffff);
+	}
+}
+
+static void verify_checksum(struct sent *s)
+{
+	uint8_t *ip = s->data + 14;
+	uint32_t from, to;
+
+	if (s->data[12] == 0x86) {
+		assert_int_equal(ip[4] << 8 | ip[5], s->full_bytes - 54);
+		verify_l4(s, checksum_pseudo_ip6(ip, ip[6], s->full_bytes - 54), ip[6]);
+		return;
+	}
 	assert_int_equal(port_chksum(ip, (ip[0] & 15) * 4), 0xffff);
 	memcpy(&from, ip + 12, 4);
 	memcpy(&to, ip + 16, 4);
 	assert_int_equal(ip[2] << 8 | ip[3], s->full_bytes - 14);
-	if (s->flags & NIC_TX_NEEDS_CSUM) {
-		memcpy(&partial, l4 + 16, 2);
-		assert_int_equal(partial, checksum_pseudo(from, to, ip[9], bytes));
-	} else if (ip[0] == 0x45 && (ip[9] == 6 || (ip[9] == 17 && (l4[6] || l4[7]) && !(ip[6] & 0x3f || ip[7])))) {
-		uint64_t sum = checksum_pseudo(from, to, ip[9], bytes);
+	if (ip[0] == 0x45 && !(ip[6] & 0x3f || ip[7]))
+		verify_l4(s, checksum_pseudo(from, to, ip[9], s->full_bytes - 34), ip[9]);
+}
 
-		assert_int_equal(checksum_fold(sum + port_chksum(l4, (int)bytes)), 0xffff);
-	}
+/* Neighbour discovery and MLD: [Ethernet, IPv6, perhaps one extension header, message]. */
+static bool is_control(const uint8_t *frame)
+{
+	if (frame[12] != 0x86)
+		return false;
+	return frame[20] == 0 || (frame[20] == 58 && frame[54] >= 130);
+}
+
+static void answer_solicitation(const uint8_t *request)
+{
+	uint8_t reply[86] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255 };
+	unsigned pieces = world.pieces;
+	uint16_t sum;
+
+	if (request[20] != 58 || request[54] != 135)
+		return;
+	if (!request[22]) /* from ::, whether our address is free */
+		return;
+	world.arp_requests++;
+	if (world.is_arp_silent)
+		return;
+	memcpy(reply + 22, request + 62, 16);
+	memcpy(reply + 38, request + 22, 16);
+	reply[54] = 136;
+	reply[58] = 0x60;
+	memcpy(reply + 62, request + 62, 16);
+	reply[78] = 2;
+	reply[79] = 1;
+	memcpy(reply + 80, reply + 6, 6);
+	sum = (uint16_t)~checksum_fold((uint64_t)checksum_pseudo_ip6(reply + 14, 58, 32) + port_chksum(reply + 54, 32));
+	memcpy(reply + 56, &sum, 2);
+	world.pieces = 0;
+	world_receive(reply, sizeof(reply));
+	world.pieces = pieces;
 }
 
 static void answer_arp(const uint8_t *request)
@@ -127,6 +201,12 @@ bool flow_tx(const struct nic_tx *tx)
 		answer_arp(s->data);
 		return true;
 	}
+	if (is_control(s->data)) {
+		world.control = *s;
+		world.control_count++;
+		answer_solicitation(s->data);
+		return true;
+	}
 	verify_checksum(s);
 	if (world.is_losing)
 		return true;
@@ -176,6 +256,11 @@ uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be1
 	(void)remote_port;
 	(void)local_port;
 	return 0;
+}
+
+uint8_t flow_group_of_tuple6(const struct ip6 *remote, const struct ip6 *local, be16_t remote_port, be16_t local_port)
+{
+	return flow_group_of_tuple(remote->words[3], local->words[3], remote_port, local_port);
 }
 
 uint32_t flow_owner(uint8_t group)
@@ -280,12 +365,15 @@ void world_begin(uint32_t offloads)
 	now_us = MAX(now_us, world.now_us) + 10000000; /* time goes on from test to test */
 	memset(&world, 0, sizeof(world));
 	world.now_us = now_us;
+	world.is_ip6 = offloads & WORLD_IP6;
+	offloads &= ~WORLD_IP6;
 	info.offloads = offloads;
 	world.is_csum_unchecked = offloads != 0; /* such a device vouches for what it receives, too */
 	world.conf = (struct conf){ .name = "test",
 				    .cores_max = 1,
 				    .address = be32(WORLD_ADDRESS),
 				    .prefix_bits = 8,
+				    .prefix6_bits = 64,
 				    .mtu = 1500,
 				    .connections = 1000,
 				    .rx_buffers = RX_BUFFERS,
@@ -297,6 +385,7 @@ void world_begin(uint32_t offloads)
 						 .rto_floor_ms = 5,
 						 .backlog = WORLD_BACKLOG,
 						 .half_open = WORLD_HALF_OPEN } } };
+	world_ip6((uint8_t *)&world.conf.address6, WORLD_ADDRESS);
 	fake_slab_fail_from = SIZE_MAX;
 	if (!is_up) { /* a core is set up once in its life; tests that need another are other programs */
 		is_up = true;

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+#include "kernel/abi/call.h"
 #include "kernel/abi/event.h"
 #include "kernel/abi/status.h"
 #include "kernel/buf/buf.h"
@@ -17,6 +18,7 @@
 
 #define WORLD_ADDRESS 0x0a000001u /* 10.0.0.1/8 */
 #define PEER_ADDRESS 0x0a000002u
+#define WORLD_IP6 0x10000u /* with the offloads: peers come by IPv6, from fd00:: with their address in the last word */
 #define SENT_MAX 4096u
 #define WORLD_SPECIAL_PORT 71u /* has options of its own: a floor of 5 ms, and */
 #define WORLD_BACKLOG 3u
@@ -50,7 +52,10 @@ struct handed {
 struct world {
 	struct sent sent[SENT_MAX];
 	unsigned sent_count, taken; /* recorded, and of them looked at by peer_take() */
-	unsigned arp_requests;
+	unsigned arp_requests;      /* and neighbour solicitations */
+	struct sent control;        /* the last message of neighbour discovery or MLD: sent[] has none of them */
+	unsigned control_count;
+	bool is_ip6;
 	uint64_t now_us;
 	bool is_full;           /* the device's queue takes nothing */
 	bool is_holding;        /* it gives nothing back */
@@ -124,6 +129,13 @@ const struct sent *peer_take(struct peer *p);
 ix_handle_t peer_knock(struct peer *p, uint16_t our_port);
 /** peer_open() - peer_knock() and accept with @cookie. */
 ix_handle_t peer_open(struct peer *p, uint16_t our_port, uint64_t cookie);
+
+/** world_ip6() - fd00:: with @address in its last word, 16 bytes. */
+void world_ip6(uint8_t out[16], uint32_t address);
+/** world_endpoint() - @address and @port as ring 3 names them, of the world's family. */
+struct ix_endpoint world_endpoint(uint32_t address, uint16_t port);
+/** world_l4_at() - where the TCP or UDP header of a frame of either family begins, without options. */
+unsigned world_l4_at(const uint8_t *frame);
 
 /* Of a recorded TCP segment. */
 unsigned seg_flags(const struct sent *s);
