@@ -40,7 +40,10 @@ class Stream:
         got = self.socket.recv(self.outstanding)
         at = self.verified % PATTERN
         if self.pattern[at:at + len(got)] != got:
-            raise Failed(f'connection {self.number}: another answer at byte {self.verified}')
+            wrong = next(i for i, (a, b) in enumerate(zip(self.pattern[at:], got)) if a != b)
+            where = (self.pattern[:PATTERN] * 2).find(got[wrong:wrong + 16])
+            raise Failed(f'connection {self.number}: another answer at byte {self.verified + wrong}, {wrong} of {len(got)} that '
+                         f'came at once; {where - (at + wrong) % PATTERN if where >= 0 else "not"} bytes away in what was sent')
         self.verified += len(got)
         self.has_ended = not got
 

@@ -3,7 +3,7 @@
 """TCP over a wire that loses, repeats, reorders and damages frames: connections to images/echo are opened, stream verified bytes
 both ways at once and are closed, Linux being the other side. A wrong byte, a reset, or a connection that stands still ends it.
 
-Usage: bad_wire.py [--matrix]
+Usage: bad_wire.py [--matrix | RULE SEED...]
 """
 import pathlib
 import sys
@@ -37,6 +37,7 @@ def test_rule(guest, rule, seed, bytes_each):
         seconds = time.monotonic() - started
         counts = wire.end()
     for way in counts.values():
+        check(way['bytes'] > total, f'{total} bytes came, but not over the wire: {counts}')
         check(way['overflowed'] == 0 and way['refused'] == 0, f'the wire lost frames that no rule did: {counts}')
         for word in rule.split(','):
             harm = HARM.get(word.split('=')[0])
@@ -55,6 +56,8 @@ def main():
     if sys.argv[1:] == ['--matrix']:
         rules = [(f'loss_{loss}{name}', f'loss={loss}{more}', seed, 1024 * KIB)
                  for loss in LOSSES for name, more in MORE.items() for seed in (1, 2)]
+    elif sys.argv[1:]:
+        rules = [(f'seed_{seed}', sys.argv[1], int(seed), 1024 * KIB) for seed in sys.argv[2:]]
     with Guest('images/echo.ix') as guest:
         guest.wait_ready()
         for name, rule, seed, count in rules:
