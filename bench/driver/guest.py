@@ -127,7 +127,8 @@ class Guest:
 
     def load(self, connections, message_bytes, warm_s, window_s, active=0, is_churn=False, idle_s=0, depth=1):
         """What loadgen says. active: so many connections have a request under way, the others wait their turn;
-        depth: requests under way on each; is_churn: each request has a connection of its own; idle_s: so long nothing happens before, and is counted too."""
+        is_churn: each request has a connection of its own; idle_s: so long nothing happens before, and is counted too;
+        depth: so many requests are under way on each."""
         words = [self.bench.part('loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections, '-s', message_bytes,
                  '-w', warm_s, '-t', window_s, '-d', depth]
         if active:
