@@ -129,6 +129,7 @@ static json_t *manifest(const struct image *im)
 				      (int)m->restart_max, "window_s", (int)m->restart_window_s));
 	json_object_set_new(out, "watchdog_ms", json_integer(m->watchdog_ms));
 	json_object_set_new(out, "rto_floor_ms", json_integer(m->rto_floor_ms));
+	json_object_set_new(out, "stats_s", json_integer(m->stats_s));
 	json_object_set_new(out, "tcp", json_pack("{s:b}", "timestamps", m->tcp_timestamps != 0));
 	return out;
 }

@@ -59,6 +59,7 @@ struct ix_manifest {
 	uint32_t
 		restart_window_s; /* "restart.window_s" ... in that many seconds (1..86400), then the guest ends with 101 */
 	uint32_t watchdog_ms;     /* "watchdog_ms": longest stay in ring 3, 0: none, else 10..600000 */
-	uint32_t rto_floor_ms;   /* "rto_floor_ms": 5..1000 */
+	uint32_t rto_floor_ms; /* "rto_floor_ms": 5..1000 */
+	uint32_t stats_s;      /* "stats_s": a line of counters of each core every so many seconds, 0..3600, 0: none */
 	uint32_t tcp_timestamps; /* "tcp.timestamps": 0 or 1; offered and agreed to [RFC 7323] */
 };

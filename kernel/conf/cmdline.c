@@ -26,7 +26,7 @@ static const struct {
 	{ "restart.", "restart.on_fault restart.max restart.window_s" },
 	{ "tcp.", "tcp.timestamps" },
 	{ "", "net.* cores.* restart.* tcp.* ports.* heap_mib connections rx_buffers batch poll_us watchdog_ms "
-	      "rto_floor_ms "
+	      "rto_floor_ms stats_s "
 	      "env.*" },
 };
 

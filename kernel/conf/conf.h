@@ -40,6 +40,7 @@ struct conf {
 	uint32_t restart_window_s;
 	uint32_t watchdog_ms;
 	uint32_t rto_floor_ms;
+	uint32_t stats_s; /* 0: none */
 	bool tcp_timestamps;
 	char text[CONF_TEXT_BYTES]; /* strings that came from the command line */
 };

@@ -26,6 +26,7 @@ const struct field field_table[FIELD_COUNT] = {
 	{ "restart.window_s", FIELD_NUMBER,  1,   86400,   1,    AT(restart_window_s) },
 	{ "watchdog_ms",      FIELD_NUMBER,  0,   600000,  1,    AT(watchdog_ms) },
 	{ "rto_floor_ms",     FIELD_NUMBER,  5,   1000,    1,    AT(rto_floor_ms) },
+	{ "stats_s",          FIELD_NUMBER,  0,   3600,    1,    AT(stats_s) },
 	{ "tcp.timestamps",   FIELD_FLAG,    0,   1,       1,    AT(tcp_timestamps) },
 	{ "net.slaac",        FIELD_FLAG,    0,   1,       1,    AT(slaac) },
 	{ "prefix_bits",      FIELD_HIDDEN,  0,   32,      1,    AT(prefix_bits) },

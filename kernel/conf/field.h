@@ -24,7 +24,7 @@ struct field {
 	uint16_t manifest_off, conf_off;
 };
 
-#define FIELD_COUNT 18u
+#define FIELD_COUNT 19u
 extern const struct field field_table[FIELD_COUNT];
 
 /** field_is_settable() - whether the command line may set it by its key. */

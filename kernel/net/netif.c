@@ -23,6 +23,7 @@
 #include "kernel/net/output.h"
 #include "kernel/net/setup6.h"
 #include "kernel/net/tcp_syn.h"
+#include "kernel/net/tell.h"
 
 #define HALF_OPEN_MIN 256u
 #define TICKS_OF_MS(ms) ((uint64_t)(ms)*1000 / TIME_TICK_US)
@@ -203,6 +204,7 @@ int net_core_init(void)
 		return KERR_NO_MEMORY;
 	netif_set_default(&net_self.netif);
 	netif_set_up(&net_self.netif);
+	tell_core_init();
 	return core_id() == 0 ? address_start() : 0;
 }
 

@@ -42,7 +42,7 @@ static void test_numbers(void **state)
 	(void)state;
 	assert_int_equal(load(" cores.max=2  poll_us=7\tbatch=8 connections=4194304\nrx_buffers=2048 heap_mib=32 "
 			      "restart.on_fault=false restart.max=9 restart.window_s=5 watchdog_ms=10 "
-			      "rto_floor_ms=1000 tcp.timestamps=false net.mtu=1400 cores.min=2 "),
+			      "rto_floor_ms=1000 stats_s=3600 tcp.timestamps=false net.mtu=1400 cores.min=2 "),
 			 0);
 	assert_int_equal(conf.cores_min, 2);
 	assert_int_equal(conf.cores_max, 2);
@@ -56,6 +56,7 @@ static void test_numbers(void **state)
 	assert_int_equal(conf.restart_window_s, 5);
 	assert_int_equal(conf.watchdog_ms, 10);
 	assert_int_equal(conf.rto_floor_ms, 1000);
+	assert_int_equal(conf.stats_s, 3600);
 	assert_false(conf.tcp_timestamps);
 	assert_int_equal(conf.mtu, 1400);
 	assert_string_equal(conf.args[1], "two words"); /* what is not named stays */
