@@ -274,6 +274,8 @@ static inline uint32_t ts_clock(const struct conn *c)
 /** ts_clock_of() - the same of a peer without a connection. */
 struct demux_tuple;
 uint32_t ts_clock_of(const struct demux_tuple *t);
+/** ts_write() - the option into a header. Return: TS_BYTES. */
+uint8_t ts_write(uint8_t out[TS_BYTES], uint32_t value, uint32_t echo);
 /** ts_find() - what a timestamp among @bytes of @options says. Return: false if there is none. */
 bool ts_find(const uint8_t *options, unsigned bytes, uint32_t *value);
 /** ts_init() - @c's addresses are known. */

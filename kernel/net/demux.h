@@ -50,10 +50,12 @@ struct timewait {
 	uint64_t addresses; /* demux_addresses() */
 	uint32_t ports;     /* as in a packet */
 	uint32_t rcv_nxt, snd_nxt;
-	uint32_t until_ms;
-	uint32_t hash;
-	uint32_t next; /* index + 1 in the chain, 0 ends */
+	uint32_t until_ms;  /* 0: free; bit 0 is set, bit 1 if there were timestamps */
+	uint32_t ts_recent; /* the peer's last one */
+	uint16_t chain;
+	uint16_t next; /* index in the chain, 0 ends */
 };
+#define TIMEWAIT_HAS_TS 2u
 _Static_assert(sizeof(struct timewait) == 32, "two a cache line");
 
 void timewait_add(struct tcp_pcb *pcb, uint32_t hash);

@@ -126,9 +126,11 @@ void output_bare(const struct demux_tuple *t, const struct bare_segment *s)
 	pbuf_free(p);
 }
 
-void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack)
+void output_ack(const struct demux_tuple *t, const struct timewait *w)
 {
-	struct bare_segment s = { .seq = seq, .ack = ack, .flags = TCP_ACK };
+	struct bare_segment s = { .seq = w->snd_nxt, .ack = w->rcv_nxt, .flags = TCP_ACK };
 
+	if (w->until_ms & TIMEWAIT_HAS_TS)
+		s.option_bytes = ts_write(s.options, ts_clock_of(t), w->ts_recent);
 	output_bare(t, &s);
 }

@@ -50,6 +50,7 @@ struct bare_segment {
 	uint8_t options[40];
 };
 struct demux_tuple;
+struct timewait;
 /** output_bare() - @t as received. output_ack() - an acknowledgement in TIME_WAIT. */
 void output_bare(const struct demux_tuple *t, const struct bare_segment *s);
-void output_ack(const struct demux_tuple *t, uint32_t seq, uint32_t ack);
+void output_ack(const struct demux_tuple *t, const struct timewait *w);

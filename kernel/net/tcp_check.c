@@ -97,17 +97,31 @@ static bool is_acceptable(const struct frame *f, struct conn *c, const uint8_t *
 }
 
 /* ---- of none ---- */
+/* Whether a SYN is of a connection after the one in @w: by its timestamp, else by its number. [RFC 6191 2] */
+static bool is_newer(const struct timewait *w, const struct frame *f, const uint8_t *tcp)
+{
+	int32_t by_seq = (int32_t)(word_at(tcp + 4) - w->rcv_nxt), by_ts;
+	uint32_t ts;
+
+	if (!ts_find(tcp + TCP_BYTES, syn_option_bytes(f, tcp), &ts))
+		return by_seq > 0;
+	if (!(w->until_ms & TIMEWAIT_HAS_TS))
+		return true; /* what is left of the old one has none, and so will not be taken for the new one's */
+	by_ts = (int32_t)(ts - w->ts_recent);
+	return by_ts > 0 || (by_ts == 0 && by_seq > 0);
+}
+
 /* A segment of a connection in TIME_WAIT. Return: true if it begins a new connection. [RFC 9293 3.10.7.4] */
 static bool timewait_input(struct timewait *w, const struct frame *f, const uint8_t *tcp)
 {
 	if (tcp[13] & TCP_RST)
 		return false; /* [RFC 1337] */
-	if ((tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN && (int32_t)(word_at(tcp + 4) - w->rcv_nxt) > 0) {
+	if ((tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN && is_newer(w, f, tcp)) {
 		timewait_remove(w);
 		return true;
 	}
 	if ((f->l4_bytes > (tcp[12] >> 4) * 4u || (tcp[13] & (TCP_FIN | TCP_SYN))) && rate_take(RATE_CHALLENGE))
-		output_ack(&f->tuple, w->snd_nxt, w->rcv_nxt);
+		output_ack(&f->tuple, w);
 	return false;
 }
 

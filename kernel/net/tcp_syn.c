@@ -22,7 +22,6 @@
 #define NO_SCALE 0u
 #define OPTIONS_MAX 24u
 #define IP6_HEADER_BYTES 40u
-#define TS_ALIGNED 0x0101080au /* NOP, NOP, kind, length */
 
 /* The next smaller value stands for the peer's. */
 static const uint16_t mss_of[] = { 536, 1220, 1440, 1460 };
@@ -63,8 +62,7 @@ static uint32_t period_now(void)
 }
 
 /* ---- the options of a SYN ---- */
-/* Bytes of options that lie in the frame's first buffer; lwIP looks at the others, here they count as absent. */
-static unsigned option_bytes(const struct frame *f, const uint8_t *tcp)
+unsigned syn_option_bytes(const struct frame *f, const uint8_t *tcp)
 {
 	unsigned here = (unsigned)(f->b->data + f->b->off + f->b->len - tcp), header = (tcp[12] >> 4) * 4u;
 
@@ -88,7 +86,7 @@ static void take_option(struct wish *w, const uint8_t *option, unsigned bytes)
 static struct wish read_wish(const struct frame *f, const uint8_t *tcp)
 {
 	struct wish w = { .mss = 536, .has_ecn = (tcp[13] & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR) };
-	unsigned left = option_bytes(f, tcp);
+	unsigned left = syn_option_bytes(f, tcp);
 	const uint8_t *at = tcp + TCP_BYTES;
 
 	w.has_ts = net_shared.has_timestamps && ts_find(at, left, &w.ts);
@@ -206,12 +204,8 @@ static unsigned write_options(uint8_t out[OPTIONS_MAX], const struct wish *w)
 		*at++ = LWIP_TCP_OPT_SACK_PERM;
 		*at++ = LWIP_TCP_OPT_LEN_SACK_PERM;
 	}
-	if (w->has_ts) {
-		uint32_t words[3] = { be32(TS_ALIGNED), be32(w->ts), be32(w->ts_echo) };
-
-		memcpy(at, words, sizeof(words));
-		at += sizeof(words);
-	}
+	if (w->has_ts)
+		at += ts_write(at, w->ts, w->ts_echo);
 	return (unsigned)(at - out);
 }
 
@@ -268,7 +262,7 @@ static struct pbuf *make_syn(const struct frame *f, const uint8_t *tcp, uint32_t
 	unsigned bytes;
 
 	/* Who has agreed on timestamps sends them from now on, and nobody else. */
-	w.has_ts = net_shared.has_timestamps && ts_find(tcp + TCP_BYTES, option_bytes(f, tcp), &w.ts);
+	w.has_ts = net_shared.has_timestamps && ts_find(tcp + TCP_BYTES, syn_option_bytes(f, tcp), &w.ts);
 	bytes = TCP_BYTES + write_options(options, &w);
 	p = pbuf_alloc(PBUF_RAW, (u16_t)bytes, PBUF_RAM);
 	if (!p)

@@ -13,6 +13,9 @@ void syn_init(void);
  */
 bool syn_request(const struct frame *f, const uint8_t *tcp, const struct binding *b);
 
+/** syn_option_bytes() - of a segment, as far as they lie in the frame's first buffer; others count as absent. */
+unsigned syn_option_bytes(const struct frame *f, const uint8_t *tcp);
+
 /** syn_is_recent() - whether any core has answered by a cookie that could still come back. */
 bool syn_is_recent(void);
 

@@ -38,6 +38,14 @@ u32_t sys_now(void)
 }
 
 /* ---- in ---- */
+uint8_t ts_write(uint8_t out[TS_BYTES], uint32_t value, uint32_t echo)
+{
+	uint32_t words[3] = { be32(TS_ALIGNED), be32(value), be32(echo) };
+
+	memcpy(out, words, sizeof(words));
+	return TS_BYTES;
+}
+
 bool ts_find(const uint8_t *options, unsigned bytes, uint32_t *value)
 {
 	struct tcp_options o;

@@ -13,13 +13,13 @@
 
 static struct timewait_shared {
 	struct timewait *records[CORES_MAX];
-	uint32_t *chains[CORES_MAX];
+	uint16_t *chains[CORES_MAX];
 	uint32_t count; /* of each, a power of two */
 } shared;
 
 struct timewait_core {
 	struct timewait *records;
-	uint32_t *chains; /* index + 1, 0: empty */
+	uint16_t *chains; /* index, 0: empty */
 	uint32_t mask;
 	uint32_t newest;
 };
@@ -33,7 +33,7 @@ int timewait_init(uint32_t connections, uint32_t cores)
 		shared.count *= 2;
 	for (uint32_t core = 0; core < cores; core++) {
 		shared.records[core] = mem_boot_alloc(shared.count * sizeof(struct timewait), CACHE_LINE);
-		shared.chains[core] = mem_boot_alloc(shared.count * sizeof(uint32_t), CACHE_LINE);
+		shared.chains[core] = mem_boot_alloc(shared.count * sizeof(uint16_t), CACHE_LINE);
 		if (!shared.records[core] || !shared.chains[core])
 			return KERR_NO_MEMORY;
 	}
@@ -54,10 +54,10 @@ static bool is_alive(const struct timewait *w)
 
 void timewait_remove(struct timewait *w)
 {
-	uint32_t *link = &own.chains[w->hash & own.mask];
+	uint16_t *link = &own.chains[w->chain];
 
-	while (*link && &own.records[*link - 1] != w)
-		link = &own.records[*link - 1].next;
+	while (*link && &own.records[*link] != w)
+		link = &own.records[*link].next;
 	if (*link)
 		*link = w->next;
 	w->until_ms = 0;
@@ -66,10 +66,12 @@ void timewait_remove(struct timewait *w)
 void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
 {
 	struct demux_tuple t = tuple_of(pcb);
+	uint32_t flags = 1 | (pcb->flags & TF_TIMESTAMP ? TIMEWAIT_HAS_TS : 0);
+	uint16_t chain = (uint16_t)(hash & own.mask);
 	struct timewait *w;
-	uint32_t *chain = &own.chains[hash & own.mask];
 
 	own.newest = (own.newest + 1) & own.mask;
+	own.newest += !own.newest; /* 0 ends a chain */
 	w = &own.records[own.newest];
 	if (w->until_ms)
 		timewait_remove(w);
@@ -78,11 +80,12 @@ void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
 		.ports = tuple_ports(&t),
 		.rcv_nxt = pcb->rcv_nxt,
 		.snd_nxt = pcb->snd_nxt,
-		.until_ms = (net_self.now_ms + TIME_WAIT_MS) | 1,
-		.hash = hash,
-		.next = *chain,
+		.until_ms = ((net_self.now_ms + TIME_WAIT_MS) & ~(1 | TIMEWAIT_HAS_TS)) | flags,
+		.ts_recent = pcb->ts_recent,
+		.chain = chain,
+		.next = own.chains[chain],
 	};
-	*chain = own.newest + 1;
+	own.chains[chain] = (uint16_t)own.newest;
 }
 
 struct timewait *timewait_find(uint32_t hash, const struct demux_tuple *t)
@@ -90,9 +93,9 @@ struct timewait *timewait_find(uint32_t hash, const struct demux_tuple *t)
 	uint32_t at = own.chains[hash & own.mask];
 
 	while (at) {
-		struct timewait *w = &own.records[at - 1];
+		struct timewait *w = &own.records[at];
 
-		if (w->hash == hash && w->ports == tuple_ports(t) && w->addresses == demux_addresses(t)) {
+		if (w->ports == tuple_ports(t) && w->addresses == demux_addresses(t)) {
 			if (is_alive(w))
 				return w;
 			timewait_remove(w);

@@ -74,8 +74,7 @@
 #define TCP_SLOW_INTERVAL 1
 #define LWIP_TCP_RTO_TIME 1000 /* [RFC 6298 2.1] */
 #define TCP_MSL 60000UL        /* LAST_ACK lives twice as long; TIME_WAIT is kernel/net/timewait.c */
-#define TCP_FIN_WAIT_TIMEOUT 60000
-#define TCP_SYN_RCVD_TIMEOUT 75000
+/* TCP_FIN_WAIT_TIMEOUT and TCP_SYN_RCVD_TIMEOUT are lwIP's: 20 s, and it does not ask. */
 #define TCP_MAXRTX 12 /* never reached: kernel/net/timers.c gives up by time */
 #define TCP_SYNMAXRTX 12
 #define TCP_MSS 1460

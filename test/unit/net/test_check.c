@@ -209,6 +209,74 @@ static void test_time_wait(void **state)
 	assert_int_equal(world_event_count(IX_EV_KNOCK), 1);
 }
 
+/* [RFC 6191]: by the timestamp, where there is one; the number may be anything then. */
+static void test_time_wait_with_timestamps(void **state)
+{
+	const struct sent *s;
+
+	(void)state;
+	memset(&p, 0, sizeof(p));
+	p.has_ts = true;
+	p.ts = 5000;
+	h = peer_open(&p, 7, 5);
+	into_time_wait();
+	world_pass(1000);
+	peer_send_at(&p, p.seq - 1, ACK | FIN, NULL, 0);
+	world_turn();
+	s = peer_take(&p);
+	assert_int_equal(seg_ts_echo(s), 5000);
+	assert_true(seg_ts(s) != 0);
+	p.ts = 4999; /* an old one, however new its number looks */
+	peer_send_at(&p, p.seq + 5000, SYN, NULL, 0);
+	p.ts = 5000;
+	peer_send_at(&p, p.seq - 5000, SYN, NULL, 0);
+	world_turn();
+	assert_int_equal(seg_flags(peer_take(&p)), ACK);
+	assert_int_equal(seg_flags(peer_take(&p)), ACK);
+	p.ts = 5001;
+	p.seq -= 5000;
+	peer_send(&p, SYN, NULL, 0);
+	world_turn();
+	assert_int_equal(seg_flags(peer_take(&p)), SYN | ACK);
+	peer_send(&p, ACK, NULL, 0);
+	world_turn();
+	assert_int_equal(world_event_count(IX_EV_KNOCK), 1);
+}
+
+static void test_time_wait_before_timestamps(void **state)
+{
+	(void)state;
+	into_time_wait();
+	p.has_ts = true;
+	p.ts = 1;
+	p.seq -= 5000;
+	peer_send(&p, SYN, NULL, 0);
+	world_turn();
+	assert_int_equal(seg_flags(peer_take(&p)), SYN | ACK);
+}
+
+/* More than there are records for: the oldest are forgotten, the newest are kept. */
+static void test_time_wait_is_bounded(void **state)
+{
+	struct peer first = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 1200; i++) { /* 1,024 records */
+		memset(&p, 0, sizeof(p));
+		h = peer_open(&p, 7, 5);
+		into_time_wait();
+		if (i == 0)
+			first = p;
+		world.sent_count = world.taken = 0;
+	}
+	peer_send_at(&p, p.seq - 1, ACK | FIN, NULL, 0);
+	peer_send_at(&first, first.seq - 1, ACK | FIN, NULL, 0);
+	world_turn();
+	assert_int_equal(seg_flags(peer_take(&p)), ACK);
+	world.taken = 0;
+	assert_int_equal(seg_flags(peer_take(&first)) & RST, RST);
+}
+
 /* ---- sequence numbers ---- */
 /* Of one tuple they grow with time, of two they have nothing in common [RFC 6528]. */
 static void test_sequence_numbers(void **state)
@@ -246,6 +314,9 @@ int main(void)
 		TEST(test_keepalives_are_answered),
 		TEST(test_a_closed_window_does_not_answer_acknowledgements),
 		TEST(test_time_wait),
+		TEST(test_time_wait_with_timestamps),
+		TEST(test_time_wait_before_timestamps),
+		TEST(test_time_wait_is_bounded),
 		TEST(test_sequence_numbers),
 	};
 
