@@ -9,6 +9,7 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
 #include "kernel/net/checksum.h"
+#include "kernel/net/demux.h"
 #include "kernel/net/tuple.h"
 
 bool output_link_is_known(struct conn *c)

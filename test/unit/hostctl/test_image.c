@@ -129,7 +129,7 @@ static void test_version(void **state)
 	fixture_kernel(&kernel, 9);
 	assert_int_equal(image_load(&im, &kernel, "old.ix", &err), -1);
 	assert_null(im);
-	assert_non_null(strstr(err.text, "image version 9, this ixctl knows version 4"));
+	assert_non_null(strstr(err.text, "image version 9, this ixctl knows version 5"));
 	err_fini(&err);
 }
 
