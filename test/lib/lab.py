@@ -20,10 +20,32 @@ SIGKILL = 9
 HOST = '10.7.0.1'
 GUEST = '10.7.0.2'
 PREFIX = 24
+HOST6 = 'fd07::1'
+GUEST6 = 'fd07::2'
+PREFIX6 = 64
 TAP = 'ixtap0'
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Family:
+    """Over which of its addresses a test talks to the guest: use() says so for all that follows."""
+    inet = socket.AF_INET
+    guest = GUEST
+    host = HOST
+
+    @classmethod
+    def use(cls, words):
+        """@words: of the command line; --ip6 is IPv6."""
+        if '--ip6' in words:
+            cls.inet, cls.guest, cls.host = socket.AF_INET6, GUEST6, HOST6
+        return cls.is_ip6()
+
+    @classmethod
+    def is_ip6(cls):
+        """Whether it is IPv6."""
+        return cls.inet == socket.AF_INET6
 
 
 def build_folder():
@@ -60,10 +82,18 @@ def make_tap(queues, address=True):
     """The tap, instead of the one there was."""
     delete_link(TAP)
     ip('tuntap', 'add', TAP, 'mode', 'tap', *(['multi_queue'] if queues > 1 else []))
-    pathlib.Path(f'/proc/sys/net/ipv6/conf/{TAP}/disable_ipv6').write_text('1', encoding='ascii')
+    quiet_ip6(TAP)
     if address:
         ip('address', 'add', f'{HOST}/{PREFIX}', 'dev', TAP)
     ip('link', 'set', TAP, 'txqueuelen', '10000', 'up')
+    if address:
+        ip('address', 'add', f'{HOST6}/{PREFIX6}', 'dev', TAP, 'nodad')
+
+
+def quiet_ip6(interface):
+    """The host says nothing of its own there, believes no router, and has no address that it was not given."""
+    for key, value in (('addr_gen_mode', '1'), ('accept_ra', '0'), ('router_solicitations', '0'), ('mldv2_unsolicited_report_interval', '0')):
+        pathlib.Path(f'/proc/sys/net/ipv6/conf/{interface}/{key}').write_text(value, encoding='ascii')
 
 
 def tap_mac():
@@ -86,12 +116,16 @@ def mac_of(address):
 
 
 class Pinger:
-    """Echo requests [RFC 792], without the cost of a process each."""
+    """Echo requests [RFC 792, RFC 4443], without the cost of a process each."""
 
-    def __init__(self, address=GUEST):
-        self.address = address
+    def __init__(self, address=None):
+        self.address = address or Family.guest
         self.sequence = 0
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        self.is_ip6 = ':' in self.address
+        if self.is_ip6:
+            self.socket = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        else:
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 
     def ping(self, size=56, tries=5):
         """Whether a request, or one of those that follow it a second apart, is answered with what was in it. A single one
@@ -102,7 +136,8 @@ class Pinger:
         self.sequence = self.sequence % 65535 + 1
         data = bytes(i & 255 for i in range(size))
         head = struct.pack('!HH', os.getpid() & 0xffff, self.sequence)
-        self.socket.sendto(frame.icmp(8, 0, head, data), (self.address, 0))
+        kind, answer = (128, b'\x81\0') if self.is_ip6 else (8, b'\0\0')  # the host fills in the checksum of ICMPv6
+        self.socket.sendto(frame.icmp(kind, 0, head, data), (self.address, 0))
         deadline = time.monotonic() + timeout
         while True:
             self.socket.settimeout(max(0.001, deadline - time.monotonic()))
@@ -110,14 +145,14 @@ class Pinger:
                 packet = self.socket.recv(65536)
             except socket.timeout:
                 return False
-            message = packet[(packet[0] & 15) * 4:]
-            if message[:2] == b'\0\0' and message[4:8] == head:
+            message = packet if self.is_ip6 else packet[(packet[0] & 15) * 4:]
+            if message[:2] == answer and message[4:8] == head:
                 return message[8:] == data
 
 
-def connect(port=7, timeout=20, address=GUEST, **options):
+def connect(port=7, timeout=20, address=None, **options):
     """A connection to the guest's service. A SYN that is dropped while the service restarts is sent again after 1 s."""
-    s = socket.create_connection((address, port), timeout=timeout)
+    s = socket.create_connection((address or Family.guest, port), timeout=timeout)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for name, value in options.items():
         s.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)

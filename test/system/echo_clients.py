@@ -37,29 +37,40 @@ def exchange(s, data):
                        f'{next((i for i, (a, b) in enumerate(zip(data, got)) if a != b), min(len(data), len(got)))}')
 
 
+def largest_datagram():
+    """Bytes of payload that fill a packet of 1,500."""
+    return 1452 if lab.Family.is_ip6() else 1472
+
+
 def test_ping():
-    for size in (0, 1, 56, 1471, 1472):
-        out = run(['ping', '-c', '3', '-i', '0.1', '-W', '5', '-s', str(size), lab.GUEST]).decode()
+    largest = largest_datagram()
+    for size in (0, 1, 56, largest - 1, largest):
+        out = run(['ping', '-c', '3', '-i', '0.1', '-W', '5', '-s', str(size), lab.Family.guest]).decode()
         check(' 3 received' in out and ' 0% packet loss' in out, f'{size} bytes: {out.splitlines()[-2:]}')
-    return '3 of 3 at 0, 1, 56, 1,471 and 1,472 bytes'
+    return f'3 of 3 at 0, 1, 56, {largest - 1:,} and {largest:,} bytes'
+
+
+def bracketed():
+    """The guest's address as in a URL."""
+    return f'[{lab.Family.guest}]' if lab.Family.is_ip6() else lab.Family.guest
 
 
 def test_nc():
-    out = run(['nc', '-N', '-w', '10', lab.GUEST, str(ECHO)], b'hello\n')
+    out = run(['nc', '-N', '-w', '10', lab.Family.guest, str(ECHO)], b'hello\n')
     check(out == b'hello\n', f'got {out!r}')
 
 
 def test_curl():
-    words = f'(printf "hello\\n"; sleep 1) | curl -sN --max-time 20 telnet://{lab.GUEST}:{ECHO}'
+    words = f'(printf "hello\\n"; sleep 1) | curl -sN --max-time 20 telnet://{bracketed()}:{ECHO}'
     out = run(['bash', '-c', words])
     check(out == b'hello\n', f'got {out!r}')
 
 
 def test_socat():
     data = random.Random(1).randbytes(MIB)
-    out = run(['socat', '-t', '10', '-', f'TCP:{lab.GUEST}:{ECHO}'], data)
+    out = run(['socat', '-t', '10', '-', f'TCP:{bracketed()}:{ECHO}'], data)
     check(out == data, f'{len(out)} of {len(data)} bytes came back, or not the same')
-    out = run(['socat', '-t', '1', '-', f'UDP:{lab.GUEST}:{ECHO}'], b'datagram')
+    out = run(['socat', '-t', '1', '-', f'UDP:{bracketed()}:{ECHO}'], b'datagram')
     check(out == b'datagram', f'UDP: got {out!r}')
 
 
@@ -169,11 +180,11 @@ def test_churn():
 
 
 def test_udp():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.connect((lab.GUEST, ECHO))
+    with socket.socket(lab.Family.inet, socket.SOCK_DGRAM) as s:
+        s.connect((lab.Family.guest, ECHO))
         s.settimeout(2)
-        data = random.Random(5).randbytes(1472)
-        for size in range(1473):
+        data = random.Random(5).randbytes(largest_datagram())
+        for size in range(len(data) + 1):
             for _ in range(3):
                 s.send(data[:size])
                 try:
@@ -182,7 +193,7 @@ def test_udp():
                 except socket.timeout:
                     got = None
             check(got == data[:size], f'{size} bytes: {"no answer" if got is None else "another answer"}')
-    return 'every size from 0 to 1,472 bytes'
+    return f'every size from 0 to {largest_datagram():,} bytes'
 
 
 def chargen_pattern(count):
@@ -196,9 +207,9 @@ def test_chargen():
         got = lab.receive(s, MIB)
         check(got == chargen_pattern(MIB), 'the characters are not those of RFC 864')
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RST)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with socket.socket(lab.Family.inet, socket.SOCK_DGRAM) as s:
         s.settimeout(5)
-        s.sendto(b'x' * 600, (lab.GUEST, CHARGEN))
+        s.sendto(b'x' * 600, (lab.Family.guest, CHARGEN))
         got = s.recv(65536)
     check(got == chargen_pattern(444), 'the datagram is not that of RFC 864')
     return '1 MiB by TCP, a datagram of 444 bytes'
@@ -209,8 +220,8 @@ def test_discard():
         s.sendall(os.urandom(4 * MIB))
         s.shutdown(socket.SHUT_WR)
         check(s.recv(1) == b'', 'something came back')
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.sendto(b'x', (lab.GUEST, DISCARD))
+    with socket.socket(lab.Family.inet, socket.SOCK_DGRAM) as s:
+        s.sendto(b'x', (lab.Family.guest, DISCARD))
         check(not select.select([s], [], [], 0.2)[0], 'a datagram came back')
     return '4 MiB vanished, the end was answered with the end'
 
@@ -221,9 +232,9 @@ def test_closed_ports():
         check(False, 'port 1234 took a connection')
     except ConnectionRefusedError:
         pass
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with socket.socket(lab.Family.inet, socket.SOCK_DGRAM) as s:
         s.settimeout(5)
-        s.connect((lab.GUEST, 1234))
+        s.connect((lab.Family.guest, 1234))
         s.send(b'x')
         try:
             s.recv(1)
@@ -247,6 +258,7 @@ TESTS = (test_ping, test_nc, test_curl, test_socat, test_bulk, test_many, test_h
 
 def main():
     report = Report()
+    lab.Family.use(sys.argv)
     lab.enter(2)
     with Guest('images/echo.ix', cpus=2) as guest:
         if not report.run('echo.ready', lambda: f'after {guest.wait_ready():.2f} s'):
