@@ -12,14 +12,12 @@
 #include "kernel/net/mld.h"
 #include "kernel/net/nd.h"
 #include "kernel/net/neighbour.h"
+#include "kernel/net/rate.h"
 #include "kernel/net/ra.h"
 
-#define ERRORS_PER_S 100u /* [RFC 4443 2.4 f] */
-#define ERROR_BYTES 8u    /* of a message before the packet that it quotes */
+#define ERROR_BYTES 8u /* of a message before the packet that it quotes */
 #define HOP_LIMIT 255u
 #define UNREACHABLE_PORT 4u
-
-static PERCORE uint32_t error_tokens, error_ms;
 
 struct buf *ip6_new(const struct ip6 *from, const struct ip6 *to, unsigned bytes, uint32_t rest)
 {
@@ -70,15 +68,6 @@ void icmp6_send(struct buf *b, unsigned at, const uint8_t *mac)
 		neighbour_resolve(b);
 }
 
-static bool take_error_token(void)
-{
-	if (net_self.now_ms - error_ms >= 1000) {
-		error_ms = net_self.now_ms;
-		error_tokens = ERRORS_PER_S;
-	}
-	return error_tokens && error_tokens--;
-}
-
 /* Where our answer to the packet at @ip comes from. */
 static const struct ip6 *answer_from(const uint8_t *ip)
 {
@@ -103,7 +92,7 @@ void icmp6_error(struct buf *b, unsigned type, unsigned code, uint32_t word)
 
 	memcpy(&to, ip + 8, sizeof(to));
 	quoted = MIN(quoted, IP6_MTU_MIN - IP6_BYTES - ERROR_BYTES);
-	if (from && take_error_token())
+	if (from && rate_take(RATE_ICMP_SENT))
 		e = icmp6_new(from, &to, type, ERROR_BYTES + quoted);
 	if (e) {
 		uint8_t *body = icmp6_body(e);
@@ -166,6 +155,9 @@ static void message_input(struct buf *b, const struct icmp6 *m)
 		net_self.stats.bad_csum++;
 	} else if (m->message[0] == ICMP6_ECHO) {
 		answer_echo(b, m);
+		return;
+	} else if (m->message[0] < ICMP6_ERROR_END) {
+		icmp6_error_input(b, m);
 		return;
 	} else if (m->message[0] == ICMP6_MLD_QUERY) {
 		mld_query(m);

@@ -49,5 +49,8 @@ static inline uint8_t *icmp6_body(struct buf *b)
  */
 void icmp6_send(struct buf *b, unsigned at, const uint8_t *mac);
 
+/** icmp6_error_input() - an error that @b, which is @m, reports about something we have sent; takes @b. */
+void icmp6_error_input(struct buf *b, const struct icmp6 *m);
+
 /** icmp6_error() - tell the sender of @b; @word: the four bytes behind the checksum. Takes @b. [RFC 4443 2.4] */
 void icmp6_error(struct buf *b, unsigned type, unsigned code, uint32_t word);

@@ -179,7 +179,7 @@ static void to_boot_core(struct buf *b)
 	} else if (b->flags & BUF_RESOLVE) {
 		output_buf(b); /* back from the boot core */
 	} else if (b->flags & BUF_QUOTED) {
-		icmp_error_input(b);
+		slow_path_input(b); /* about a segment that may be this core's */
 	} else if (!flow_hand(0, b)) {
 		net_self.stats.dropped_no_buffer++;
 		buf_free_frame(b);

@@ -29,5 +29,5 @@ void tcp_in_frame(const struct frame *f);
  */
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes);
 
-/** slow_path_input() - boot core: ARP, ICMP, DHCP and whatever else is rare; takes the frame. */
+/** slow_path_input() - boot core, and BUF_QUOTED on any: ARP, ICMP, DHCP and whatever else is rare; takes the frame. */
 void slow_path_input(struct buf *b);

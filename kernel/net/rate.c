@@ -12,7 +12,7 @@ static const struct {
 	bool is_drawn; /* per_s on average, from a half to one and a half times as much */
 } rates[RATE_NR] = {
 	[RATE_RESET] = { 1000, true },    [RATE_CHALLENGE] = { 1000, true }, [RATE_WALK] = { 65536, false },
-	[RATE_COOKIE] = { 65536, false }, [RATE_ICMP] = { 1000, true },
+	[RATE_COOKIE] = { 65536, false }, [RATE_ICMP] = { 1000, true },      [RATE_ICMP_SENT] = { 100, true },
 };
 
 static void fill(void)

@@ -9,6 +9,7 @@ enum rate {
 	RATE_WALK,      /* frames passed on because their connection is not here */
 	RATE_COOKIE,    /* requests that are answered by a cookie [RFC 4987 3.6] */
 	RATE_ICMP,      /* errors that are looked at */
+	RATE_ICMP_SENT, /* errors that we report [RFC 4443 2.4 f] */
 	RATE_NR
 };
 

@@ -133,16 +133,18 @@ void peer_udp(const struct peer *p, const void *data, unsigned bytes)
 void peer_icmp(unsigned type, unsigned code, unsigned mtu, const void *quote, unsigned bytes)
 {
 	struct peer router = { .address = 0x0a0000feu };
-	uint8_t frame[34 + 8 + 64], *icmp = frame + 34;
+	uint8_t frame[54 + 8 + 64], *icmp = frame + put_ip(frame, &router, world.is_ip6 ? 58 : 1, 8 + bytes);
 
-	put_ip(frame, &router, 1, 8 + bytes);
 	memset(icmp, 0, 8);
 	icmp[0] = (uint8_t)type;
 	icmp[1] = (uint8_t)code;
 	put16(icmp + 6, mtu);
 	memcpy(icmp + 8, quote, bytes);
-	put16(icmp + 2, be16((uint16_t)~port_chksum(icmp, (int)(8 + bytes))));
-	world_receive(frame, MAX(42 + bytes, 60u));
+	if (world.is_ip6)
+		put_checksum(frame, 8 + bytes, 2);
+	else
+		put16(icmp + 2, be16((uint16_t)~port_chksum(icmp, (int)(8 + bytes))));
+	world_receive(frame, MAX((unsigned)(icmp - frame) + 8 + bytes, 60u));
 }
 
 const struct sent *peer_take(struct peer *p)

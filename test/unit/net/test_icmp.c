@@ -32,17 +32,52 @@ static uint64_t ignored(void)
 	return net_self.stats.icmp_ignored;
 }
 
+/* The numbers of ICMPv6 for those of ICMP. */
+static unsigned kind6(unsigned type_code)
+{
+	switch (type_code) {
+	case 0x304:
+		return 0x200;
+	case 0x303:
+	case 0x302:
+		return type_code == 0x303 ? 0x104 : 0x401;
+	default:
+		return type_code >> 8 == 3    ? 0x100
+		       : type_code >> 8 == 11 ? 0x300
+		       : type_code >> 8 == 12 ? 0x400
+					      : 0x6400;
+	}
+}
+
 /* An error of a router about the segment at @seq of @p's connection, which was @bytes long with its IP header. */
 static void report_of(unsigned type_code, unsigned mtu, uint32_t seq, unsigned bytes)
 {
-	uint8_t quote[28] = { 0x45, 0, (uint8_t)(bytes >> 8), (uint8_t)bytes, 0, 0, 0x40, 0, 60, 6 };
+	uint8_t quote[48] = { 0x45, 0, (uint8_t)(bytes >> 8), (uint8_t)bytes, 0, 0, 0x40, 0, 60, 6 };
 	be32_t words[3] = { be32(WORLD_ADDRESS), be32(p.address), be32(seq) };
 	be16_t ports[2] = { be16(p.our_port), be16(p.port) };
+	unsigned header = world.is_ip6 ? 40 : 20;
 
-	memcpy(quote + 12, words, 8);
-	memcpy(quote + 20, ports, 4);
-	memcpy(quote + 24, words + 2, 4);
-	peer_icmp(type_code >> 8, type_code & 255, mtu, quote, sizeof(quote));
+	if (world.is_ip6) {
+		memset(quote, 0, header);
+		quote[0] = 0x60;
+		quote[4] = (uint8_t)((bytes - 40) >> 8);
+		quote[5] = (uint8_t)(bytes - 40);
+		quote[6] = 6;
+		world_ip6(quote + 8, WORLD_ADDRESS);
+		world_ip6(quote + 24, p.address);
+		type_code = kind6(type_code);
+	} else {
+		memcpy(quote + 12, words, 8);
+	}
+	memcpy(quote + header, ports, 4);
+	memcpy(quote + header + 4, words + 2, 4);
+	peer_icmp(type_code >> 8, type_code & 255, mtu, quote, header + 8);
+}
+
+/* MSS of a path: IPv6's header is longer by 20 bytes. */
+static unsigned mss_of(unsigned mtu)
+{
+	return mtu - (world.is_ip6 ? 60 : 40);
 }
 
 static void report(unsigned type_code, unsigned mtu, uint32_t seq)
@@ -70,19 +105,17 @@ static uint64_t send_bytes(ix_handle_t h, uint32_t bytes)
 /* ---- connecting ---- */
 static ix_handle_t connect_to(uint16_t port)
 {
-	struct ix_connect wish = { .remote = { .addr = { [10] = 0xff, [11] = 0xff }, .port = port } };
-	be32_t be = be32(PEER_ADDRESS);
+	struct ix_connect wish = { .remote = world_endpoint(PEER_ADDRESS, port) };
 	const struct sent *s;
 	ix_handle_t h = 0;
 
-	memcpy(wish.remote.addr + 12, &be, 4);
 	p = (struct peer){ .address = PEER_ADDRESS, .port = port, .seq = 5000, .window = 60000 };
 	assert_int_equal(net_connect(&wish, &h), IX_OK);
 	world_turn();
 	world_turn();
 	s = peer_take(&p);
 	assert_non_null(s);
-	p.our_port = (uint16_t)(s->data[34] << 8 | s->data[35]);
+	p.our_port = (uint16_t)(s->data[world_l4_at(s->data)] << 8 | s->data[world_l4_at(s->data) + 1]);
 	return h;
 }
 
@@ -149,7 +182,8 @@ static void expect_again(uint32_t from, uint32_t bytes, unsigned most)
 	uint32_t seen = 0;
 
 	for (const struct sent *s = peer_take(&p); s; s = peer_take(&p)) {
-		assert_int_equal(s->data[20] & 0x40, 0x40); /* not to be cut on the way */
+		if (!world.is_ip6)
+			assert_int_equal(s->data[20] & 0x40, 0x40); /* not to be cut on the way */
 		assert_in_range(seg_bytes(s), 1, most);
 		assert_int_equal(seg_seq(s), from + seen);
 		assert_memory_equal(seg_data(s), data + seen, seg_bytes(s));
@@ -184,16 +218,16 @@ static void test_the_first_flight_is_cut_at_once(void **state)
 	p.ack = first;
 	world_turn(); /* the device gives them back */
 	report(TOO_BIG, 1280, first);
-	assert_int_equal(pcb_of(conn_find(h))->mss, 1240);
+	assert_int_equal(pcb_of(conn_find(h))->mss, mss_of(1280));
 	assert_int_equal(pcb_of(conn_find(h))->nrtx, 0);
-	expect_again(first, 4000, 1240);
+	expect_again(first, 4000, mss_of(1280));
 	peer_send(&p, ACK, NULL, 0);
 	world_turn();
 	assert_int_equal(world_event(IX_EV_SENT, 0)->len, 4000);
 	/* What follows is cut so from the start. */
 	first = p.ack;
-	assert_int_equal(send_bytes(h, 2480), 2480);
-	expect_again(first, 2480, 1240);
+	assert_int_equal(send_bytes(h, 2 * mss_of(1280)), 2 * mss_of(1280));
+	expect_again(first, 2 * mss_of(1280), mss_of(1280));
 	peer_send(&p, ACK, NULL, 0);
 	world_turn();
 }
@@ -215,7 +249,7 @@ static void test_with_timestamps_they_are_smaller(void **state)
 	p.ack = first;
 	world_turn();
 	report(TOO_BIG, 1280, first);
-	expect_again(first, 4000, 1240 - TS_BYTES);
+	expect_again(first, 4000, mss_of(1280) - TS_BYTES);
 	peer_send(&p, ACK, NULL, 0);
 	world_turn();
 }
@@ -236,25 +270,25 @@ static void test_later_it_takes_a_timeout_too(void **state)
 	send_bytes(h, 3000);
 	drain();
 	p.ack = first;
-	report(TOO_BIG, 1000, first);
-	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+	report(TOO_BIG, world.is_ip6 ? 1280 : 1000, first);
+	assert_int_equal(pcb_of(conn_find(h))->mss, mss_of(1500));
 	p.ack = first + 3000;
 	peer_send(&p, ACK, NULL, 0); /* it arrived: the report was a lie */
 	world_pass(2000);
-	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+	assert_int_equal(pcb_of(conn_find(h))->mss, mss_of(1500));
 	first = p.ack;
 	send_bytes(h, 3000);
 	drain();
 	world_pass(5000); /* an ordinary loss */
-	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+	assert_int_equal(pcb_of(conn_find(h))->mss, mss_of(1500));
 	drain();
 	p.ack = first;
 	peer_send(&p, ACK, NULL, 0);
-	report(TOO_BIG, 1000, first);
+	report(TOO_BIG, world.is_ip6 ? 1280 : 1000, first);
 	drain();
 	p.ack = first;
 	world_pass(30000);
-	assert_int_equal(pcb_of(conn_find(h))->mss, 960);
+	assert_int_equal(pcb_of(conn_find(h))->mss, mss_of(world.is_ip6 ? 1280 : 1000));
 	while (p.ack != first + 3000) {
 		assert_non_null(peer_take(&p));
 		peer_send(&p, ACK, NULL, 0);
@@ -277,9 +311,10 @@ static void test_implausible_sizes(void **state)
 	report(TOO_BIG, 1280, p.ack + 3000);   /* not sent */
 	report_of(TOO_BIG, 1280, p.ack, 1000); /* it would have fitted */
 	world_turn();
-	assert_int_equal(pcb->mss, 1460);
+	assert_int_equal(pcb->mss, mss_of(1500));
 	report(TOO_BIG, 68, p.ack);
-	assert_int_equal(pcb->mss, 536); /* every path takes so much */
+	assert_int_equal(pcb->mss,
+			 world.is_ip6 ? 1440 : 536); /* every path takes so much; IPv6 drops the liar's word */
 	drain();
 }
 
@@ -287,24 +322,34 @@ static void test_implausible_sizes(void **state)
 static void test_damaged(void **state)
 {
 	ix_handle_t h = peer_open(&p, 7, 5);
-	uint8_t quote[28] = { 0x45, 0, 5, 0xdc, 0, 0, 0x40, 0, 60, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2 };
+	uint8_t quote[48] = { 0x45, 0, 5, 0xdc, 0, 0, 0x40, 0, 60, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2 };
+	unsigned header = world.is_ip6 ? 40 : 20, type = world.is_ip6 ? 2 : 3, code = world.is_ip6 ? 0 : 4;
 	uint64_t before;
 
 	(void)state;
+	if (world.is_ip6) {
+		memset(quote, 0, sizeof(quote));
+		quote[0] = 0x60;
+		quote[4] = 5;
+		quote[6] = 6;
+		world_ip6(quote + 8, WORLD_ADDRESS);
+		world_ip6(quote + 24, p.address);
+	}
 	send_bytes(h, 1000);
 	before = ignored();
-	for (unsigned bytes = 0; bytes <= 28; bytes++) /* too short, then of nobody */
-		peer_icmp(3, 4, 1280, quote, bytes);
-	quote[0] = 0x4f; /* a header longer than what is there */
-	peer_icmp(3, 4, 1280, quote, 28);
-	quote[0] = 0x65;
-	peer_icmp(3, 4, 1280, quote, 28);
-	quote[0] = 0x45;
-	quote[7] = 9; /* not the first fragment */
-	peer_icmp(3, 4, 1280, quote, 28);
+	for (unsigned bytes = 0; bytes <= header + 8; bytes++) /* too short, then of nobody */
+		peer_icmp(type, code, 1280, quote, bytes);
+	quote[0] = world.is_ip6 ? 0x50 : 0x4f; /* another version, or a header longer than what is there */
+	peer_icmp(type, code, 1280, quote, header + 8);
+	quote[0] = world.is_ip6 ? 0x45 : 0x65;
+	peer_icmp(type, code, 1280, quote, header + 8);
+	quote[0] = world.is_ip6 ? 0x60 : 0x45;
+	quote[world.is_ip6 ? 6 : 7] = world.is_ip6 ? 44 : 9; /* a fragment; not the first one */
+	peer_icmp(type, code, 1280, quote, header + 8);
 	world_turn();
-	assert_int_equal(ignored(), before + 4); /* the shorter ones never came so far */
-	assert_int_equal(pcb_of(conn_find(h))->mss, 1460);
+	/* Of IPv4 the shorter ones never came so far. */
+	assert_int_equal(ignored(), before + (world.is_ip6 ? 49 + 3 : 4));
+	assert_int_equal(pcb_of(conn_find(h))->mss, mss_of(1500));
 }
 
 static void test_no_more_than_so_many_a_second(void **state)
