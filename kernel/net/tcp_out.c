@@ -142,6 +142,12 @@ static void send_touched(void)
 	}
 }
 
+/* It may stand in the queue for a segment that has been acknowledged meanwhile; what it owes now came later. */
+static bool is_due(const struct conn *c, uint32_t delay_ms)
+{
+	return net_self.now_ms - c->heard_ms >= delay_ms;
+}
+
 static void send_delayed_acks(void)
 {
 	while (net_self.delack.head && net_self.now_ms - net_self.delack.head->delack_ms >= DELACK_MS) {
@@ -153,6 +159,11 @@ static void send_delayed_acks(void)
 		}
 		if (!(pcb_of(c)->flags & TF_ACK_DELAY))
 			continue;
+		if (!is_due(c, DELACK_MS)) {
+			c->delack_ms = net_self.now_ms;
+			QUEUE_PUSH(&net_self.delack, c, delack_next, CONN_ON_DELACK);
+			continue;
+		}
 		net_self.tx_conn = c;
 		tcp_ack_now(pcb_of(c));
 		tcp_output(pcb_of(c));

@@ -249,6 +249,34 @@ static void test_delayed_acknowledgement_comes_soon(void **state)
 	assert_int_equal(wait_segment(&p, 100), -1);
 }
 
+/* Answers carry the acknowledgements of a busy connection; however long that goes on, none goes alone before its time. */
+static void test_delay_begins_with_each_segment(void **state)
+{
+	struct peer p = { 0 };
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	for (unsigned ms = 0; ms < 200; ms++) {
+		while (peer_take(&p))
+			;
+		world.now_us += 1000;
+		peer_send(&p, ACK | PSH, data, 64);
+		world_turn();
+		assert_null(peer_take(&p)); /* its answer will do */
+		send_bytes(h, 64);
+		world_turn();
+		assert_non_null(peer_take(&p));
+		assert_int_equal(net_recv_done(h, 64), IX_OK);
+	}
+	while (peer_take(&p))
+		;
+	peer_send(&p, ACK | PSH, data, 64);
+	world_turn();
+	assert_in_range(wait_segment(&p, 100), 5, 24); /* and not much later */
+}
+
 static void test_half_open_connection_expires(void **state)
 {
 	struct peer p = { .address = PEER_ADDRESS, .port = 5100, .our_port = 7, .seq = 17, .window = 1000 };
@@ -428,6 +456,7 @@ int main(void)
 		TEST(test_zero_window_is_probed_for_ever),
 		TEST(test_zero_window_without_answers_gives_up),
 		TEST(test_delayed_acknowledgement_comes_soon),
+		TEST(test_delay_begins_with_each_segment),
 		TEST(test_half_open_connection_expires),
 		TEST(test_fin_wait_expires),
 		TEST(test_keepalive_finds_a_dead_peer),
