@@ -7,7 +7,7 @@
  * The window ends after REQUESTS or SECONDS, whichever is first. -a: only so many connections have requests under way, all take
  * turns. -S: from COUNT addresses of this host. -i: idle first, a window of its own. -o: the window is one request on each
  * connection, in SECONDS at most. -x: a new connection for each request, which counts when it is closed on both sides.
- * "counted" and "idle_counted" are what the plugin says, as it says it.
+ * "counted", "open_counted" and "idle_counted" are what the plugin says, as it says it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -240,17 +240,18 @@ static const char *or_null(const char *counted)
 	return counted ? counted : "null";
 }
 
-static void print(const struct worker *total, const struct window *main, const struct window *idle, double open_s)
+static void print(const struct worker *total, const struct window *main, const struct window *idle,
+		  const struct window *open)
 {
 	const struct client_config *c = &options.client;
 
 	printf("{\"connections\":%u,\"depth\":%u,\"message_bytes\":%u,\"active\":%u,\"requests\":%llu,\"seconds\":%.6f,"
 	       "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"client_cpu_s\":%.3f,\"open_s\":%.3f,\"idle_s\":%.3f,"
-	       "\"idle_counted\":%s,\"counted\":%s}\n",
+	       "\"open_counted\":%s,\"idle_counted\":%s,\"counted\":%s}\n",
 	       c->connections, c->depth, c->message_bytes, c->active, (unsigned long long)total->done, main->seconds,
 	       histogram_quantile_us(&total->latency, 0.5), histogram_quantile_us(&total->latency, 0.99),
-	       histogram_quantile_us(&total->latency, 0.999), main->cpu_s, open_s, idle->seconds,
-	       or_null(idle->counted), or_null(main->counted));
+	       histogram_quantile_us(&total->latency, 0.999), main->cpu_s, open->seconds, idle->seconds,
+	       or_null(open->counted), or_null(idle->counted), or_null(main->counted));
 }
 
 int main(int argc, char **argv)
@@ -263,7 +264,7 @@ int main(int argc, char **argv)
 
 	options = parse(argc, argv);
 	marks = options.socket ? marks_open(options.socket) : -1;
-	window_begin(&open, -1);
+	window_begin(&open, marks);
 	count = hire(&workers);
 	meet();
 	window_end(&open);
@@ -285,7 +286,8 @@ int main(int argc, char **argv)
 	}
 	if (!total.done)
 		die("not one reply in %.1f s", options.window_s);
-	print(&total, &main, &idle, open.seconds);
+	print(&total, &main, &idle, &open);
+	free(open.counted);
 	free(idle.counted);
 	free(main.counted);
 	free(workers);

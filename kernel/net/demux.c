@@ -266,6 +266,8 @@ static bool rehome(uint32_t from, uint32_t to)
 				return false;
 			clear(from, probe, i);
 		}
+		if (!b->overflow)
+			break; /* nothing that belongs here lies further on */
 	}
 	return true;
 }
