@@ -3,15 +3,20 @@
  * Header prediction: the segment that a busy connection nearly always gets next (in order, established,
  * no options but an agreed timestamp, acknowledging what was sent or carrying data), and the short answer to
  * it, are worked off here, field for field as lwIP's tcp_input(), tcp_write() and tcp_output() would leave
- * the pcb. Whatever is not exactly that is left to lwIP. [RFC 7323 5.3 and A, RFC 5681 3.1, RFC 6298 2]
+ * the pcb. So are the bare segments with which nearly every passive connection begins and ends: the
+ * acknowledgement of our SYN, the peer's FIN, the acknowledgement of ours. Whatever is not exactly that is
+ * left to lwIP. [RFC 9293 3.10.7.4, RFC 7323 5.3 and A, RFC 5681 3.1, RFC 6298 2]
  */
 #include "kernel/base/bytes.h"
+#include "kernel/net/backlog.h"
 #include "kernel/net/input.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_queue.h"
+#include "kernel/net/tcp_recover.h"
 
 #define TS_ALIGNED 0x0101080au /* NOP, NOP, timestamp, of 10 bytes */
+#define FLAG_FIN 1u
 #define FLAG_PSH 8u
 #define FLAG_ACK 16u
 
@@ -191,13 +196,118 @@ static __attribute__((noinline)) void send_more(struct conn *c)
 	conn_after(c);
 }
 
+/* ---- the beginning and the end ---- */
+/* All that comes with an acknowledgement. Return: false if its timestamp is not as it should be; nothing has happened. */
+static bool take_bare(struct conn *c, const uint8_t *tcp, uint32_t header, uint32_t *sent)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t seq = pcb->rcv_nxt, ack = word_at(tcp + 8);
+
+	if (header != TCP_HLEN && !take_timestamp(c, tcp))
+		return false;
+	pcb->tmr = tcp_ticks;
+	pcb->keep_cnt_sent = 0;
+	pcb->persist_probe = 0;
+	pcb->dupacks = 0;
+	update_send_window(pcb, seq, ack, (uint32_t)(tcp[14] << 8 | tcp[15]) << pcb->snd_scale);
+	*sent = ack != pcb->lastack ? take_ack(pcb, ack) : 0;
+	take_round_trip(pcb, ack);
+	return true;
+}
+
+/* Our SYN is acknowledged, for the first time that it was sent. */
+static bool take_handshake(struct conn *c, const uint8_t *tcp, uint32_t header)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t none;
+
+	if (pcb->nrtx || !backlog_may_establish(c) || !take_bare(c, tcp, header, &none))
+		return false;
+	pcb->state = ESTABLISHED;
+	if (lwip_tcp_event(c, pcb, LWIP_EVENT_ACCEPT, NULL, 0, ERR_OK) != ERR_OK) {
+		tcp_abort(pcb);
+		return true;
+	}
+	recover_begin(c, false);
+	conn_after(c);
+	return true;
+}
+
+/*
+ * The peer has finished. Unlike lwIP, which acknowledges at once, this gives ring 3 the time of any other
+ * delayed acknowledgement to answer with a FIN, on which it rides. [RFC 9293 3.8.6.3]
+ */
+static bool take_fin(struct conn *c, const uint8_t *tcp, uint32_t header)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t sent;
+
+	if (!take_bare(c, tcp, header, &sent))
+		return false;
+	if (sent)
+		release(c, sent);
+	pcb->rcv_nxt++;
+	pcb->rcv_wnd--; /* a FIN takes its place, which nobody else gives back */
+	tcp_update_rcv_ann_wnd(pcb);
+	pcb->rcv_wnd++;
+	tcp_set_flags(pcb, TF_ACK_DELAY);
+	pcb->state = CLOSE_WAIT;
+	(void)lwip_tcp_event(c, pcb, LWIP_EVENT_RECV, NULL, 0, ERR_OK);
+	conn_after(c);
+	return true;
+}
+
+/* Our FIN is acknowledged, and the peer's has been before it: the connection is over. */
+static bool take_last(struct conn *c, const uint8_t *tcp, uint32_t header)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t sent;
+
+	if (pcb->nrtx || !take_bare(c, tcp, header, &sent))
+		return false;
+	if (sent)
+		release(c, sent);
+	tcp_pcb_remove(&tcp_active_pcbs, pcb); /* the list is empty, the rest of what it does is not */
+	tcp_free(pcb);
+	return true;
+}
+
+/* A segment without data, at the place and acknowledging what is expected; nothing is out of the ordinary. */
+static bool take_edge(struct conn *c, const uint8_t *tcp, uint32_t header)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t ack = word_at(tcp + 8);
+	bool is_fin = tcp[13] & FLAG_FIN;
+
+	if (tcp[12] != header << 2 || (tcp[13] & ~(FLAG_PSH | FLAG_FIN)) != FLAG_ACK ||
+	    word_at(tcp + 4) != pcb->rcv_nxt || (c->flags & (CONN_RECOVER | CONN_PROBED)) || pcb->ooseq ||
+	    pcb->unsent || pcb->persist_backoff || pcb->refused_data || !(tcp[14] | tcp[15]))
+		return false;
+	if (pcb->state == ESTABLISHED)
+		return is_fin && !(pcb->flags & SPECIAL) && pcb->rcv_wnd &&
+		       ack - pcb->lastack <= pcb->snd_nxt - pcb->lastack && take_fin(c, tcp, header);
+	if (is_fin || ack != pcb->snd_nxt || ack == pcb->lastack)
+		return false;
+	if (pcb->state == SYN_RCVD)
+		return take_handshake(c, tcp, header);
+	return pcb->state == LAST_ACK && !(pcb->flags & (TF_INFR | TF_CLOSEPEND | TF_RTO | TF_ACK_DELAY)) &&
+	       take_last(c, tcp, header);
+}
+
+/* ---- in between ---- */
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 	uint32_t header = TCP_HLEN + tcp_option_bytes(pcb), bytes = l4_bytes - header, seq = pcb->rcv_nxt, ack,
 		 sent = 0;
 
-	if (!is_predicted(c, pcb, tcp, header, bytes) || (header != TCP_HLEN && !take_timestamp(c, tcp)))
+	if (unlikely(!is_predicted(c, pcb, tcp, header, bytes))) {
+		if (bytes || !take_edge(c, tcp, header))
+			return false;
+		buf_free_frame(b);
+		return true;
+	}
+	if (header != TCP_HLEN && !take_timestamp(c, tcp))
 		return false;
 	ack = word_at(tcp + 8);
 	pcb->tmr = tcp_ticks;
