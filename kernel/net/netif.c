@@ -213,13 +213,10 @@ be32_t net_address(void)
 	return READ_ONCE(net_shared.address);
 }
 
-void net_sync(void)
+static __attribute__((noinline)) void take_shared(uint32_t epoch)
 {
-	uint32_t epoch = load_acquire(&net_shared.epoch);
 	ip4_addr_t address = { net_shared.address }, mask = { net_shared.mask }, gateway = { net_shared.gateway };
 
-	if (epoch == net_self.epoch_seen)
-		return;
 	net_self.epoch_seen = epoch;
 	if (ip4_addr_get_u32(netif_ip4_addr(&net_self.netif)) != address.addr)
 		netif_set_addr(&net_self.netif, &address, &mask, &gateway);
@@ -227,6 +224,14 @@ void net_sync(void)
 	binding_sync();
 	if (core_id() == 0)
 		netif_say_ready();
+}
+
+void net_sync(void)
+{
+	uint32_t epoch = load_acquire(&net_shared.epoch);
+
+	if (unlikely(epoch != net_self.epoch_seen))
+		take_shared(epoch);
 }
 
 void net_tx_reclaim(void)
