@@ -11,6 +11,7 @@
 #include "kernel/net/endpoint.h"
 #include "kernel/net/handle.h"
 #include "kernel/net/neighbour.h"
+#include "kernel/net/tcp_queue.h"
 
 #define PORT_FIRST 32768u
 #define PORT_COUNT 28232u /* ephemeral ports, random [RFC 6056 3.3.1] */
@@ -183,6 +184,16 @@ int net_reject(ix_handle_t handle)
 }
 
 /* ---- the end ---- */
+static void shut(struct tcp_pcb *pcb)
+{
+	tcp_shutdown(pcb, 0, 1);
+}
+
+static void close_pcb(struct tcp_pcb *pcb)
+{
+	tcp_close(pcb);
+}
+
 int net_shutdown(ix_handle_t handle)
 {
 	struct conn *c = conn_find(handle);
@@ -197,7 +208,7 @@ int net_shutdown(ix_handle_t handle)
 		return IX_BAD_CALL;
 	c->flags |= CONN_SHUT;
 	net_self.tx_conn = c;
-	tcp_shutdown(pcb_of(c), 0, 1);
+	tcp_queue_end(pcb_of(c), shut);
 	net_self.tx_conn = NULL;
 	conn_touch(c);
 	return IX_OK;
@@ -223,13 +234,15 @@ static void close_orderly(struct conn *c)
 	bool is_freed = pcb->state == SYN_SENT;
 
 	net_self.tx_conn = c;
-	if (!is_freed)
+	if (is_freed) {
+		tcp_close(pcb);
+	} else {
 		credit_window(c);
-	tcp_close(pcb);
+		tcp_queue_end(pcb, close_pcb);
+	}
 	net_self.tx_conn = NULL;
-	if (is_freed)
-		return;
-	conn_touch(c);
+	if (!is_freed)
+		conn_touch(c);
 }
 
 int net_close(ix_handle_t handle)

@@ -156,6 +156,12 @@ struct pbuf *piece_again(struct pbuf *p, uint32_t skip)
 }
 
 /* ---- the queue ---- */
+/* What waits to be sent again stands there too, and may stand last: what follows it in the stream is under way. */
+static bool is_end_of_stream(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+	return be32(seg->tcphdr->seqno) + TCP_TCPLEN(seg) == pcb->snd_lbb;
+}
+
 static void find_tail(struct writer *w)
 {
 	struct tcp_seg *seg = w->pcb->unsent;
@@ -165,7 +171,7 @@ static void find_tail(struct writer *w)
 	while (seg->next)
 		seg = seg->next;
 	w->tail = seg;
-	if ((TCPH_FLAGS(seg->tcphdr) & NO_APPEND) || seg->len >= w->limit)
+	if ((TCPH_FLAGS(seg->tcphdr) & NO_APPEND) || seg->len >= w->limit || !is_end_of_stream(w->pcb, seg))
 		return;
 	w->pieces = PIECES_MAX;
 	for (struct pbuf *p = seg->p; p && w->pieces; p = p->next, w->pieces--)
@@ -325,4 +331,28 @@ uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigne
 	if (r == end && w.tail && !has_more)
 		TCPH_SET_FLAG(w.tail->tcphdr, TCP_PSH);
 	return taken;
+}
+
+bool tcp_queue_ends_stream(const struct tcp_pcb *pcb)
+{
+	const struct tcp_seg *last = pcb->unsent;
+
+	while (last && last->next)
+		last = last->next;
+	return !last || is_end_of_stream(pcb, last);
+}
+
+void tcp_queue_end(struct tcp_pcb *pcb, void (*end)(struct tcp_pcb *pcb))
+{
+	struct tcp_seg *again = tcp_queue_ends_stream(pcb) ? NULL : pcb->unsent, **link = &again;
+
+	if (again)
+		pcb->unsent = NULL;
+	end(pcb);
+	if (!again)
+		return;
+	while (*link)
+		link = &(*link)->next;
+	*link = pcb->unsent;
+	pcb->unsent = again;
 }

@@ -33,6 +33,15 @@ struct pbuf *piece_again(struct pbuf *p, uint32_t skip);
 /** segment_settle() - every pbuf's tot_len says what lies in it and behind it. */
 void segment_settle(struct tcp_seg *seg);
 
+/**
+ * tcp_queue_ends_stream() - whether what is written next follows the last unsent segment; not so where that is an old one that
+ * waits to be sent again. lwIP would add to it all the same, data and FIN.
+ */
+bool tcp_queue_ends_stream(const struct tcp_pcb *pcb);
+
+/** tcp_queue_end() - call @end, which makes lwIP queue a FIN and does not free @pcb; the FIN finds its place. */
+void tcp_queue_end(struct tcp_pcb *pcb, void (*end)(struct tcp_pcb *pcb));
+
 /* ---- tcp_train.c: a train is a segment that the device will cut into several, where it can ---- */
 /** tcp_train_unit() - most payload of one segment on the wire. tcp_train_limit() - the same in lwIP's queues. */
 uint32_t tcp_train_unit(const struct tcp_pcb *pcb);

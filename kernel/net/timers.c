@@ -298,7 +298,7 @@ static void on_fire(struct time_node *node)
 			return;
 		if (pcb->rtime > 0)
 			pcb->rtime = RTO_SEEN;
-		if ((pcb->flags & TF_CLOSEPEND) && !run_lwip(c, tcp_fasttmr))
+		if ((pcb->flags & TF_CLOSEPEND) && tcp_queue_ends_stream(pcb) && !run_lwip(c, tcp_fasttmr))
 			return;
 	}
 	tcp_ticks = net_self.now_ms;

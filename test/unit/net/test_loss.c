@@ -256,6 +256,113 @@ static void test_first_flight_is_ten_segments(void **state)
 	world_end();
 }
 
+/* What is sent again waits for the device, and meanwhile there is new data: that goes to its own place. */
+static void test_a_full_device_while_much_is_lost(void **state)
+{
+	struct wire w = begin();
+	struct peer p = new_peer(true), q = new_peer(false);
+
+	(void)state;
+	w.data_loss = 20;
+	w.full = 300;
+	wire_run(&w, &p, 1000000, 100000);
+	wire_run(&w, &q, 1000000, 200000);
+	world_end();
+}
+
+#define SMALL 1000u
+#define SMALLS 5u
+
+static uint8_t little[SMALLS * SMALL + 300];
+
+/* Five segments, of which the first is lost; it waits for the device. Return: the connection; @base: where its stream begins. */
+static ix_handle_t wait_to_send_again(struct peer *p, uint32_t *base)
+{
+	ix_handle_t h = peer_open(p, 7, 5);
+	uint64_t taken;
+
+	for (unsigned i = 0; i < sizeof(little); i++)
+		little[i] = (uint8_t)(i * 7 + (i >> 8));
+	*base = p->ack;
+	assert_int_equal(net_set(h, IX_SET_NODELAY, 1), IX_OK);
+	for (unsigned i = 0; i < SMALLS; i++) {
+		struct net_range r = { .data = little + SMALL * i, .bytes = SMALL };
+
+		assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+		world_turn();
+	}
+	while (peer_take(p))
+		;
+	world.is_full = true;
+	p->ack = *base;
+	p->sacks = (const uint32_t[1][2]){ { *base + SMALL, *base + SMALL * SMALLS } };
+	p->sack_count = 1;
+	peer_send(p, ACK, NULL, 0);
+	world_turn();
+	p->sack_count = 0;
+	assert_non_null(pcb_of(conn_find(h))->unsent);
+	return h;
+}
+
+/* Every segment that now comes lies where it belongs, the FIN at the end. */
+static void take_all(struct peer *p, uint32_t base)
+{
+	const struct sent *s;
+
+	world_pass(20);
+	while ((s = peer_take(p)) != NULL) {
+		uint32_t at = seg_seq(s) - base;
+
+		assert_true(at + seg_bytes(s) <= sizeof(little));
+		assert_memory_equal(seg_data(s), little + at, seg_bytes(s));
+		if (seg_flags(s) & FIN)
+			assert_int_equal(at + seg_bytes(s), SMALL * SMALLS);
+	}
+}
+
+/* The device takes frames again, and what was lost arrives. Return: where the stream ends. */
+static uint32_t end_of_stream(struct peer *p, uint32_t base)
+{
+	world.is_full = false;
+	take_all(p, base);
+	assert_int_equal(p->ack - base, SMALL);
+	p->ack = base + SMALL * SMALLS;
+	peer_send(p, ACK, NULL, 0);
+	take_all(p, base);
+	return p->ack - base;
+}
+
+static void test_new_data_does_not_join_what_is_sent_again(void **state)
+{
+	struct net_range r = { .data = little + SMALL * SMALLS, .bytes = 300 };
+	struct peer p = new_peer(true);
+	uint64_t taken;
+	uint32_t base;
+	ix_handle_t h;
+
+	(void)state;
+	begin();
+	h = wait_to_send_again(&p, &base);
+	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(taken, 300);
+	assert_int_equal(end_of_stream(&p, base), sizeof(little));
+	world_end();
+}
+
+static void test_the_end_does_not_join_what_is_sent_again(void **state)
+{
+	struct peer p = new_peer(true), q = new_peer(true);
+	uint32_t base;
+
+	(void)state;
+	begin();
+	assert_int_equal(net_close(wait_to_send_again(&p, &base)), IX_OK);
+	assert_int_equal(end_of_stream(&p, base), SMALL * SMALLS + 1);
+	assert_int_equal(net_shutdown(wait_to_send_again(&q, &base)), IX_OK);
+	assert_int_equal(end_of_stream(&q, base), SMALL * SMALLS + 1);
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +374,9 @@ int main(void)
 		cmocka_unit_test(test_overtaking_is_not_loss),
 		cmocka_unit_test(test_beside_newreno),
 		cmocka_unit_test(test_first_flight_is_ten_segments),
+		cmocka_unit_test(test_a_full_device_while_much_is_lost),
+		cmocka_unit_test(test_new_data_does_not_join_what_is_sent_again),
+		cmocka_unit_test(test_the_end_does_not_join_what_is_sent_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

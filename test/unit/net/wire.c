@@ -187,6 +187,7 @@ void wire_run(struct wire *w, struct peer *p, uint32_t bytes, uint32_t limit_ms)
 
 		while ((taken = offer(h, offered, bytes)) != 0)
 			offered += taken;
+		world.is_full = rnd(w, 1000) < w->full;
 		world_pass(1);
 		now_ms++;
 		p->ts++;
@@ -197,6 +198,7 @@ void wire_run(struct wire *w, struct peer *p, uint32_t bytes, uint32_t limit_ms)
 		deliver(w, p);
 		assert_true(now_ms - start <= limit_ms);
 	}
+	world.is_full = false;
 	w->ms = now_ms - start;
 	p->sack_count = 0;
 	peer_send(p, RST | ACK, NULL, 0);

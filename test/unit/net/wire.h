@@ -11,6 +11,7 @@
 struct wire {
 	unsigned delay_ms;            /* one way */
 	unsigned data_loss, ack_loss; /* in 1,000 */
+	unsigned full;                /* turns in 1,000 in which the device takes no frame */
 	unsigned jitter_ms;           /* some segments take so much longer */
 	bool is_reneging;             /* the host now and then throws away what came early */
 	bool (*is_lost)(unsigned nth,
