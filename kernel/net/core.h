@@ -27,7 +27,8 @@ struct rx_buf {
 	uint16_t told;         /* of them, announced to ring 3 */
 	uint16_t done;         /* of them, given back by ring 3 */
 	uint32_t refs;         /* the queue, and each range of it that is being sent */
-	uint16_t is_packed;    /* filled by copying: more may be appended while it is the last of its queue */
+	uint8_t is_packed;     /* filled by copying: more may be appended while it is the last of its queue */
+	uint8_t is_seen;       /* by pressure.c, as the first of its queue */
 	uint16_t is_pbuf_used; /* a range of it is being sent with the pbuf above */
 };
 _Static_assert(sizeof(struct rx_buf) <= BUF_NET_WORDS * sizeof(uint64_t), "fits in struct buf");

@@ -14,6 +14,7 @@
 #include "kernel/net/icmp.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
+#include "kernel/net/pressure.h"
 #include "kernel/net/udp.h"
 
 #define FRAGMENT_BITS 0x3fffu   /* more fragments, or an offset */
@@ -238,4 +239,6 @@ void net_input(struct buf **bufs, unsigned count)
 		bufs += part;
 		count -= part;
 	}
+	if (unlikely(net_self.is_low))
+		pressure_relieve();
 }

@@ -95,6 +95,7 @@ struct net_stats {
 	uint64_t udp_in, udp_out, udp_dropped;
 	uint64_t misplaced, misplaced_dropped; /* segments of other cores' connections: passed on, beyond the limit */
 	uint64_t icmp_errors, icmp_ignored, mss_lowered; /* errors that speak of a segment under way, and others */
+	uint64_t evicted;                                /* connections reset for the memory they held */
 	uint64_t cookies_sent, cookies_good, backlog_dropped, challenges;
 };
 void net_stats(struct net_stats *out);

@@ -22,6 +22,7 @@
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 #include "kernel/net/setup6.h"
+#include "kernel/net/pressure.h"
 #include "kernel/net/tcp_syn.h"
 #include "kernel/net/tell.h"
 
@@ -222,6 +223,7 @@ static __attribute__((noinline)) void take_shared(uint32_t epoch)
 		netif_set_addr(&net_self.netif, &address, &mask, &gateway);
 	ip6_sync();
 	binding_sync();
+	pressure_sync();
 	if (core_id() == 0)
 		netif_say_ready();
 }

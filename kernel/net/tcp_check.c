@@ -9,6 +9,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/net/backlog.h"
 #include "kernel/net/output.h"
+#include "kernel/net/pressure.h"
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_syn.h"
 
@@ -25,11 +26,12 @@ static uint32_t word_at(const uint8_t *p)
 
 /* ---- of a connection ---- */
 /* Memory is short: data waits for a retransmission, but never what ends a connection or frees memory. */
-static bool is_refused_for_memory(const struct frame *f, const uint8_t *tcp)
+static bool is_refused_for_memory(const struct frame *f, const uint8_t *tcp, struct tcp_pcb *pcb)
 {
 	unsigned header = (tcp[12] >> 4) * 4u;
 
-	return net_self.is_low && f->l4_bytes > header && !(tcp[13] & (TCP_FIN | TCP_RST | TCP_SYN));
+	return net_self.is_low && f->l4_bytes > header && !(tcp[13] & (TCP_FIN | TCP_RST | TCP_SYN)) &&
+	       (!pcb || pressure_refuses(conn_of(pcb)));
 }
 
 /*
@@ -154,7 +156,7 @@ static bool is_for_lwip(const struct frame *f, const uint8_t *tcp, struct tcp_pc
 
 bool tcp_check(const struct frame *f, const uint8_t *tcp, struct tcp_pcb **pcb)
 {
-	if (is_refused_for_memory(f, tcp)) {
+	if (is_refused_for_memory(f, tcp, *pcb)) {
 		net_self.stats.dropped_no_buffer++;
 		return false;
 	}

@@ -9,6 +9,7 @@
 
 #include "kernel/base/bytes.h"
 #include "kernel/mem/mem.h"
+#include "kernel/net/pressure.h"
 #include "kernel/nic/nic.h"
 
 /* As pbuf_alloc(PBUF_TRANSPORT, n, PBUF_RAM) lays one out: itself, room for headers, data. */
@@ -46,6 +47,7 @@ struct tcp_seg *segment_new(const struct tcp_pcb *pcb, uint32_t seq, const void 
 	struct tcp_hdr *tcp;
 
 	if (unlikely(!p || !seg)) {
+		pressure_wanted();
 		port_free(p);
 		port_free(seg);
 		return NULL;
@@ -277,7 +279,7 @@ static uint32_t write_copy(struct writer *w, const uint8_t *data, uint32_t bytes
 				break;
 			continue;
 		}
-		part = MIN(bytes - taken, w->space);
+		part = MIN(MIN(bytes - taken, w->space), (uint32_t)(COPIES_BYTES - PBUF_BYTES));
 		p = copied_piece(data + taken, part);
 		if (!p)
 			break;
@@ -309,6 +311,12 @@ static uint32_t write_reference(struct writer *w, const struct net_range *r)
 	return taken;
 }
 
+/* What is short; and while receive buffers are, what would keep one for little. */
+static bool is_copied(const struct net_range *r)
+{
+	return r->bytes <= TCP_COPY_MAX || unlikely(net_self.is_low && r->lent && r->bytes < BUF_BYTES / 2);
+}
+
 uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigned count, bool has_more)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
@@ -321,7 +329,7 @@ uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigne
 	w.pbufs = TCP_SND_QUEUELEN - pcb->snd_queuelen;
 	find_tail(&w);
 	for (; r != end; r++) {
-		part = r->bytes <= TCP_COPY_MAX ? write_copy(&w, r->data, r->bytes) : write_reference(&w, r);
+		part = is_copied(r) ? write_copy(&w, r->data, r->bytes) : write_reference(&w, r);
 		taken += part;
 		if (part < r->bytes)
 			break;

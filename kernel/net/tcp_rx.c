@@ -24,6 +24,7 @@ static void rx_append(struct conn *c, struct buf *b)
 	x->done = 0;
 	x->refs = 1;
 	x->is_pbuf_used = 0;
+	x->is_seen = 0;
 	if (c->rx_tail)
 		rx_of(c->rx_tail)->next = b;
 	else

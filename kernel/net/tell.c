@@ -21,11 +21,11 @@ static void on_time(struct time_node *n)
 		waiting += net_self.load[i].waiting;
 	log_line("stats core %u: %lu connections, %u half-open, %u waiting; buffers %u of %u, %u out of order; "
 		 "slab %lu KiB; %lu segments in, %lu out, %lu again; cookies %lu, %lu good; "
-		 "dropped %lu backlog, %lu buffers, %lu memory, %lu bad",
+		 "dropped %lu backlog, %lu buffers, %lu memory, %lu bad; evicted %lu",
 		 core_id(), s->connections, net_self.half_open_count, waiting, buf_available(), buf_total(),
 		 net_self.ooseq_count, mem_slab_used() / 1024, s->segments_in, s->segments_out, s->retransmits,
 		 s->cookies_sent, s->cookies_good, s->backlog_dropped, s->dropped_no_buffer, s->dropped_no_memory,
-		 s->bad_frames + s->bad_csum);
+		 s->bad_frames + s->bad_csum, s->evicted);
 	time_arm(n, net_self.now_tick + TICKS_OF_S(net_shared.conf->stats_s));
 }
 

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory that is short: who holds little is served, who holds it for no use is reset, most first. */
+#include "kernel/base/types.h"
+#include "kernel/net/core.h"
+#include "test/unit/net/world.h"
+
+#define MANY 320u
+#define FULL 1400u
+
+static uint8_t data[FULL];
+static struct peer peers[MANY], honest;
+static ix_handle_t handles[MANY], honest_handle;
+static unsigned dead, honest_rounds;
+
+static int begin(void **state)
+{
+	(void)state;
+	world_begin(WORLD_OFFLOADS);
+	world_listen(7, 1);
+	memset(peers, 0, sizeof(peers));
+	memset(&honest, 0, sizeof(honest));
+	honest_handle = peer_open(&honest, 7, 999);
+	dead = honest_rounds = 0;
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	world_end();
+	return 0;
+}
+
+/* A turn, and what the program makes of it: it reads only what the honest one sends. */
+static void turn(void)
+{
+	const struct ix_event *e;
+	const struct sent *s;
+
+	world.now_us += 1000;
+	world_turn();
+	for (unsigned n = 0; (e = world_event(IX_EV_RECV, n)) != NULL; n++) {
+		struct net_range r = { .data = data, .bytes = 64 };
+		uint64_t taken;
+
+		if (e->handle != honest_handle)
+			continue;
+		assert_int_equal(net_recv_done(honest_handle, e->len), IX_OK);
+		assert_int_equal(net_sendv(honest_handle, &r, 1, 0, &taken), IX_OK);
+		assert_int_equal(taken, 64);
+	}
+	for (unsigned n = 0; (e = world_event(IX_EV_DEAD, n)) != NULL; n++) {
+		assert_int_equal(e->detail, IX_DEAD_NO_MEMORY);
+		assert_true(e->handle != honest_handle);
+		dead++;
+	}
+	while ((s = peer_take(&honest)) != NULL)
+		honest_rounds += seg_bytes(s) == 64;
+	world.sent_count = world.taken = 0;
+}
+
+/* One request, and its answer after so many tries of its peer, 200 ms apart; 1: at once. */
+static void expect_served(unsigned tries)
+{
+	unsigned before = honest_rounds;
+
+	for (; tries && honest_rounds == before; tries--) {
+		peer_send_at(&honest, honest.seq, ACK | PSH, data, FULL);
+		for (unsigned ms = 0; ms < 200 && honest_rounds == before; ms++)
+			turn();
+	}
+	honest.seq += FULL;
+	assert_int_equal(honest_rounds, before + 1);
+}
+
+static void open_many(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		handles[i] = peer_open(&peers[i], 7, i);
+		world.sent_count = world.taken = 0;
+	}
+}
+
+/* @segments from each of them, in no order that matters. */
+static void send_many(unsigned count, unsigned segments)
+{
+	for (unsigned k = 0; k < segments; k++)
+		for (unsigned i = 0; i < count; i++) {
+			peer_send_at(&peers[i], peers[i].seq, ACK, data, FULL);
+			peers[i].seq += FULL;
+			if (i % 32 == 31 || i == count - 1)
+				turn();
+		}
+	turn();
+}
+
+static void test_who_holds_little_is_served(void **state)
+{
+	(void)state;
+	open_many(20);
+	send_many(20, 60); /* 1,200 buffers of 1,024 */
+	assert_in_range(buf_available(), buf_total() / 5, buf_total() / 3);
+	for (unsigned i = 0; i < 50; i++) {
+		peer_send_at(&peers[i % 20], peers[i % 20].seq, ACK, data, FULL);
+		expect_served(1);
+	}
+	assert_in_range(buf_available(), buf_total() / 5, buf_total() / 3);
+	assert_int_equal(dead, 0); /* nobody had to go for it */
+}
+
+static void test_who_holds_it_for_no_use_is_reset(void **state)
+{
+	(void)state;
+	open_many(MANY);
+	send_many(MANY, 3); /* each holds little */
+	for (unsigned i = 0; i < 3000; i++) {
+		unsigned k = i % MANY;
+
+		peer_send_at(&peers[k], peers[k].seq - FULL, ACK, data, FULL);
+		turn();
+		if (i % 100 == 99)
+			expect_served(12);
+	}
+	assert_true(dead > 0);
+	assert_true(dead < MANY / 2); /* and no more than had to */
+	assert_in_range(buf_available(), buf_total() / 8, buf_total());
+	assert_int_equal(net_self.stats.evicted, dead);
+}
+
+/* What is read in time is not for no use, however much it is. */
+static void test_who_reads_is_not_reset(void **state)
+{
+	static unsigned lent[MANY];
+
+	(void)state;
+	memset(lent, 0, sizeof(lent));
+	open_many(MANY);
+	for (unsigned ms = 0; ms < 4000; ms++) {
+		const struct ix_event *e;
+
+		if (ms % 500 == 0)
+			for (unsigned i = 0; i < MANY; i++)
+				if (lent[i] && net_recv_done(handles[i], lent[i]) == IX_OK)
+					lent[i] = 0;
+		for (unsigned i = ms % 8; i < MANY; i += 8) {
+			if (lent[i] > 3 * FULL)
+				continue;
+			peer_send(&peers[i], ACK, data, FULL);
+		}
+		world.now_us += 1000;
+		world_turn();
+		for (unsigned n = 0; (e = world_event(IX_EV_RECV, n)) != NULL; n++)
+			if (e->cookie < MANY)
+				lent[e->cookie] += e->len;
+		assert_null(world_event(IX_EV_DEAD, 0));
+		world.sent_count = world.taken = 0;
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(test_who_holds_little_is_served),
+		TEST(test_who_holds_it_for_no_use_is_reset),
+		TEST(test_who_reads_is_not_reset),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
