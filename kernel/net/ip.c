@@ -70,7 +70,7 @@ static err_t send_unresolved(struct pbuf *p, unsigned tcp_at)
 	b->count = 1;
 	b->segments = 1;
 	pbuf_copy_partial(p, b->data + ETH_BYTES, p->tot_len, 0);
-	if (tcp_at && !(net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP))
+	if (tcp_at)
 		fill_checksum(b->data, tcp_at, b->len - tcp_at);
 	if (core_id() == 0) {
 		neighbour_resolve(b);
@@ -118,10 +118,6 @@ void output_bare(const struct demux_tuple *t, const struct bare_segment *s)
 	tcp->wnd = be16(s->window);
 	TCPH_HDRLEN_FLAGS_SET(tcp, bytes / 4, s->flags);
 	memcpy((uint8_t *)p->payload + TCP_BYTES, s->options, s->option_bytes);
-	if (net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP) {
-		tcp->chksum = tuple_checksum(t, IP_PROTOCOL_TCP, bytes);
-		tcp->chksum = (uint16_t)~port_chksum(tcp, (int)bytes);
-	}
 	tuple_put(t, &local, &remote);
 	ip_output_if(p, &local, &remote, DEFAULT_TTL, 0, IP_PROTOCOL_TCP, &net_self.netif);
 	pbuf_free(p);

@@ -32,14 +32,13 @@ static PERCORE struct output_core own;
 
 uint16_t output_core_init(void)
 {
+	/* TCP's are written in output_frame(), by us or the device. */
 	unsigned flags = NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_GEN_UDP | NETIF_CHECKSUM_GEN_ICMP |
 			 NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_ICMP;
 
 	own.offloads = nic_info()->offloads;
 	own.direct = (uintptr_t)mem_va(0);
 	own.tx.csum_offset = offsetof(struct tcp_hdr, chksum);
-	if (!(own.offloads & NIC_TX_CSUM))
-		flags |= NETIF_CHECKSUM_GEN_TCP;
 	return (uint16_t)flags;
 }
 
@@ -127,6 +126,21 @@ static inline uint16_t pseudo_of(const struct pbuf *framed, unsigned tcp_at, uns
 	return checksum_pseudo_ip6(frame + ETH_BYTES, IP_PROTOCOL_TCP, bytes);
 }
 
+/* The sum of a frame from @skip on, in as many pieces as it has; @skip: within the first. */
+static uint32_t sum_of(const struct pbuf *p, unsigned skip)
+{
+	uint32_t sum = port_chksum((const uint8_t *)p->payload + skip, p->len - (int)skip);
+	unsigned at = p->len - skip;
+
+	while (unlikely((p = p->next) != NULL)) {
+		uint16_t part = port_chksum(p->payload, p->len);
+
+		sum += at & 1 ? __builtin_bswap16(part) : part;
+		at += p->len;
+	}
+	return sum;
+}
+
 /* The common case of send_pieces(). */
 static err_t send_piece(struct pbuf *p, bool needs_csum)
 {
@@ -185,8 +199,12 @@ err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at)
 {
 	bool needs_csum = tcp_at && (own.offloads & NIC_TX_CSUM);
 
-	if (needs_csum) {
-		tcp_of(p, tcp_at)->chksum = pseudo_of(p, tcp_at, p->tot_len - tcp_at);
+	if (likely(tcp_at)) {
+		struct tcp_hdr *tcp = tcp_of(p, tcp_at);
+
+		tcp->chksum = pseudo_of(p, tcp_at, p->tot_len - tcp_at);
+		if (unlikely(!needs_csum))
+			tcp->chksum = (uint16_t)~checksum_fold(sum_of(p, tcp_at));
 		own.tx.csum_start = (uint16_t)tcp_at;
 	}
 	return likely(!p->next) ? send_piece(p, needs_csum) : send_pieces(p, c, needs_csum);

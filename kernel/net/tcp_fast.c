@@ -359,7 +359,7 @@ static bool is_plain_output(const struct conn *c, const struct tcp_pcb *pcb, con
 	       pcb->state == ESTABLISHED && !(pcb->flags & SPECIAL) && !pcb->persist_backoff && seg->p->ref == 1 &&
 	       seg->p->payload == (void *)seg->tcphdr &&
 	       be32(seg->tcphdr->seqno) - pcb->lastack + seg->len <= MIN(pcb->snd_wnd, pcb->cwnd) &&
-	       c->l2_version == neighbour_version() && !(net_self.netif.chksum_flags & NETIF_CHECKSUM_GEN_TCP);
+	       c->l2_version == neighbour_version();
 }
 
 static void write_timestamp(const struct conn *c, struct tcp_hdr *tcp)
