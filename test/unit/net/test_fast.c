@@ -2,6 +2,7 @@
 /*
  * Header prediction leaves a connection exactly as lwIP does: two connections live through the same random
  * traffic, one of them made special so that lwIP does all its work; after each turn all their fields agree.
+ * The same where connections begin and end.
  */
 #include "kernel/net/core.h"
 #include "test/unit/net/world.h"
@@ -172,10 +173,152 @@ static void test_prediction_of_timestamps_agrees_with_lwip(void **state)
 	run(true);
 }
 
+/* ---- the beginning and the end ---- */
+/* What both get next; each follows its own. Return: the flags, which are the same; 0: nothing. */
+static unsigned take_both(struct peer *p, struct peer *q)
+{
+	const struct sent *a, *b;
+	unsigned from = world.taken, flags;
+
+	a = peer_take(p);
+	flags = a ? seg_flags(a) : 0;
+	world.taken = from;
+	b = peer_take(q);
+	assert_int_equal(flags, b ? seg_flags(b) : 0);
+	return flags;
+}
+
+/* The same segment from both: as predicted, and not quite. */
+static void say_both(struct peer *p, struct peer *q, unsigned flags)
+{
+	peer_send(p, flags, NULL, 0);
+	world.is_padded = true;
+	peer_send(q, flags, NULL, 0);
+	world.is_padded = false;
+	world_turn();
+}
+
+static void open_both(struct peer *p, struct peer *q, ix_handle_t h[2])
+{
+	p->address = q->address = PEER_ADDRESS;
+	p->our_port = q->our_port = 7;
+	p->port = (uint16_t)(30000 + rnd(10000));
+	q->port = (uint16_t)(p->port + 1);
+	p->seq = rnd(1u << 31) * 2u;
+	q->seq = rnd(1u << 31) * 2u;
+	peer_send(p, SYN, NULL, 0);
+	peer_send(q, SYN, NULL, 0);
+	world_turn();
+	if (!world.sent_count || take_both(p, q) != (SYN | ACK)) {
+		world_turn(); /* ARP came first */
+		assert_int_equal(take_both(p, q), SYN | ACK);
+	}
+	world_pass(rnd(3));
+	p->window = q->window = 1000 + rnd(60000);
+	say_both(p, q, ACK);
+	assert_int_equal(world_event_count(IX_EV_KNOCK), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		h[i] = world_event(IX_EV_KNOCK, i)->handle;
+		assert_int_equal(net_accept(h[i], i), IX_OK);
+	}
+	world_turn();
+	world.sent_count = world.taken = 0;
+	a_snd = p->ack;
+	b_snd = q->ack;
+	a_rcv = p->seq;
+	b_rcv = q->seq;
+	compare(h[0], h[1]);
+}
+
+static void close_both(struct peer *p, struct peer *q, const ix_handle_t h[2], bool is_slow)
+{
+	struct net_range r = { .data = data, .bytes = 1 + rnd(200) };
+	struct net_stats stats;
+	uint64_t taken;
+
+	if (rnd(2)) { /* the FIN acknowledges data */
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(net_sendv(h[i], &r, 1, 0, &taken), IX_OK);
+		world_turn();
+		assert_int_equal(take_both(p, q), ACK | PSH);
+	}
+	say_both(p, q, ACK | FIN);
+	assert_int_equal(world_event_count(IX_EV_EOF), 2);
+	world.sent_count = world.taken = 0;
+	if (is_slow) { /* by now both have acknowledged it */
+		world_pass(20);
+		world.sent_count = world.taken = 0;
+		compare(h[0], h[1]);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(net_close(h[i]), IX_OK);
+	world_turn();
+	assert_int_equal(take_both(p, q), ACK | FIN);
+	compare(h[0], h[1]);
+	say_both(p, q, ACK);
+	assert_int_equal(world_event_count(IX_EV_DEAD), 2);
+	assert_int_equal(world_event(IX_EV_DEAD, 0)->detail, world_event(IX_EV_DEAD, 1)->detail);
+	net_stats(&stats);
+	assert_int_equal(stats.connections, 0);
+	world.sent_count = world.taken = 0;
+}
+
+static void test_beginning_and_end_agree_with_lwip(void **state)
+{
+	(void)state;
+	world_begin(WORLD_OFFLOADS);
+	world_listen(7, 1);
+	for (unsigned round = 0; round < 400; round++) {
+		struct peer p = { .has_ts = round & 1, .ts = 0xfffffff0u }, q = p;
+		ix_handle_t h[2];
+
+		open_both(&p, &q, h);
+		close_both(&p, &q, h, round & 2);
+		world_pass(1);
+		world.sent_count = world.taken = 0;
+	}
+	world_end();
+}
+
+/* Ring 3 closes at once: one segment answers the peer's FIN. It does not: that is acknowledged by itself, a little later. */
+static void test_fin_is_acknowledged_by_ours(void **state)
+{
+	struct peer p = { 0 }, q = { 0 };
+	const struct sent *s;
+	ix_handle_t h;
+	unsigned ms = 0;
+
+	(void)state;
+	world_begin(WORLD_OFFLOADS);
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 0);
+	peer_send(&p, ACK | FIN, NULL, 0);
+	world_turn();
+	assert_null(peer_take(&p));
+	assert_int_equal(net_close(h), IX_OK);
+	world_turn();
+	s = peer_take(&p);
+	assert_non_null(s);
+	assert_int_equal(seg_flags(s), ACK | FIN);
+	assert_int_equal(seg_ack(s), p.seq);
+	assert_null(peer_take(&p));
+	peer_open(&q, 7, 0);
+	peer_send(&q, ACK | FIN, NULL, 0);
+	world_turn();
+	while (!(s = peer_take(&q)) && ms++ < 100)
+		world_pass(1);
+	assert_in_range(ms, 5, 14);
+	assert_int_equal(seg_flags(s), ACK);
+	assert_int_equal(seg_ack(s), q.seq);
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_prediction_agrees_with_lwip),
-					    cmocka_unit_test(test_prediction_of_timestamps_agrees_with_lwip) };
+					    cmocka_unit_test(test_prediction_of_timestamps_agrees_with_lwip),
+					    cmocka_unit_test(test_beginning_and_end_agree_with_lwip),
+					    cmocka_unit_test(test_fin_is_acknowledged_by_ours) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
