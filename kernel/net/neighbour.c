@@ -19,8 +19,9 @@
 
 #define ENTRIES 1024u
 #define PROBES 8u
-#define QUEUE_MAX 8u /* packets that wait for one neighbour */
-#define TRIES 3u     /* requests, one a second */
+#define QUEUE_MAX 8u     /* packets that wait for one neighbour */
+#define QUEUE_BUDGET 16u /* one in so many receive buffers may wait for all of them together */
+#define TRIES 3u         /* requests, one a second */
 #define REFRESH_S 60u
 #define RETRY_S 3u /* so long who did not answer is not asked again */
 #define TICK_TICKS (1000000u / TIME_TICK_US)
@@ -36,8 +37,10 @@ struct entry {
 	uint32_t since_s; /* state; of KNOWN: last answer */
 	uint32_t asked_s; /* last question */
 	uint32_t serial;  /* in the order of their making */
+	/* Boot core only: packets that wait. */
 	uint32_t queued;
-	struct buf *head, *tail; /* packets that wait; boot core only */
+	struct buf *head, *tail;
+	struct list waiting; /* in table.waiting while there are some */
 };
 
 static struct neighbours {
@@ -47,6 +50,8 @@ static struct neighbours {
 	uint32_t now_s;
 	uint32_t serial;
 	uint64_t key[2];
+	uint32_t queued;     /* of all entries */
+	struct list waiting; /* entries that packets wait for, oldest first */
 	struct entry entries[ENTRIES];
 	struct time_node timer;
 } table = { .version = 1 };
@@ -204,6 +209,15 @@ static void ask(struct entry *e, const uint8_t *mac)
 		nd_ask(&e->address, mac);
 }
 
+static void queue_is_empty(struct entry *e)
+{
+	if (e->queued)
+		list_remove(&e->waiting);
+	table.queued -= e->queued;
+	e->tail = NULL;
+	e->queued = 0;
+}
+
 static void drop_queue(struct entry *e)
 {
 	while (e->head) {
@@ -212,8 +226,7 @@ static void drop_queue(struct entry *e)
 		e->head = b->next;
 		buf_free(b);
 	}
-	e->tail = NULL;
-	e->queued = 0;
+	queue_is_empty(e);
 }
 
 static void set_state(struct entry *e, enum state state)
@@ -367,6 +380,23 @@ static struct entry *find_or_new(const struct ip6 *address)
 	return e ? e : entry_new(address);
 }
 
+/* Where too many wait, those give way that have waited longest: who is there answers within a millisecond. */
+static void enqueue(struct entry *e, struct buf *b)
+{
+	if (table.queued >= buf_total() / QUEUE_BUDGET)
+		drop_queue(CONTAINER_OF(table.waiting.next, struct entry, waiting));
+	b->next = NULL;
+	if (e->tail)
+		e->tail->next = b;
+	else
+		e->head = b;
+	e->tail = b;
+	if (!e->queued)
+		list_add_tail(&table.waiting, &e->waiting);
+	e->queued++;
+	table.queued++;
+}
+
 void neighbour_resolve(struct buf *b)
 {
 	struct ip6 hop;
@@ -381,13 +411,7 @@ void neighbour_resolve(struct buf *b)
 		send_resolved(b, e);
 		return;
 	}
-	b->next = NULL;
-	if (e->tail)
-		e->tail->next = b;
-	else
-		e->head = b;
-	e->tail = b;
-	e->queued++;
+	enqueue(e, b);
 	if (e->tries == 0)
 		ask(e, NULL);
 }
@@ -442,8 +466,7 @@ void neighbour_learn(const struct ip6 *address, const uint8_t mac[6])
 		b->next = NULL;
 		send_resolved(b, e);
 	}
-	e->tail = NULL;
-	e->queued = 0;
+	queue_is_empty(e);
 }
 
 void neighbour_rerouted(void)
@@ -468,5 +491,6 @@ void neighbour_flush(void)
 void neighbour_core0_init(void)
 {
 	cpu_random(table.key, sizeof(table.key));
+	list_init(&table.waiting);
 	time_node_init(&table.timer, on_second);
 }

@@ -103,6 +103,14 @@ static bool is_control(const uint8_t *frame)
 	return frame[20] == 0 || (frame[20] == 58 && frame[54] >= 130);
 }
 
+static bool is_there(const uint8_t address[4])
+{
+	uint32_t low;
+
+	memcpy(&low, address, 4);
+	return !world.is_arp_silent && (!world.answers_below || be32(low) < world.answers_below);
+}
+
 static void answer_solicitation(const uint8_t *request)
 {
 	uint8_t reply[86] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255 };
@@ -114,7 +122,7 @@ static void answer_solicitation(const uint8_t *request)
 	if (!request[22]) /* from ::, whether our address is free */
 		return;
 	world.arp_requests++;
-	if (world.is_arp_silent)
+	if (!is_there(request + 74))
 		return;
 	memcpy(reply + 22, request + 62, 16);
 	memcpy(reply + 38, request + 22, 16);
@@ -137,7 +145,7 @@ static void answer_arp(const uint8_t *request)
 	unsigned pieces = world.pieces;
 
 	world.arp_requests++;
-	if (world.is_arp_silent || !memcmp(request + 28, request + 38, 4))
+	if (!is_there(request + 38) || !memcmp(request + 28, request + 38, 4))
 		return;
 	memcpy(reply + 28, request + 38, 4);
 	memcpy(reply + 32, request + 22, 10);

@@ -59,7 +59,8 @@ struct world {
 	uint64_t now_us;
 	bool is_full;           /* the device's queue takes nothing */
 	bool is_holding;        /* it gives nothing back */
-	bool is_arp_silent;     /* nobody answers ARP */
+	bool is_arp_silent;     /* nobody answers ARP or neighbour discovery */
+	uint32_t answers_below; /* nobody at this address or above does, 0: all do */
 	bool is_losing;         /* frames vanish: they are given back and not recorded */
 	bool is_cutting;        /* the device cuts what is too long for a frame; else it is recorded as it was given */
 	bool is_csum_unchecked; /* frames from the test carry no checksum, as from a host's own memory */
