@@ -149,10 +149,20 @@ static void discovery_input(const struct icmp6 *m)
 	}
 }
 
+/* From :: and from our own addresses comes nothing but what decides whose an address is. */
+static bool may_say(const struct icmp6 *m)
+{
+	if (ip6_is_zero(&m->from))
+		return m->message[0] == ICMP6_NEIGHBOUR_SOLICITATION;
+	return !ip6_is_ours(&m->from) || m->message[0] == ICMP6_NEIGHBOUR_ADVERTISEMENT;
+}
+
 static void message_input(struct buf *b, const struct icmp6 *m)
 {
 	if (m->bytes < 8 || (!(b->flags & BUF_CSUM_GOOD) && sum_of(m->ip, m->message, m->bytes) != 0xffff)) {
 		net_self.stats.bad_csum++;
+	} else if (!may_say(m)) {
+		net_self.stats.bad_frames++;
 	} else if (m->message[0] == ICMP6_ECHO) {
 		answer_echo(b, m);
 		return;
@@ -175,7 +185,7 @@ static bool may_answer(const uint8_t *ip, const struct ip6_walk *w, unsigned her
 	struct ip6 from;
 
 	memcpy(&from, ip + 8, sizeof(from));
-	return ip6_is_host(&from) && !is_error && (ip[24] != 0xff || is_option);
+	return ip6_is_host(&from) && !ip6_is_ours(&from) && !is_error && (ip[24] != 0xff || is_option);
 }
 
 void ip6_slow_input(struct buf *b)

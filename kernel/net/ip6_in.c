@@ -146,8 +146,11 @@ enum frame_kind ip6_classify(struct frame *f)
 	memcpy(&to, ip + 24, sizeof(to));
 	if (bytes > b->frame_bytes - ETH_BYTES || !ip6_is_for_us(&to))
 		return bad();
-	if (!ip6_is_host(&from) || ip6_is_ours(&from)) /* :: asks whether an address is free [RFC 4862 5.4.3] */
-		return ip6_is_zero(&from) && ip[6] == IP_PROTOCOL_ICMP6 ? FRAME_SLOW : bad();
+	/* Whether an address is free is asked from ::, and answered from that very address [RFC 4862 5.4]. */
+	if (ip6_is_zero(&from) || ip6_is_ours(&from))
+		return ip[6] == IP_PROTOCOL_ICMP6 ? FRAME_SLOW : bad();
+	if (!ip6_is_host(&from))
+		return bad();
 	here = MIN(here, bytes);
 	if (!ip6_walk(ip, here, &w))
 		return bad();

@@ -282,8 +282,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest both[] = {
-		TEST(test_a_second_claim_is_not_believed),
-		TEST(test_a_scan_drives_nobody_out),
+		TEST(test_a_second_claim_is_not_believed), TEST(test_a_scan_drives_nobody_out),
 		TEST(test_who_is_gone_can_be_replaced), /* last: somebody else is the peer from then on */
 	};
 	const struct CMUnitTest ip6[] = {

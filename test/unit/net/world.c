@@ -369,12 +369,14 @@ void world_begin(uint32_t offloads)
 {
 	static bool is_up;
 	static uint64_t now_us = 1000000000;
+	bool is_slaac;
 
 	now_us = MAX(now_us, world.now_us) + 10000000; /* time goes on from test to test */
 	memset(&world, 0, sizeof(world));
 	world.now_us = now_us;
 	world.is_ip6 = offloads & WORLD_IP6;
-	offloads &= ~WORLD_IP6;
+	is_slaac = offloads & WORLD_SLAAC;
+	offloads &= ~(WORLD_IP6 | WORLD_SLAAC);
 	info.offloads = offloads;
 	world.is_csum_unchecked = offloads != 0; /* such a device vouches for what it receives, too */
 	world.conf = (struct conf){ .name = "test",
@@ -393,7 +395,9 @@ void world_begin(uint32_t offloads)
 						 .rto_floor_ms = 5,
 						 .backlog = WORLD_BACKLOG,
 						 .half_open = WORLD_HALF_OPEN } } };
-	world_ip6((uint8_t *)&world.conf.address6, WORLD_ADDRESS);
+	world.conf.slaac = is_slaac;
+	if (!is_slaac)
+		world_ip6((uint8_t *)&world.conf.address6, WORLD_ADDRESS);
 	fake_slab_fail_from = SIZE_MAX;
 	if (!is_up) { /* a core is set up once in its life; tests that need another are other programs */
 		is_up = true;
