@@ -61,6 +61,19 @@ void event_put(enum ix_event_kind kind, uint32_t len, uint64_t cookie, ix_handle
 	event_core.array->count = ++event_core.count;
 }
 
+struct ix_event *event_slots(unsigned *room)
+{
+	*room = IX_EVENTS_MAX - event_core.count;
+	return &event_core.array->events[event_core.count];
+}
+
+void event_add(unsigned count)
+{
+	kassert(count <= IX_EVENTS_MAX - event_core.count);
+	event_core.count += count;
+	event_core.array->count = event_core.count;
+}
+
 unsigned event_push_peer(const struct ix_peer *peer)
 {
 	unsigned index = event_core.peer_count;

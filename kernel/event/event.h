@@ -23,6 +23,13 @@ void event_push(const struct ix_event *event);
 /** event_put() - the same for one whose detail is 0, without a detour by memory. */
 void event_put(enum ix_event_kind kind, uint32_t len, uint64_t cookie, ix_handle_t handle, uint64_t addr);
 
+/**
+ * event_slots() - where the next events go, @room of them, for a caller that writes many
+ * They count when event_add() has been called, before anything else is pushed.
+ */
+struct ix_event *event_slots(unsigned *room);
+void event_add(unsigned count);
+
 /** event_push_peer() - append both ends of a knock or datagram. Return: its index. Room asked before. */
 unsigned event_push_peer(const struct ix_peer *peer);
 

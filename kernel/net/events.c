@@ -43,19 +43,24 @@ static bool write_knock(struct conn *c)
 /* One event a contiguous piece. Return: false if there is no room. */
 static bool write_recv(struct conn *c)
 {
-	unsigned room = event_room();
+	unsigned room;
+	struct ix_event *first = event_slots(&room), *e = first, *end = first + room;
+	struct ix_event common = { .kind = IX_EV_RECV, .cookie = c->cookie, .handle = c->handle };
 	struct buf *b = c->rx_tell;
 	uint32_t told = 0;
 
-	for (; b && room; room--) {
+	for (; b && e != end; e++) {
 		struct rx_buf *x = rx_of(b);
 		uint32_t bytes = (uint32_t)x->len - x->told;
 
-		put(c, IX_EV_RECV, bytes, buf_user_va(b, x->start + x->told));
+		*e = common;
+		e->len = bytes;
+		e->addr = buf_user_va(b, x->start + x->told);
 		told += bytes;
 		x->told = x->len;
 		b = x->next;
 	}
+	event_add((unsigned)(e - first));
 	c->rx_tell = b;
 	c->rx_untold -= told;
 	c->rx_lent += told;

@@ -149,23 +149,6 @@ static void release(struct conn *c, uint32_t bytes)
 		conn_mark(c);
 }
 
-/* The data of a merged frame, which begins at @data in its first buffer. */
-static __attribute__((noinline)) void take_chain(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
-{
-	while (bytes) {
-		uint32_t part = MIN(bytes, (uint32_t)(b->data + b->off + b->len - data));
-		struct buf *next = b->next;
-
-		if (unlikely(!part || !tcp_rx_take(c, b, data, part)))
-			buf_free(b);
-		bytes -= part;
-		b = next;
-		if (b)
-			data = b->data + b->off;
-	}
-	buf_free_frame(b);
-}
-
 static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
@@ -175,7 +158,7 @@ static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32
 	tcp_update_rcv_ann_wnd(pcb);
 	tcp_ack(pcb);
 	if (b->next)
-		take_chain(c, b, data, bytes);
+		tcp_rx_take_frame(c, b, data, bytes);
 	else if (unlikely(!tcp_rx_take(c, b, data, bytes)))
 		buf_free(b);
 	if (c->flags & CONN_ACCEPTED)

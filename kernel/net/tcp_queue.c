@@ -96,31 +96,41 @@ static void free_extra(struct pbuf *p)
 	mem_free(piece);
 }
 
-static struct pbuf *lent_piece(struct buf *b, const uint8_t *data, uint32_t bytes)
+static inline void set_custom(struct pbuf_custom *custom, const uint8_t *data, uint32_t bytes)
 {
-	struct rx_buf *x = rx_of(b);
-	struct pbuf_custom *custom = &x->pbuf;
-
-	if (likely(!x->is_pbuf_used)) {
-		x->is_pbuf_used = 1;
-		custom->custom_free_function = free_own;
-	} else {
-		struct lent_piece *extra = mem_alloc(sizeof(*extra));
-
-		if (!extra)
-			return NULL;
-		extra->buf = b;
-		custom = &extra->custom;
-		custom->custom_free_function = free_extra;
-	}
 	custom->pbuf = (struct pbuf){ .payload = (void *)(uintptr_t)data,
 				      .tot_len = (u16_t)bytes,
 				      .len = (u16_t)bytes,
 				      .type_internal = (u8_t)PBUF_REF,
 				      .flags = PBUF_FLAG_IS_CUSTOM,
 				      .ref = 1 };
+}
+
+/* With the pbuf that lies with the buffer and is not in use. */
+static inline struct pbuf *lent_own(struct rx_buf *x, const uint8_t *data, uint32_t bytes)
+{
+	set_custom(&x->pbuf, data, bytes);
+	x->pbuf.custom_free_function = free_own;
+	x->is_pbuf_used = 1;
 	x->refs++;
-	return &custom->pbuf;
+	return &x->pbuf.pbuf;
+}
+
+static struct pbuf *lent_piece(struct buf *b, const uint8_t *data, uint32_t bytes)
+{
+	struct rx_buf *x = rx_of(b);
+	struct lent_piece *extra;
+
+	if (likely(!x->is_pbuf_used))
+		return lent_own(x, data, bytes);
+	extra = mem_alloc(sizeof(*extra));
+	if (!extra)
+		return NULL;
+	extra->buf = b;
+	set_custom(&extra->custom, data, bytes);
+	extra->custom.custom_free_function = free_extra;
+	x->refs++;
+	return &extra->custom.pbuf;
 }
 
 /* A block of its own, with room behind them for what is copied next. */
@@ -288,6 +298,44 @@ static uint32_t write_copy(struct writer *w, const uint8_t *data, uint32_t bytes
 	return taken;
 }
 
+/*
+ * Whole ranges of lent buffers, as many from @r on as the last segment takes: what an echo of a long message
+ * consists of. Return: the first range that is something else. @taken: grows by what was queued.
+ */
+static const struct net_range *write_lent(struct writer *w, const struct net_range *r, const struct net_range *end,
+					  uint32_t *taken)
+{
+	uint32_t most = MIN(w->space, w->room), left = MIN(w->pieces, w->pbufs), bytes = 0;
+	struct pbuf *last = w->last;
+	const struct net_range *first = r;
+
+	if ((uint32_t)(end - r) > left)
+		end = r + left;
+	for (; r != end; r++) {
+		uint32_t part = r->bytes;
+		struct rx_buf *x;
+		struct pbuf *p;
+
+		if (!r->lent || part <= TCP_COPY_MAX || part > most - bytes)
+			break;
+		x = rx_of(r->lent);
+		if (x->is_pbuf_used)
+			break;
+		p = lent_own(x, r->data, part);
+		last->next = p;
+		last = p;
+		bytes += part;
+	}
+	left = (uint32_t)(r - first);
+	w->last = last;
+	w->pieces -= left;
+	w->pbufs -= left;
+	w->added_pbufs += left;
+	account(w, bytes);
+	*taken += bytes;
+	return r;
+}
+
 static uint32_t write_reference(struct writer *w, const struct net_range *r)
 {
 	uint32_t bytes = MIN(r->bytes, w->room), taken = 0, part;
@@ -329,6 +377,11 @@ uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigne
 	w.pbufs = TCP_SND_QUEUELEN - pcb->snd_queuelen;
 	find_tail(&w);
 	for (; r != end; r++) {
+		if (w.space && likely(!net_self.is_low)) {
+			r = write_lent(&w, r, end, &taken);
+			if (r == end)
+				break;
+		}
 		part = is_copied(r) ? write_copy(&w, r->data, r->bytes) : write_reference(&w, r);
 		taken += part;
 		if (part < r->bytes)

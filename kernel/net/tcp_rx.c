@@ -14,17 +14,22 @@ void rx_put(struct buf *b)
 		buf_free(b);
 }
 
-static void rx_append(struct conn *c, struct buf *b)
+static inline void rx_begin(struct rx_buf *x, struct conn *c, size_t start, size_t len)
 {
-	struct rx_buf *x = rx_of(b);
-
 	x->owner = c;
 	x->next = NULL;
+	x->start = (uint16_t)start;
+	x->len = (uint16_t)len;
 	x->told = 0;
 	x->done = 0;
 	x->refs = 1;
+	x->is_packed = 0;
 	x->is_pbuf_used = 0;
 	x->is_seen = 0;
+}
+
+static void rx_append(struct conn *c, struct buf *b)
+{
 	if (c->rx_tail)
 		rx_of(c->rx_tail)->next = b;
 	else
@@ -46,9 +51,8 @@ static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
 			if (!b)
 				return false;
 			x = rx_of(b);
+			rx_begin(x, c, 0, 0);
 			x->is_packed = 1;
-			x->start = 0;
-			x->len = 0;
 			rx_append(c, b);
 		}
 		take = MIN(bytes, BUF_BYTES - x->start - x->len);
@@ -65,8 +69,6 @@ static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
 
 bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
 {
-	struct rx_buf *x = rx_of(b);
-
 	if (unlikely(c->rx_held >= CONN_HELD_MAX || (bytes < BUF_BYTES / 4 && c->rx_held > CONN_HELD_FREE))) {
 		uint32_t before = c->rx_untold;
 
@@ -75,14 +77,52 @@ bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned by
 		data += c->rx_untold - before; /* the rest stays where it is: it is acknowledged already */
 		bytes -= c->rx_untold - before;
 	}
-	x->is_packed = 0;
-	x->start = (uint16_t)(data - b->data);
-	x->len = (uint16_t)bytes;
+	rx_begin(rx_of(b), c, (size_t)(data - b->data), bytes);
 	rx_append(c, b);
 	c->rx_untold += bytes;
 	if (!c->rx_tell)
 		c->rx_tell = b;
 	return true;
+}
+
+void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
+{
+	struct buf *tail = c->rx_tail, *first = b;
+	uint32_t taken = 0, held = c->rx_held;
+
+	/* Full buffers, but for the last. */
+	for (; bytes - taken >= BUF_BYTES / 4 && held < CONN_HELD_MAX; held++) {
+		uint32_t part = MIN(bytes - taken, (uint32_t)(b->data + b->off + b->len - data));
+		struct buf *next = b->next;
+
+		if (unlikely(part < BUF_BYTES / 4))
+			break;
+		rx_begin(rx_of(b), c, (size_t)(data - b->data), part);
+		*(tail ? &rx_of(tail)->next : &c->rx_head) = b;
+		tail = b;
+		taken += part;
+		b = next;
+		if (!b)
+			break;
+		data = b->data + b->off;
+	}
+	if (taken && !c->rx_tell)
+		c->rx_tell = first;
+	c->rx_tail = tail;
+	c->rx_held = held;
+	c->rx_untold += taken;
+	while (taken < bytes) {
+		uint32_t part = MIN(bytes - taken, (uint32_t)(b->data + b->off + b->len - data));
+		struct buf *next = b->next;
+
+		if (!part || !tcp_rx_take(c, b, data, part))
+			buf_free(b);
+		taken += part;
+		b = next;
+		if (b)
+			data = b->data + b->off;
+	}
+	buf_free_frame(b);
 }
 
 /* ---- giving back ---- */

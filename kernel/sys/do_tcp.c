@@ -48,7 +48,7 @@ static int send_list(const struct decoded *c, uint64_t *result)
 
 		if (len == 0 || len > UINT32_MAX - total)
 			return IX_BAD_LENGTH;
-		if (!fetch_range(addr, len, &ranges[i]))
+		if (!fetch_list_range(addr, len, &ranges[i]))
 			return IX_BAD_ADDRESS;
 		total += len;
 	}

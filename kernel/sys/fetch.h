@@ -45,5 +45,22 @@ static inline bool fetch_range(ix_uaddr_t va, uint64_t bytes, struct net_range *
 	return fetch_elsewhere(va, out);
 }
 
+/** fetch_list_range() - the same, quickest for receive buffers, which long lists are made of. */
+static inline bool fetch_list_range(ix_uaddr_t va, uint64_t bytes, struct net_range *out)
+{
+	uint32_t off;
+
+	if (va < IX_RX_VA || va >= IX_STACK_VA)
+		return fetch_range(va, bytes, out);
+	if (unlikely(!bytes))
+		return false;
+	out->lent = buf_of_user(va, bytes, &off);
+	if (unlikely(!out->lent))
+		return false;
+	out->data = out->lent->data + off;
+	out->bytes = (uint32_t)bytes; /* no more than a buffer */
+	return true;
+}
+
 /** fetch_words() - copy @count 64-bit words at @va to @out, each read once. Return: false: bad address. */
 bool fetch_words(uint64_t *out, ix_uaddr_t va, unsigned count);

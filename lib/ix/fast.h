@@ -46,6 +46,34 @@ static inline void ix_fast_recv(struct ix_core *core, struct ix_conn *c, const s
 	ix_conn_touch_with(c, CONN_DATA);
 }
 
+/* The events from @ev on, before @end, that are further data of @c. Return: the first other one. */
+static inline const struct ix_event *ix_fast_recv_more(struct ix_core *core, struct ix_conn *c,
+						       const struct ix_event *ev, const struct ix_event *end)
+{
+	struct ix_span *tail = c->in.tail; /* of the data that came before, which waits */
+	uint64_t at = c->recv_pos;
+
+	for (; ev != end && ev->cookie == (uintptr_t)c && ev->kind == IX_EV_RECV; ev++) {
+		struct ix_span *s = ix_slab_take(&core->spans);
+
+		if (__builtin_expect(!s, 0)) {
+			ix_conn_touch_with(c, CONN_ABORT);
+			break;
+		}
+		at += ev->len;
+		s->at = (const uint8_t *)ev->addr;
+		s->bytes = ev->len;
+		s->kind = SPAN_LENT;
+		s->end = at;
+		tail->next = s;
+		tail = s;
+	}
+	tail->next = NULL;
+	c->in.tail = tail;
+	c->recv_pos = at;
+	return ev;
+}
+
 /* Return: whether the connection was in the steady state; if not, nothing was done. */
 static inline bool ix_fast_visit(struct ix_core *core, struct ix_conn *c)
 {

@@ -98,10 +98,15 @@ static void note_all(struct ix_core *core)
 {
 	const struct ix_event *ev = core->events->events, *end = ev + core->events->count;
 
-	for (; ev < end; ev++) {
+	while (ev < end) {
+		struct ix_conn *c = (struct ix_conn *)ev->cookie;
+		bool is_data = ev->kind == IX_EV_RECV;
+
 		/* Past the end it is what an earlier array left there: as good an address as any. */
 		__builtin_prefetch((const void *)ev[PREFETCH_AHEAD].cookie);
-		note(core, ev);
+		note(core, ev++);
+		if (is_data && ev < end && ev->cookie == (uintptr_t)c && c->in.head)
+			ev = ix_fast_recv_more(core, c, ev, end);
 	}
 }
 

@@ -148,15 +148,16 @@ static struct ix_call *offer_list(struct ix_conn *c)
 	struct ix_core *core = c->core;
 	struct ix_iov *iov = ix_batch_arena(core, IX_IOV_MAX * sizeof(*iov));
 	const struct ix_span *s = c->out.head;
+	uint64_t offered = 0;
 	struct ix_call *call;
 	unsigned n = 0;
 
-	c->offered = 0;
-	for (; s && n < IX_IOV_MAX && c->offered < OFFER_MAX; s = s->next) {
+	for (; s && n < IX_IOV_MAX && offered < OFFER_MAX; s = s->next) {
 		iov[n] = (struct ix_iov){ .addr = (uintptr_t)s->at,
 					  .len = s->bytes < OFFER_MAX ? s->bytes : OFFER_MAX };
-		c->offered += iov[n++].len;
+		offered += iov[n++].len;
 	}
+	c->offered = offered;
 	core->arena_fill -= (IX_IOV_MAX - n) * (uint32_t)sizeof(*iov);
 	call = ix_batch_call(core, IX_OP_SENDV, c->handle, (uintptr_t)iov, n);
 	call->flags = IX_SENDV_LIST | (s ? IX_SENDV_MORE : 0);
