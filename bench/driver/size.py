@@ -7,9 +7,9 @@ from driver.results import print_table, ratio, shown
 KIB = 1024
 SIZES = (64, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 1024 * KIB)
 BIG = 64 * KIB                      # the size that the aims are stated for
-CONNECTIONS = (1, 64)
+CONNECTIONS = (1, 16, 64)
 CARDS = {'csum+tso': '', 'none': NO_OFFLOADS}
-PROFILED = (64, BIG)
+PROFILED = (16, BIG)
 
 
 class Plan:

@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #define TABLE_BYTES 65521u
+#define TABLE_COPIES 18u /* so that no message wraps, wherever it begins */
+#define PIECE_BYTES CLIENT_MESSAGE_MAX
 #define TABLE_STEP 4099u /* between the first bytes of two connections */
 #define EVENTS 256
 #define INPUT_BYTES (1u << 20)
@@ -50,7 +52,8 @@ static __thread bool is_started;
 static __thread unsigned turn, turn_step; /* whose turn it is, of those that take turns */
 static __thread uint64_t turns_left = UINT64_MAX;
 
-static uint8_t table[2 * TABLE_BYTES]; /* twice, so that a piece never wraps */
+static uint8_t table[TABLE_COPIES * TABLE_BYTES];
+_Static_assert((TABLE_COPIES - 1) * TABLE_BYTES >= PIECE_BYTES, "a piece that begins in the first copy");
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
 uint64_t clock_ns(void)
@@ -111,7 +114,7 @@ static void send_pending(struct connection *c)
 	uint64_t target = c->started * config->message_bytes;
 
 	while (c->sent < target) {
-		uint64_t piece = target - c->sent < TABLE_BYTES ? target - c->sent : TABLE_BYTES;
+		uint64_t piece = target - c->sent < PIECE_BYTES ? target - c->sent : PIECE_BYTES;
 		ssize_t n = send(c->fd, table_at(c, c->sent), piece, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
@@ -380,8 +383,10 @@ static void fill_table(void)
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		table[i] = table[i + TABLE_BYTES] = (uint8_t)(x >> 32);
+		table[i] = (uint8_t)(x >> 32);
 	}
+	for (unsigned i = 1; i < TABLE_COPIES; i++)
+		memcpy(table + i * TABLE_BYTES, table, TABLE_BYTES);
 }
 
 void client_open(const struct client_config *settings)

@@ -259,8 +259,6 @@ int tcp_rx_done(struct conn *c, uint64_t bytes);
  * Return: true if @b is in the queue now; false: it is the caller's again.
  */
 bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes);
-/** tcp_rx_take_frame() - the same for @bytes that begin at @data in the first of a frame's buffers; takes all of them. */
-void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes);
 /** rx_put() - drop a reference of a lent buffer. */
 void rx_put(struct buf *b);
 /** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */

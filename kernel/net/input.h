@@ -29,5 +29,8 @@ void tcp_in_frame(const struct frame *f);
  */
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes);
 
+/** tcp_rx_take_frame() - as tcp_rx_take() for @bytes from @data on in the first of a frame's buffers; takes all. */
+void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes);
+
 /** slow_path_input() - boot core, and BUF_QUOTED on any: ARP, ICMP, DHCP and whatever else is rare; takes the frame. */
 void slow_path_input(struct buf *b);

@@ -61,3 +61,6 @@ void tcp_train_fit(struct conn *c);
  * is acknowledged of them is released. Those that the device still holds stay; lwIP does not send them again either.
  */
 void tcp_train_dissolve(struct conn *c);
+
+/** tcp_train_part_last() - the same where only the last segment may be sent again: it is one as it went over the wire. */
+void tcp_train_part_last(struct conn *c);

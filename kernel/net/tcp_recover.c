@@ -263,7 +263,8 @@ void recover_after(struct conn *c, uint32_t lastack)
 	if (own.is_muted)
 		pcb->cwnd = own.cwnd;
 	own.is_muted = false;
-	tcp_train_dissolve(c);
+	if (pcb->dupacks || (c->flags & CONN_RECOVER) || options_of_segment()->sack_count)
+		tcp_train_dissolve(c); /* what is missing may be part of one */
 	if (has_sack(pcb))
 		after_sack(c, acked);
 	else if ((pcb->flags & TF_INFR) || (c->flags & CONN_RECOVER))
@@ -330,7 +331,7 @@ void recover_probe(struct conn *c)
 	c->flags = (c->flags | CONN_PROBED) & ~CONN_RESCUED;
 	c->recover = pcb->snd_nxt;
 	net_self.tx_conn = c;
-	tcp_train_dissolve(c);
+	tcp_train_part_last(c);
 	if (unsent && seg_end(unsent) - pcb->lastack <= pcb->snd_wnd)
 		send_within(c, seg_end(unsent) - pcb->lastack);
 	else if (resend_last(c))

@@ -6,7 +6,7 @@
  */
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
-#include "kernel/net/core.h"
+#include "kernel/net/input.h"
 
 void rx_put(struct buf *b)
 {
@@ -85,13 +85,13 @@ bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned by
 	return true;
 }
 
-void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
+__attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
 {
 	struct buf *tail = c->rx_tail, *first = b;
 	uint32_t taken = 0, held = c->rx_held;
 
 	/* Full buffers, but for the last. */
-	for (; bytes - taken >= BUF_BYTES / 4 && held < CONN_HELD_MAX; held++) {
+	while (bytes - taken >= BUF_BYTES / 4 && held < CONN_HELD_MAX) {
 		uint32_t part = MIN(bytes - taken, (uint32_t)(b->data + b->off + b->len - data));
 		struct buf *next = b->next;
 
@@ -101,6 +101,7 @@ void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint3
 		*(tail ? &rx_of(tail)->next : &c->rx_head) = b;
 		tail = b;
 		taken += part;
+		held++;
 		b = next;
 		if (!b)
 			break;

@@ -9,7 +9,7 @@
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_queue.h"
 
-#define TRAIN_BYTES 65000u /* below 2^16 with every header in front */
+#define TRAIN_BYTES 65449u /* 2^16 - 1 with every header in front: Ethernet, IPv6, TCP with a timestamp */
 
 uint32_t tcp_train_unit(const struct tcp_pcb *pcb)
 {
@@ -165,4 +165,19 @@ void tcp_train_dissolve(struct conn *c)
 	dissolve(pcb, pcb->unacked, unit);
 	if (pcb->unsent && pcb->unsent->len > unit)
 		(void)tcp_train_cut(pcb, pcb->unsent, unit);
+}
+
+void tcp_train_part_last(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	struct tcp_seg *seg = pcb->unacked;
+	uint32_t unit = tcp_train_unit(pcb);
+
+	if (!seg)
+		return;
+	trim(c);
+	for (seg = pcb->unacked; seg->next; seg = seg->next)
+		;
+	if (seg->len > unit)
+		(void)tcp_train_cut(pcb, seg, (seg->len - 1) / unit * unit);
 }

@@ -69,7 +69,7 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 	unsigned fixed = flags & SYN ? 32 : world.is_padded ? 24 : 20;
 	unsigned sacks = flags & SYN ? 0 : p->sack_count, before_sacks = fixed + (p->has_ts ? 12 : 0);
 	unsigned header = before_sacks + (sacks ? 4 + 8 * sacks : 0);
-	static uint8_t frame[54 + 60 + 1460];
+	static uint8_t frame[54 + 60 + 65500]; /* a host may merge as much */
 	unsigned at = put_ip(frame, p, 6, header + bytes);
 	uint8_t *tcp = frame + at;
 
