@@ -12,6 +12,7 @@
 #include "kernel/event/event.h"
 #include "kernel/flow/flow.h"
 #include "kernel/net/net.h"
+#include "kernel/order/order.h"
 #include "kernel/partition.h"
 #include "kernel/sys/sys.h"
 #include "kernel/time/time.h"
@@ -122,6 +123,7 @@ void loop_run(void)
 		MARK_STAGE(STAGE_CALLS);
 		partition_poll();
 		calls = sys_batch();
+		order_poll();
 		MARK_STAGE(STAGE_TIMERS);
 		fired = time_run(time_now());
 		MARK_STAGE(STAGE_RX);

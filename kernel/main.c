@@ -21,6 +21,7 @@
 #include "kernel/mem/mem.h"
 #include "kernel/net/net.h"
 #include "kernel/nic/nic.h"
+#include "kernel/order/order.h"
 #include "kernel/partition.h"
 #include "kernel/parts.h"
 #include "kernel/pci/pci.h"
@@ -113,6 +114,12 @@ static int step_arrays(void)
 	return 0;
 }
 
+static int step_orders(void)
+{
+	order_core_init();
+	return 0;
+}
+
 static const struct step core_early[] = {
 	{ "traps and protection", step_traps },
 	{ "interrupt controller", step_apic },
@@ -123,6 +130,7 @@ static const struct step core_late[] = {
 	{ "hand-over rings", step_flow_core },
 	{ "TCP/IP instance", net_core_init },
 	{ "ring-3 arrays", step_arrays },
+	{ "orders", step_orders },
 };
 
 /* ---- what the boot core does once ---- */

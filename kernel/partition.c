@@ -14,6 +14,7 @@
 #include "kernel/cpu/start.h"
 #include "kernel/net/net.h"
 #include "kernel/nic/nic.h"
+#include "kernel/order/order.h"
 #include "kernel/sys/sys.h"
 #include "kernel/user/user.h"
 
@@ -79,6 +80,7 @@ static void decide(void)
 static void begin_again(void)
 {
 	generation = load_acquire(&partition_generation);
+	order_poll(); /* a connection that was on its way here ends before the next life begins */
 	core_state = CORE_RUNNING;
 	begun = false;
 	net_partition_start();

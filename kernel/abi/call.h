@@ -40,6 +40,9 @@ enum ix_op {
 	IX_OP_NR
 };
 
+/* Flag of IX_OP_CONNECT. Without it the connection moves to the core where the first answer arrives, if that is another. */
+#define IX_CONNECT_PINNED 0x1 /* it stays on this core, wherever its segments arrive */
+
 /* Flags of IX_OP_SENDV. */
 #define IX_SENDV_LIST 0x1 /* arg: address of ix_iov[len], len 1..IX_IOV_MAX; else arg, len: one range */
 #define IX_SENDV_MORE 0x2 /* more follows in this batch: do not set PSH */
@@ -64,7 +67,8 @@ _Static_assert(sizeof(struct ix_call) == 32, "two descriptors a cache line");
 struct ix_call_array {
 	uint32_t count;    /* descriptors to execute, 0..IX_CALLS_MAX, by ring 3; set to 0 by ring 0 */
 	uint32_t executed; /* by ring 0: how many of them it executed (fewer only if the partition ends) */
-	uint64_t reserved[3];
+	uint32_t moved;    /* by ring 0: how many of them it answered IX_MOVED */
+	uint32_t reserved[5];
 	struct ix_call calls[IX_CALLS_MAX];
 };
 _Static_assert(sizeof(struct ix_call_array) == 32768, "eight pages");

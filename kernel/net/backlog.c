@@ -40,6 +40,25 @@ void backlog_leave(struct conn *c)
 	c->flags &= ~(unsigned)(CONN_HALF_OPEN | CONN_WAITING);
 }
 
+void backlog_pass(struct conn *c)
+{
+	unsigned flags = c->flags & (CONN_HALF_OPEN | CONN_WAITING);
+
+	backlog_leave(c);
+	c->flags |= flags;
+}
+
+void backlog_receive(struct conn *c)
+{
+	if (c->flags & CONN_HALF_OPEN) {
+		list_add_tail(&net_self.half_open, &c->link);
+		net_self.half_open_count++;
+		load_of(c)->half_open++;
+	}
+	if (c->flags & CONN_WAITING)
+		load_of(c)->waiting++;
+}
+
 bool backlog_is_full(const struct binding *b)
 {
 	return net_self.load[binding_index(b)].waiting >= b->backlog || !handle_has_room() || !limit_has_room();

@@ -10,6 +10,10 @@ void backlog_established(struct conn *c);
 /** backlog_leave() - it does neither any more; nothing if it never did. */
 void backlog_leave(struct conn *c);
 
+/** backlog_pass() - @c, held, counts on this core no more. backlog_receive() - it counts on this one, as the newest. */
+void backlog_pass(struct conn *c);
+void backlog_receive(struct conn *c);
+
 /** backlog_is_full() - whether no further connection of @b may become established, or none of the partition. */
 bool backlog_is_full(const struct binding *b);
 /** backlog_is_flooded() - whether no further connection of @b may be half-open: SYN cookies instead. */

@@ -6,6 +6,7 @@
  */
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
+#include "kernel/flow/flow.h"
 #include "kernel/mem/mem.h"
 #include "kernel/net/core.h"
 #include "kernel/net/demux.h"
@@ -73,6 +74,31 @@ void conn_free_if_done(struct conn *c)
 	mem_free(pcb_of(c));
 }
 
+/* ---- between two cores ---- */
+void conn_leave(struct conn *c)
+{
+	time_cancel(&c->timer);
+	backlog_pass(c);
+	list_remove(&c->link);
+	net_self.ooseq_count -= c->ooseq_held;
+	net_self.stats.connections--;
+}
+
+void conn_join(struct conn *c)
+{
+	backlog_receive(c);
+	if (c->ooseq_held && !(c->flags & CONN_HALF_OPEN))
+		list_add_tail(&net_self.ooseq, &c->link);
+	net_self.ooseq_count += c->ooseq_held;
+	net_self.stats.connections++;
+	timers_resume(c);
+	if (pcb_of(c)->flags & TF_ACK_DELAY)
+		tcp_ack_now(pcb_of(c)); /* its place in the queue of delayed ones is gone */
+	conn_touch(c);
+	if (c->handle)
+		conn_mark(c);
+}
+
 /* lwIP frees its part right after this; what it has queued is freed already. */
 static void on_destroy(u8_t id, void *data)
 {
@@ -125,6 +151,8 @@ void conn_init(struct tcp_pcb *pcb)
 
 	memset(c, 0, sizeof(*c));
 	list_init(&c->link);
+	c->group = FLOW_GROUP_NONE;
+	owner_take(&c->owner);
 	timers_init(c);
 	tcp_arg(pcb, c);
 	tcp_nagle_disable(pcb);
@@ -138,7 +166,10 @@ struct conn *conn_find(ix_handle_t handle)
 {
 	struct conn *c = net_handle_find(handle, NET_CONNECTION);
 
-	return c && !(c->flags & CONN_KNOCK) ? c : NULL; /* not before ring 3 was told of it */
+	if (!c || (c->flags & (CONN_KNOCK | CONN_MOVING | CONN_MOVED)))
+		return NULL; /* not before ring 3 was told of it, nor between two cores */
+	owner_check(&c->owner);
+	return c;
 }
 
 void conn_established(struct conn *c, unsigned event)
@@ -184,6 +215,8 @@ void conn_check_over(struct conn *c)
 
 void conn_abort(struct conn *c, unsigned reason)
 {
+	owner_check(&c->owner);
+	kcheck(!(c->flags & CONN_MOVING));
 	if (!c->reason)
 		c->reason = (uint8_t)reason;
 	if (c->flags & CONN_GONE)

@@ -6,41 +6,18 @@
  */
 #pragma once
 #include "kernel/base/assert.h"
+#include "kernel/base/owner.h"
 #include "kernel/net/ip6_setup.h"
 #include "kernel/net/lwip.h"
 #include "kernel/net/net.h"
 #include "kernel/net/rate.h"
+#include "kernel/net/rx_buf.h"
 #include "kernel/time/time.h"
 
 #define NET_BINDINGS_MAX 64u
 #define CONN_HELD_MAX (64u + TCP_WND / BUF_BYTES) /* receive buffers a connection may hold */
 #define CONN_HELD_FREE 4u                         /* so many may hold short payloads, the rest is packed */
 #define DEFAULT_TTL 64u
-
-/* What kernel/net keeps with a receive buffer, in struct buf.net. */
-struct rx_buf {
-	struct pbuf_custom pbuf;
-	void *owner;           /* struct conn or struct udp_socket it is queued for or lent to, else NULL */
-	struct buf *next;      /* in the owner's queue */
-	uint16_t start;        /* first payload byte in the buffer */
-	uint16_t len;          /* payload bytes */
-	uint16_t told;         /* of them, announced to ring 3 */
-	uint16_t done;         /* of them, given back by ring 3 */
-	uint32_t refs;         /* the queue, and each range of it that is being sent */
-	uint8_t is_packed;     /* filled by copying: more may be appended while it is the last of its queue */
-	uint8_t is_seen;       /* by pressure.c, as the first of its queue */
-	uint16_t is_pbuf_used; /* a range of it is being sent with the pbuf above */
-};
-_Static_assert(sizeof(struct rx_buf) <= BUF_NET_WORDS * sizeof(uint64_t), "fits in struct buf");
-
-static inline struct rx_buf *rx_of(struct buf *b)
-{
-	return (struct rx_buf *)(void *)b->net;
-}
-static inline struct buf *buf_of_pbuf(struct pbuf *p)
-{
-	return CONTAINER_OF(p, struct buf, net);
-}
 
 enum conn_flag {
 	CONN_KNOCK = 0x1,           /* pending event: knock */
@@ -66,6 +43,13 @@ enum conn_flag {
 	CONN_ON_OUT = 0x2000,
 	CONN_ON_DELACK = 0x4000,
 	CONN_ON_ANY = 0x7000,
+	CONN_MOVING = 0x1000000,   /* on its way to another core: nothing happens to it (moving.c) */
+	CONN_TELL = 0x2000000,     /* pending event: moving */
+	CONN_RELEASED = 0x4000000, /* ring 3 has answered it */
+	CONN_MOVED = 0x8000000,    /* pending event: moved */
+	CONN_STRAYED = 0x10000000, /* it is to be looked at where its next segment arrives */
+	CONN_UNPREDICTED = CONN_RECOVER | CONN_MOVING | CONN_STRAYED, /* nothing for tcp_fast.c */
+	CONN_PINNED = 0x20000000, /* stays where it was begun, wherever its segments arrive */
 };
 
 struct conn {
@@ -82,12 +66,19 @@ struct conn {
 	uint32_t flags;     /* enum conn_flag */
 	ix_handle_t handle; /* 0: ring 3 does not know it (yet, or no more) */
 	uint64_t cookie;
-	struct conn *dirty_next, *out_next, *delack_next;
+	struct conn *dirty_next, *out_next;
+	union {
+		struct conn *delack_next;
+		struct net_move *move; /* while CONN_MOVING */
+	};
 	uint32_t delack_ms;
 	/* tcp_in.c */
 	uint32_t hash;         /* while CONN_HASHED */
 	uint16_t challenge_ms; /* when it last answered what it did not believe, modulo 2^16 */
 	uint8_t listener;      /* while CONN_HALF_OPEN or CONN_WAITING: index of its binding */
+	uint8_t group;         /* flow group, FLOW_GROUP_NONE: not known yet */
+	uint8_t strays;        /* segments in a row that arrived on core ... */
+	uint8_t stray_core;    /* ... instead of here */
 	struct buf *rx_head, *rx_tail;
 	struct buf *rx_tell; /* first one with bytes not announced */
 	uint16_t rx_held;    /* buffers in the queue */
@@ -97,7 +88,7 @@ struct conn {
 	uint32_t recved;     /* bytes given back that the window does not know of yet */
 	uint32_t recover;    /* sequence number that ends fast recovery */
 	uint32_t ts_offset;  /* our clock as this peer sees it, less now_ms */
-	struct list link;    /* in net_core.half_open while CONN_HALF_OPEN, then in net_core.ooseq while ooseq_held */
+	struct list link;    /* in net_core.half_open, then in .ooseq while ooseq_held; moving: in net_move.conns */
 	/* tcp_out.c: positions in the stream, modulo 2^32 */
 	uint32_t queued, acked, released, reported;
 	uint32_t grace_mark; /* released becomes this when CONN_GRACE ends */
@@ -108,6 +99,7 @@ struct conn {
 	/* path_mtu.c */
 	uint16_t mss_claimed; /* 0: nobody says so */
 	uint32_t mss_claimed_seq;
+	struct owner_stamp owner;
 };
 
 #define PCB_BYTES LWIP_MEM_ALIGN_SIZE(sizeof(struct tcp_pcb))
@@ -146,6 +138,10 @@ struct net_core {
 	uint32_t half_open_count;
 	struct list ooseq; /* connections with out-of-order data, oldest first */
 	uint32_t ooseq_count;
+	struct list moves;        /* groups and connections that leave this core (moving.c) */
+	struct list arrivals;     /* and those that are expected */
+	uint32_t calls_moved;     /* answered IX_MOVED, not yet reported */
+	uint8_t arrival_group;    /* of the frame that lwIP works on, where a group is a queue */
 	uint64_t udp_dirty;       /* bit: socket with datagrams to announce */
 	uint32_t epoch_seen;      /* of net_shared.epoch */
 	uint32_t tx_refs;         /* frames over memory of ring 3 that the device has */
@@ -204,8 +200,11 @@ void net_sync(void);
 /* conn.c */
 /** conn_init() - the part behind a pcb that lwIP has just made; before lwIP sends anything for it. */
 void conn_init(struct tcp_pcb *pcb);
-/** conn_find() - the calling core's connection of @handle, NULL if there is none. */
+/** conn_find() - the calling core's connection of @handle; NULL: there is none, or it moves (handle_missing() says which). */
 struct conn *conn_find(ix_handle_t handle);
+/** conn_leave() - take @c off this core's lists and counters, queues excepted; conn_join() - put it on the calling core's. */
+void conn_leave(struct conn *c);
+void conn_join(struct conn *c);
 /** conn_mark() - it has events to write; conn_touch() - it has something to send. */
 void conn_mark(struct conn *c);
 void conn_touch(struct conn *c);
@@ -250,6 +249,8 @@ void timers_init(struct conn *c);
 void timers_post(struct conn *c);
 void timers_restart(struct conn *c);
 void timers_stop(struct conn *c);
+/** timers_resume() - on another core, with what was due. */
+void timers_resume(struct conn *c);
 
 /* tcp_rx.c */
 /** tcp_rx_done() - ring 3 gives back @bytes of what it was told. IX_OK or IX_BAD_LENGTH. */
@@ -259,10 +260,6 @@ int tcp_rx_done(struct conn *c, uint64_t bytes);
  * Return: true if @b is in the queue now; false: it is the caller's again.
  */
 bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes);
-/** rx_put() - drop a reference of a lent buffer. */
-void rx_put(struct buf *b);
-/** rx_free_pbuf() - what a custom pbuf over a receive buffer calls when it is free. */
-void rx_free_pbuf(struct pbuf *p);
 
 /* tcp_ts.c */
 #define TS_BYTES 12u /* the option in a header: two NOPs, then itself [RFC 7323 A] */

@@ -12,6 +12,7 @@
 #include "kernel/base/err.h"
 #include "kernel/base/siphash.h"
 #include "kernel/cpu/cpu.h"
+#include "kernel/flow/flow.h"
 #include "kernel/mem/mem.h"
 
 #define PROBES 16u      /* enough for the twice as full buckets that a round of splits has not reached */
@@ -42,9 +43,11 @@ struct demux_core {
 	uint32_t mask;  /* power of two above or at buckets, less one */
 	uint32_t count; /* connections */
 	uint32_t segments_count;
+	uint32_t reserved; /* connections that are on their way to this core */
 	uintptr_t direct;
-	bool is_marked; /* no connection has gone since demux_mark() */
-	bool is_walked; /* by demux_each(): nothing is split or joined */
+	uint32_t groups[FLOW_GROUP_NONE + 1]; /* connections by flow group */
+	bool is_marked;                       /* no connection has gone since demux_mark() */
+	bool is_walked;                       /* by demux_each(): nothing is split or joined */
 };
 
 static PERCORE struct demux_core own;
@@ -315,9 +318,49 @@ static bool join(void)
 /* Gives memory back when less than a quarter of the table is in use. @joins: at most. */
 static void shrink(unsigned joins)
 {
-	while (joins-- && own.count < own.buckets * SPLIT_LOAD / 4 && own.buckets > BUCKETS_MIN)
+	while (joins-- && own.count + own.reserved < own.buckets * SPLIT_LOAD / 4 && own.buckets > BUCKETS_MIN)
 		if (!join())
 			break;
+}
+
+bool demux_reserve(uint32_t connections)
+{
+	own.reserved += connections;
+	while (own.buckets * SPLIT_LOAD < own.count + own.reserved) {
+		if (!split()) {
+			demux_unreserve(connections);
+			return false;
+		}
+	}
+	return true;
+}
+
+void demux_unreserve(uint32_t connections)
+{
+	own.reserved -= connections;
+	shrink(connections);
+}
+
+uint32_t demux_group_count(uint8_t group)
+{
+	return own.groups[group];
+}
+
+void demux_regroup(struct conn *c, uint8_t group)
+{
+	own.groups[c->group]--;
+	c->group = group;
+	own.groups[group]++;
+}
+
+/* Where a group is a queue, what we begin ourselves belongs to none until the first answer shows it. */
+static void join_group(struct conn *c, const struct demux_tuple *t)
+{
+	if (c->group == FLOW_GROUP_NONE)
+		c->group = flow_is_queue() ? net_self.arrival_group : tuple_group(t);
+	if (c->group == FLOW_GROUP_NONE)
+		c->flags |= CONN_STRAYED;
+	own.groups[c->group]++;
 }
 
 bool demux_insert(struct tcp_pcb *pcb)
@@ -331,6 +374,7 @@ bool demux_insert(struct tcp_pcb *pcb)
 		if (tries == SPLITS_MAX || !split())
 			return false;
 	own.count++;
+	join_group(conn_of(pcb), &t);
 	conn_of(pcb)->hash = hash;
 	conn_of(pcb)->flags |= CONN_HASHED;
 	return true;
@@ -352,6 +396,7 @@ void demux_remove(struct conn *c)
 				continue;
 			clear(home, probe, i);
 			own.count--;
+			own.groups[c->group]--;
 			shrink(JOINS);
 			return;
 		}

@@ -34,6 +34,15 @@ bool demux_is_marked(void);
 struct tcp_pcb *demux_find(uint32_t hash, const struct demux_tuple *t);
 /** demux_insert() - a pcb that is on no list. Return: false if there is no memory for a larger table. */
 bool demux_insert(struct tcp_pcb *pcb);
+/**
+ * demux_reserve() - so many that are not in the table yet will find room. Return: false if there is no memory.
+ * demux_unreserve() - they have come, or will not.
+ */
+bool demux_reserve(uint32_t connections);
+void demux_unreserve(uint32_t connections);
+/** demux_group_count() - connections of flow group @group here. demux_regroup() - @c's group is known by now. */
+uint32_t demux_group_count(uint8_t group);
+void demux_regroup(struct conn *c, uint8_t group);
 /** demux_remove() - nothing if it was never inserted. */
 void demux_remove(struct conn *c);
 /** demux_each() - call @fn for every connection of this core; @fn may remove it. */
@@ -50,7 +59,7 @@ struct timewait {
 	uint64_t addresses; /* demux_addresses() */
 	uint32_t ports;     /* as in a packet */
 	uint32_t rcv_nxt, snd_nxt;
-	uint32_t until_ms;  /* 0: free; bit 0 is set, bit 1 if there were timestamps */
+	uint32_t until_ms;  /* 0: free; bit 0 is set, bit 1 if there were timestamps, bits 2..8: flow group */
 	uint32_t ts_recent; /* the peer's last one */
 	uint16_t chain;
 	uint16_t next; /* index in the chain, 0 ends */
@@ -62,5 +71,14 @@ void timewait_add(struct tcp_pcb *pcb, uint32_t hash);
 /** timewait_find() - record of a tuple that has not expired, NULL if none. timewait_remove() - forget it. */
 struct timewait *timewait_find(uint32_t hash, const struct demux_tuple *t);
 void timewait_remove(struct timewait *w);
+/* Records on their way to another core. */
+struct timewait_batch {
+	struct timewait_batch *next;
+	uint32_t count;
+	struct timewait records[63];
+};
+/** timewait_take() - all of @group leave this core, as far as there is memory for them. timewait_give() - they come. */
+struct timewait_batch *timewait_take(uint8_t group);
+void timewait_give(struct timewait_batch *batch);
 int timewait_init(uint32_t connections, uint32_t cores);
 void timewait_core_init(void);

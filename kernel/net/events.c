@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pending conditions become events, in the order knock or connected, recv, sent, eof, dead. What does
+ * Pending conditions become events, in the order knock or moved, connected, recv, sent, eof, dead. What does
  * not fit into the array stays with the connection for the next turn, so nothing is ever lost or queued.
  */
 #include "kernel/abi/status.h"
@@ -8,6 +8,7 @@
 #include "kernel/net/core.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/endpoint.h"
+#include "kernel/net/moving.h"
 #include "kernel/net/udp.h"
 
 static void put(const struct conn *c, enum ix_event_kind kind, uint32_t len, uint64_t addr)
@@ -15,12 +16,11 @@ static void put(const struct conn *c, enum ix_event_kind kind, uint32_t len, uin
 	event_put(kind, len, c->cookie, c->handle, addr);
 }
 
-static void put_dead(const struct conn *c)
+static void put_detail(const struct conn *c, enum ix_event_kind kind, uint32_t detail)
 {
-	struct ix_event e = { .kind = IX_EV_DEAD,
-			      .detail = c->reason ? c->reason : IX_DEAD_CLOSED,
-			      .cookie = c->cookie,
-			      .handle = c->handle };
+	struct ix_event e = {
+		.kind = (uint16_t)kind, .detail = (uint16_t)detail, .cookie = c->cookie, .handle = c->handle
+	};
 
 	event_push(&e);
 }
@@ -76,14 +76,42 @@ static bool write_sent(struct conn *c)
 	return true;
 }
 
+/* It goes to another core, and all that is pending with it. */
+static bool write_moving(struct conn *c)
+{
+	if (!(c->flags & CONN_TELL))
+		return true;
+	if (!event_room())
+		return false;
+	put_detail(c, IX_EV_MOVING, moving_to(c));
+	moving_told(c);
+	return true;
+}
+
+/* What comes before anything else. Return: false if there is no room. */
+static bool write_first(struct conn *c)
+{
+	if (c->flags & CONN_MOVING)
+		return write_moving(c);
+	if (c->flags & CONN_KNOCK)
+		return write_knock(c);
+	if (!event_room())
+		return false;
+	put(c, IX_EV_MOVED, 0, 0);
+	c->flags &= ~CONN_MOVED;
+	return true;
+}
+
 /* Return: whether all of it is written. */
 static bool write_conn(struct conn *c)
 {
 	bool is_closing = c->flags & (CONN_CLOSING | CONN_DEAD);
 
-	if (c->flags & CONN_KNOCK) {
-		if (!write_knock(c))
+	if (unlikely(c->flags & (CONN_KNOCK | CONN_MOVED | CONN_MOVING))) {
+		if (!write_first(c))
 			return false;
+		if (c->flags & CONN_MOVING)
+			return true;
 	}
 	if (!(c->flags & (CONN_ACCEPTED | CONN_DEAD)))
 		return true; /* data waits for the verdict */
@@ -107,7 +135,7 @@ static bool write_conn(struct conn *c)
 		return true;
 	if (!event_room())
 		return false;
-	put_dead(c);
+	put_detail(c, IX_EV_DEAD, c->reason ? c->reason : IX_DEAD_CLOSED);
 	return true;
 }
 
@@ -116,8 +144,9 @@ void net_events(void)
 	struct conn *c;
 
 	while ((c = net_self.dirty.head) != NULL) {
-		bool is_dead = c->flags & CONN_DEAD;
+		bool is_dead = (c->flags & (CONN_DEAD | CONN_MOVING)) == CONN_DEAD;
 
+		owner_check(&c->owner);
 		if (c->handle && !write_conn(c))
 			return;
 		conn_take_dirty();

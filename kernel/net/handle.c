@@ -8,20 +8,24 @@
  */
 #include "kernel/net/handle.h"
 
+#include "kernel/abi/status.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/err.h"
 #include "kernel/base/lock.h"
 #include "kernel/mem/mem.h"
+#include "kernel/net/core.h"
 
 #define OTHERS 8192u /* handles beside connections: timers, listeners, sockets */
 #define CHUNK 64u    /* slots exchanged at once */
 #define EVERY_CORE 0xffffu
-#define NONE 0u /* slot 0 is never given out */
+#define BETWEEN_CORES 0xfffeu /* on its way from one to another */
+#define NONE 0u               /* slot 0 is never given out */
 
 struct slot {
 	uint32_t generation; /* of the present or next life, never 0 */
-	uint16_t kind;       /* enum net_kind */
-	uint16_t core;       /* owner, EVERY_CORE, by the owner */
+	uint8_t kind;        /* enum net_kind */
+	uint8_t has_moved;   /* it was another core's once */
+	uint16_t core;       /* owner, EVERY_CORE, BETWEEN_CORES; by the owner */
 	union {
 		void *object;
 		uint32_t next; /* free slots: index, NONE ends */
@@ -125,8 +129,9 @@ static ix_handle_t handle_new(enum net_kind kind, void *object, uint32_t core)
 	index = own_take();
 	slot = &handle_table.slots[index];
 	slot->core = (uint16_t)core;
+	slot->has_moved = 0;
 	slot->object = object;
-	store_release(&slot->kind, (uint16_t)kind);
+	store_release(&slot->kind, (uint8_t)kind);
 	return (uint64_t)slot->generation << 32 | index;
 }
 
@@ -179,6 +184,52 @@ void net_handle_free(ix_handle_t handle)
 	own_push((uint32_t)(slot - handle_table.slots));
 	if (own.count > 2 * CHUNK)
 		give_back();
+}
+
+/* ---- a life that goes on on another core ---- */
+void handle_pass(ix_handle_t handle)
+{
+	struct slot *slot = &handle_table.slots[(uint32_t)handle & handle_table.mask];
+
+	kassert(slot->core == core_id() && slot->generation == handle >> 32);
+	WRITE_ONCE(slot->has_moved, 1);
+	WRITE_ONCE(slot->core, BETWEEN_CORES);
+}
+
+void handle_receive(ix_handle_t handle)
+{
+	struct slot *slot = &handle_table.slots[(uint32_t)handle & handle_table.mask];
+
+	kassert(slot->core == BETWEEN_CORES && slot->generation == handle >> 32);
+	WRITE_ONCE(slot->core, (uint16_t)core_id());
+}
+
+/* Another core's by now; one that never was here is as foreign as ever, but not told apart from it. */
+static bool has_gone(ix_handle_t handle)
+{
+	const struct slot *slot = &handle_table.slots[(uint32_t)handle & handle_table.mask];
+
+	return (uint32_t)handle <= handle_table.mask && READ_ONCE(slot->generation) == handle >> 32 &&
+	       READ_ONCE(slot->kind) == NET_CONNECTION && READ_ONCE(slot->core) != core_id() &&
+	       READ_ONCE(slot->has_moved);
+}
+
+int handle_missing(ix_handle_t handle)
+{
+	const struct conn *c = net_handle_find(handle, NET_CONNECTION);
+
+	if (c ? !(c->flags & (CONN_MOVING | CONN_MOVED)) : !has_gone(handle))
+		return IX_BAD_HANDLE;
+	net_self.calls_moved++;
+	return IX_MOVED;
+}
+
+uint32_t net_take_moved(void)
+{
+	uint32_t count = net_self.calls_moved;
+
+	net_self.calls_moved = 0;
+	return count;
 }
 
 void handle_each(enum net_kind kind, void (*fn)(void *object))

@@ -9,7 +9,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
-#include "kernel/net/demux.h"
+#include "kernel/net/moving.h"
 #include "kernel/net/output.h"
 #include "kernel/net/path_mtu.h"
 #include "kernel/net/rate.h"
@@ -158,6 +158,11 @@ void quote_apply(const struct quote *q, struct buf *b)
 		b->flags |= BUF_QUOTED;
 		if (flow_hand(next, b))
 			return;
+	}
+	if (pcb && (conn_of(pcb)->flags & CONN_MOVING)) {
+		b->flags |= BUF_QUOTED;
+		park_put(&conn_of(pcb)->move->waiting, b);
+		return;
 	}
 	if (pcb)
 		apply(pcb, q);

@@ -226,6 +226,11 @@ static void input_batch(struct buf **bufs, unsigned count)
 		input_one(&frames[i]);
 }
 
+void input_again(struct buf *b)
+{
+	input_batch(&b, 1);
+}
+
 void net_input(struct buf **bufs, unsigned count)
 {
 	if (!count)

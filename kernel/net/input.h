@@ -20,6 +20,9 @@ struct frame {
 /** input_pbufs() - the first @bytes behind @off in the frame's buffers as a pbuf chain; the rest is freed. */
 struct pbuf *input_pbufs(struct buf *b, unsigned off, unsigned bytes);
 
+/** input_again() - a frame that had to wait, from the beginning; takes it. */
+void input_again(struct buf *b);
+
 /** tcp_in_frame() - a TCP segment; takes the frame. */
 void tcp_in_frame(const struct frame *f);
 

@@ -9,6 +9,7 @@
 #include "kernel/abi/event.h"
 #include "kernel/base/percore.h"
 #include "kernel/buf/buf.h"
+#include "kernel/flow/flow.h"
 
 struct conf;
 
@@ -45,7 +46,7 @@ struct net_range {
 /* Each returns enum ix_status (IX_OK or negative). Handles are checked here. */
 int net_listen(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle);
 int net_unlisten(ix_handle_t handle);
-int net_connect(const struct ix_connect *wish, ix_handle_t *handle);
+int net_connect(const struct ix_connect *wish, unsigned flags, ix_handle_t *handle); /* @flags: IX_CONNECT_PINNED */
 int net_accept(ix_handle_t handle, uint64_t cookie);
 int net_reject(ix_handle_t handle);
 /**
@@ -58,6 +59,9 @@ int net_shutdown(ix_handle_t handle);
 int net_close(ix_handle_t handle);
 int net_abort(ix_handle_t handle);
 int net_set(ix_handle_t handle, uint64_t option, uint64_t value);
+int net_release(ix_handle_t handle);
+/** net_take_moved() - how many calls were answered IX_MOVED since it was last asked. */
+uint32_t net_take_moved(void);
 int net_udp_bind(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle);
 int net_udp_unbind(ix_handle_t handle);
 int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const struct net_range *data, uint64_t *sent);
@@ -76,6 +80,28 @@ void *net_handle_find(ix_handle_t handle, enum net_kind kind);
 /** net_handle_free() - from here on the handle is stale. Only what net_handle_find() would find. */
 void net_handle_free(ix_handle_t handle);
 
+/* ---- moving between cores ---- */
+/* Steps of a move, as flow_message.kind. */
+enum net_move_kind { NET_MOVE_BEGIN, NET_MOVE_PREPARE, NET_MOVE_READY, NET_MOVE_PASS, NET_MOVE_DONE };
+
+struct net_move_result {
+	uint8_t group, to;
+	int status; /* 0; nothing moved: KERR_NO_MEMORY (the other core has no room), KERR_STATE (not its owner) */
+	uint32_t connections; /* that moved */
+	uint32_t forced;      /* of them, not released by ring 3 in time */
+};
+
+/**
+ * net_move_begin() - have the owner of @group move it and its connections to core @to
+ * At most one move of a group at a time. The result comes to the calling core by net_move_message().
+ * Return: 0 or KERR_NO_MEMORY.
+ */
+int net_move_begin(uint8_t group, uint32_t to);
+/** net_move_message() - work off one of flow_messages(). Return: true if a move that this core began is over: @result. */
+bool net_move_message(struct flow_message *message, struct net_move_result *result);
+/** net_move_poll() - once a turn: go on with what leaves the calling core. */
+void net_move_poll(void);
+
 /* ---- partition death and restart ---- */
 /**
  * net_partition_end() - this core: reset every connection, drop listeners and sockets, free lent buffers
@@ -93,6 +119,9 @@ struct net_stats {
 	uint64_t timeouts;    /* retransmission timers and probes of closed windows that were due */
 	uint64_t dropped_old; /* by their timestamp [RFC 7323 5.3] */
 	uint64_t udp_in, udp_out, udp_dropped;
+	uint64_t conns_moved, conns_followed,
+		releases_forced;               /* of which one by one; connections ring 3 did not release */
+	uint64_t moving_dropped;               /* segments that could not wait for a connection on its way */
 	uint64_t misplaced, misplaced_dropped; /* segments of other cores' connections: passed on, beyond the limit */
 	uint64_t icmp_errors, icmp_ignored, mss_lowered; /* errors that speak of a segment under way, and others */
 	uint64_t evicted;                                /* connections reset for the memory they held */

@@ -19,6 +19,7 @@
 #include "kernel/net/handle.h"
 #include "kernel/net/ip.h"
 #include "kernel/net/ip6.h"
+#include "kernel/net/moving.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 #include "kernel/net/setup6.h"
@@ -194,6 +195,7 @@ int net_core_init(void)
 	limit_core_init();
 	list_init(&net_self.half_open);
 	list_init(&net_self.ooseq);
+	moving_core_init();
 	time_node_init(&net_self.tick, on_tick);
 	clock_read();
 	if (demux_core_init())
@@ -267,11 +269,20 @@ static void end_unknown(struct conn *c)
 	conn_abort(c, IX_DEAD_ABORTED);
 }
 
+void netif_end_conn(struct conn *c)
+{
+	if (c->handle)
+		end_known(c);
+	else
+		end_unknown(c);
+}
+
 void net_partition_end(void)
 {
 	net_self.is_down = true;
 	net_self.has_ended = true;
 	net_self.down_ms = net_self.now_ms;
+	moving_end();
 	binding_free_all();
 	net_sync();
 	handle_each(NET_CONNECTION, end_known);

@@ -3,6 +3,8 @@
 #pragma once
 #include "kernel/net/core.h"
 
+/** netif_end_conn() - as net_partition_end() ends each: reset it, ring 3 is not told any more. */
+void netif_end_conn(struct conn *c);
 /** netif_address_check() - boot core: tell everybody if DHCP has changed the address. */
 void netif_address_check(void);
 /** netif_say_ready() - boot core: on the console, once all ports are served at an address. */

@@ -62,6 +62,8 @@ static bool is_enough(void)
 
 static void look_at(struct conn *c)
 {
+	if (c->flags & CONN_MOVING)
+		return; /* nothing happens to it now */
 	if (own.is_marking) {
 		if (c->rx_head)
 			rx_of(c->rx_head)->is_seen = 1;

@@ -38,7 +38,7 @@ static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const 
 	uint32_t acked = word_at(tcp + 8) - pcb->lastack;
 
 	return tcp[12] == header << 2 && (tcp[13] & ~FLAG_PSH) == FLAG_ACK && pcb->state == ESTABLISHED &&
-	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_RECOVER) &&
+	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_UNPREDICTED) &&
 	       !pcb->ooseq && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
 	       (!pcb->unsent || be32(pcb->unsent->tcphdr->seqno) == pcb->snd_nxt) && bytes <= pcb->rcv_wnd &&
 	       acked <= pcb->snd_nxt - pcb->lastack && (acked || bytes);
@@ -263,7 +263,7 @@ static bool take_edge(struct conn *c, const uint8_t *tcp, uint32_t header)
 	bool is_fin = tcp[13] & FLAG_FIN;
 
 	if (tcp[12] != header << 2 || (tcp[13] & ~(FLAG_PSH | FLAG_FIN)) != FLAG_ACK ||
-	    word_at(tcp + 4) != pcb->rcv_nxt || (c->flags & (CONN_RECOVER | CONN_PROBED)) || pcb->ooseq ||
+	    word_at(tcp + 4) != pcb->rcv_nxt || (c->flags & (CONN_UNPREDICTED | CONN_PROBED)) || pcb->ooseq ||
 	    pcb->unsent || pcb->persist_backoff || pcb->refused_data || !(tcp[14] | tcp[15]))
 		return false;
 	if (pcb->state == ESTABLISHED)

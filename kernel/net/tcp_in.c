@@ -12,6 +12,7 @@
 #include "kernel/net/checksum.h"
 #include "kernel/net/handle.h"
 #include "kernel/net/input.h"
+#include "kernel/net/moving.h"
 #include "kernel/net/output.h"
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_check.h"
@@ -53,36 +54,6 @@ static bool is_sum_good(const struct frame *f, const uint8_t *tcp)
 	if (checksum_fold(sum + port_chksum(tcp, f->l4_bytes)) != 0xffff)
 		return false;
 	f->b->flags |= BUF_CSUM_GOOD;
-	return true;
-}
-
-/*
- * A back end may change a flow's queue at any time: a segment of no connection here goes from core to core
- * until one knows it, and only the last may answer it; what may acknowledge a cookie comes back to the first,
- * where its connection belongs. Beyond the limit it is dropped, never reset.
- * Return: true if @f was taken.
- */
-static bool walk_on(const struct frame *f)
-{
-	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
-	uint32_t next = (core_id() + 1) % cpu_core_count();
-
-	if (next == core_id() || (tcp[13] & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN || timewait_find(f->hash, &f->tuple))
-		return false;
-	if ((f->b->flags & BUF_MISPLACED) && f->b->core == core_id())
-		return false; /* all the way round */
-	if (!(f->b->flags & BUF_MISPLACED)) {
-		f->b->flags |= BUF_MISPLACED;
-		f->b->core = (uint8_t)core_id();
-	}
-	if (next == f->b->core && !syn_is_recent())
-		return false;
-	if (rate_take(RATE_WALK) && flow_hand(next, f->b)) {
-		net_self.stats.misplaced++;
-	} else {
-		net_self.stats.misplaced_dropped++;
-		buf_free_frame(f->b);
-	}
 	return true;
 }
 
@@ -187,10 +158,12 @@ static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 	ip_data.current_input_netif = &net_self.netif;
 	tuple_put(&f->tuple, &ip_data.current_iphdr_dest, &ip_data.current_iphdr_src);
 	net_self.tx_conn = c;
+	net_self.arrival_group = f->b->group;
 	tcp_input(p, &net_self.netif);
 	if (unlikely(is_opened) && tcp_active_pcbs)
 		tcp_active_pcbs->rcv_wnd = 0;
 	collect(&before);
+	net_self.arrival_group = FLOW_GROUP_NONE;
 	net_self.tx_conn = NULL;
 }
 
@@ -212,17 +185,22 @@ void tcp_in_frame(const struct frame *f)
 	uint32_t segments = f->b->segments;
 	struct pbuf *p;
 
-	if (unlikely(!pcb) && walk_on(f))
+	if (unlikely(!pcb) && (moving_takes(f) || walk_takes(f)))
 		return;
 	net_self.stats.segments_in += segments;
 	if (likely(pcb)) {
 		conn_of(pcb)->heard_ms = net_self.now_ms;
 		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
 			pcb->rttest = tcp_ticks - RTT_MAX_MS;
+		owner_check(&conn_of(pcb)->owner);
 		if (likely(!net_self.is_low) && likely(!f->b->next || has_headers(f->b)) &&
-		    (likely(f->b->flags & BUF_CSUM_GOOD) || (!f->b->next && is_sum_good(f, tcp))) &&
+		    (likely((f->b->flags & (BUF_CSUM_GOOD | BUF_MISPLACED)) == BUF_CSUM_GOOD) ||
+		     (!f->b->next && !(f->b->flags & BUF_MISPLACED) && is_sum_good(f, tcp))) &&
 		    likely(tcp_fast_input(conn_of(pcb), f->b, tcp, f->l4_bytes)))
 			goto out;
+		if (unlikely((conn_of(pcb)->flags & (CONN_MOVING | CONN_STRAYED)) | (f->b->flags & BUF_MISPLACED)) &&
+		    moving_holds(f, conn_of(pcb)))
+			return;
 	}
 	p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
 	if (unlikely(!(f->b->flags & BUF_CSUM_GOOD) && !is_checksum_good(f, p))) {

@@ -123,7 +123,7 @@ static int begin(struct conn *c, const struct demux_tuple *t)
 	return demux_insert(pcb) ? IX_OK : IX_NO_MEMORY;
 }
 
-int net_connect(const struct ix_connect *wish, ix_handle_t *handle)
+int net_connect(const struct ix_connect *wish, unsigned flags, ix_handle_t *handle)
 {
 	struct demux_tuple t = { 0 };
 	struct tcp_pcb *pcb;
@@ -147,7 +147,7 @@ int net_connect(const struct ix_connect *wish, ix_handle_t *handle)
 	}
 	c->handle = net_handle_new(NET_CONNECTION, c);
 	c->cookie = wish->cookie;
-	c->flags |= CONN_ACCEPTED;
+	c->flags |= CONN_ACCEPTED | (flags & IX_CONNECT_PINNED ? CONN_PINNED : 0);
 	conn_after(c);
 	*handle = c->handle;
 	return IX_OK;
@@ -159,7 +159,7 @@ int net_accept(ix_handle_t handle, uint64_t cookie)
 	struct conn *c = conn_find(handle);
 
 	if (!c)
-		return IX_BAD_HANDLE;
+		return handle_missing(handle);
 	if (c->flags & (CONN_ACCEPTED | CONN_CLOSING))
 		return IX_BAD_CALL;
 	backlog_leave(c);
@@ -174,7 +174,7 @@ int net_reject(ix_handle_t handle)
 	struct conn *c = conn_find(handle);
 
 	if (!c)
-		return IX_BAD_HANDLE;
+		return handle_missing(handle);
 	if (c->flags & (CONN_ACCEPTED | CONN_CLOSING))
 		return IX_BAD_CALL;
 	backlog_leave(c);
@@ -199,7 +199,7 @@ int net_shutdown(ix_handle_t handle)
 	struct conn *c = conn_find(handle);
 
 	if (!c)
-		return IX_BAD_HANDLE;
+		return handle_missing(handle);
 	if (!(c->flags & CONN_ACCEPTED))
 		return IX_BAD_CALL;
 	if (c->flags & (CONN_CLOSING | CONN_SHUT | CONN_GONE | CONN_DEAD))
@@ -250,7 +250,7 @@ int net_close(ix_handle_t handle)
 	struct conn *c = conn_find(handle);
 
 	if (!c)
-		return IX_BAD_HANDLE;
+		return handle_missing(handle);
 	if (!(c->flags & CONN_ACCEPTED))
 		return IX_BAD_CALL;
 	if (c->flags & CONN_CLOSING)
@@ -270,7 +270,7 @@ int net_abort(ix_handle_t handle)
 	struct conn *c = conn_find(handle);
 
 	if (!c)
-		return IX_BAD_HANDLE;
+		return handle_missing(handle);
 	c->flags |= CONN_CLOSING | CONN_SHUT;
 	if (!(c->flags & CONN_DEAD))
 		conn_abort(c, IX_DEAD_ABORTED);
@@ -300,7 +300,7 @@ int net_set(ix_handle_t handle, uint64_t option, uint64_t value)
 	int status = IX_OK;
 
 	if (!c)
-		return IX_BAD_HANDLE;
+		return handle_missing(handle);
 	if (c->flags & CONN_GONE)
 		return IX_CLOSED;
 	if (option == IX_SET_NODELAY && value <= 1) {

@@ -6,6 +6,7 @@
  * hold the acknowledged bytes are back.
  */
 #include "kernel/abi/status.h"
+#include "kernel/net/handle.h"
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_queue.h"
 #include "kernel/net/tcp_recover.h"
@@ -16,6 +17,7 @@
 
 void tcp_out_release(struct conn *c)
 {
+	owner_check(&c->owner);
 	if (unlikely(c->flags & CONN_GONE)) {
 		if (c->busy[0] || c->busy[1])
 			return;
@@ -72,8 +74,6 @@ static bool is_range_good(const struct conn *c, const struct net_range *r)
 /* IX_OK if @c may be sent on. */
 static int sendable(const struct conn *c)
 {
-	if (!c)
-		return IX_BAD_HANDLE;
 	if (!(c->flags & CONN_ACCEPTED))
 		return IX_BAD_CALL;
 	if (c->flags & (CONN_CLOSING | CONN_SHUT | CONN_GONE | CONN_DEAD))
@@ -84,7 +84,7 @@ static int sendable(const struct conn *c)
 int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken)
 {
 	struct conn *c = conn_find(handle);
-	int status = sendable(c);
+	int status = likely(c != NULL) ? sendable(c) : handle_missing(handle);
 
 	*taken = 0;
 	if (unlikely(status != IX_OK))
@@ -108,6 +108,7 @@ static void send_conn(struct conn *c)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 
+	owner_check(&c->owner);
 	net_self.tx_conn = c;
 	while (c->recved) {
 		uint32_t part = MIN(c->recved, 0xffffu);

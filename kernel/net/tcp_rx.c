@@ -6,6 +6,7 @@
  */
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
+#include "kernel/net/handle.h"
 #include "kernel/net/input.h"
 
 void rx_put(struct buf *b)
@@ -159,5 +160,5 @@ int net_recv_done(ix_handle_t handle, uint64_t bytes)
 {
 	struct conn *c = conn_find(handle);
 
-	return c ? tcp_rx_done(c, bytes) : IX_BAD_HANDLE;
+	return c ? tcp_rx_done(c, bytes) : handle_missing(handle);
 }

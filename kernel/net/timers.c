@@ -279,6 +279,7 @@ static void on_fire(struct time_node *node)
 	struct conn *c = CONTAINER_OF(node, struct conn, timer);
 	struct tcp_pcb *pcb = pcb_of(c);
 
+	owner_check(&c->owner);
 	if (c->deadline > net_self.now_tick) {
 		if (c->deadline == NEVER)
 			c->flags |= CONN_SELDOM;
@@ -303,6 +304,12 @@ static void on_fire(struct time_node *node)
 	}
 	tcp_ticks = net_self.now_ms;
 	conn_after(c);
+}
+
+void timers_resume(struct conn *c)
+{
+	if (c->deadline != NEVER)
+		time_arm(&c->timer, c->deadline);
 }
 
 void timers_init(struct conn *c)

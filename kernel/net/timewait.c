@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TIME_WAIT as 32-byte records: a ring of a core, oldest overwritten, chained by hash. All records live
- * equally long, so the ring is in order of expiry and needs no timer. [RFC 9293 3.6.1]
+ * equally long, so the ring is about in order of expiry and needs no timer. [RFC 9293 3.6.1]
  */
 #include "kernel/base/err.h"
 #include "kernel/mem/mem.h"
 #include "kernel/net/demux.h"
 
-#define TIME_WAIT_MS 60000u
+#define TIME_WAIT_MS 60500u /* what is below the flags and the group in until_ms is cut off */
+#define GROUP_SHIFT 2u
+#define GROUP_MASK (127u << GROUP_SHIFT)
 #define RECORDS_MIN 1024u
 #define RECORDS_MAX 65536u
 
@@ -22,6 +24,7 @@ struct timewait_core {
 	uint16_t *chains; /* index, 0: empty */
 	uint32_t mask;
 	uint32_t newest;
+	bool is_used; /* there has been one */
 };
 
 static PERCORE struct timewait_core own;
@@ -63,29 +66,80 @@ void timewait_remove(struct timewait *w)
 	w->until_ms = 0;
 }
 
-void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
+/* In place of the oldest one. */
+static void put(const struct timewait *record)
 {
-	struct demux_tuple t = tuple_of(pcb);
-	uint32_t flags = 1 | (pcb->flags & TF_TIMESTAMP ? TIMEWAIT_HAS_TS : 0);
-	uint16_t chain = (uint16_t)(hash & own.mask);
 	struct timewait *w;
 
+	own.is_used = true;
 	own.newest = (own.newest + 1) & own.mask;
 	own.newest += !own.newest; /* 0 ends a chain */
 	w = &own.records[own.newest];
 	if (w->until_ms)
 		timewait_remove(w);
-	*w = (struct timewait){
+	*w = *record;
+	w->next = own.chains[w->chain];
+	own.chains[w->chain] = (uint16_t)own.newest;
+}
+
+void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
+{
+	uint32_t flags = 1 | (pcb->flags & TF_TIMESTAMP ? TIMEWAIT_HAS_TS : 0);
+	uint32_t group = (uint32_t)conn_of(pcb)->group << GROUP_SHIFT & GROUP_MASK;
+	struct demux_tuple t = tuple_of(pcb);
+	struct timewait record = {
 		.addresses = demux_addresses(&t),
 		.ports = tuple_ports(&t),
 		.rcv_nxt = pcb->rcv_nxt,
 		.snd_nxt = pcb->snd_nxt,
-		.until_ms = ((net_self.now_ms + TIME_WAIT_MS) & ~(1 | TIMEWAIT_HAS_TS)) | flags,
+		.until_ms = ((net_self.now_ms + TIME_WAIT_MS) & ~(1 | TIMEWAIT_HAS_TS | GROUP_MASK)) | flags | group,
 		.ts_recent = pcb->ts_recent,
-		.chain = chain,
-		.next = own.chains[chain],
+		.chain = (uint16_t)(hash & own.mask),
 	};
-	own.chains[chain] = (uint16_t)own.newest;
+
+	put(&record);
+}
+
+/* ---- between two cores ---- */
+static bool leaves(const struct timewait *w, uint8_t group)
+{
+	return w->until_ms && (w->until_ms & GROUP_MASK) >> GROUP_SHIFT == group;
+}
+
+struct timewait_batch *timewait_take(uint8_t group)
+{
+	struct timewait_batch *all = NULL;
+
+	for (uint32_t i = 1; own.is_used && i <= own.mask; i++) {
+		struct timewait *w = &own.records[i];
+
+		if (!leaves(w, group))
+			continue;
+		if (!all || all->count == ARRAY_COUNT(all->records)) {
+			struct timewait_batch *batch = mem_alloc(sizeof(*batch));
+
+			if (!batch)
+				break; /* the rest is found here, by segments that walk */
+			batch->next = all;
+			batch->count = 0;
+			all = batch;
+		}
+		all->records[all->count++] = *w;
+		timewait_remove(w);
+	}
+	return all;
+}
+
+void timewait_give(struct timewait_batch *batch)
+{
+	while (batch) {
+		struct timewait_batch *next = batch->next;
+
+		for (uint32_t i = 0; i < batch->count; i++)
+			put(&batch->records[i]);
+		mem_free(batch);
+		batch = next;
+	}
 }
 
 struct timewait *timewait_find(uint32_t hash, const struct demux_tuple *t)

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "kernel/base/types.h"
+#include "kernel/flow/flow.h"
 #include "kernel/net/checksum.h"
 #include "kernel/net/lwip.h"
 
@@ -68,6 +69,16 @@ static inline bool tuple_is_of(const struct demux_tuple *t, const struct tcp_pcb
 	return tuple_is_of6(t, pcb);
 }
 
+/** tuple_is_equal() - of two tuples. */
+static inline bool tuple_is_equal(const struct demux_tuple *a, const struct demux_tuple *b)
+{
+	if (tuple_ports(a) != tuple_ports(b) || a->is_ip6 != b->is_ip6)
+		return false;
+	if (!a->is_ip6)
+		return tuple_addresses4(a) == tuple_addresses4(b);
+	return ip6_is_equal(&a->remote6, &b->remote6) && ip6_is_equal(&a->local6, &b->local6);
+}
+
 /** tuple_from() - of lwIP's values, both addresses of one family; ports in host order. */
 static inline struct demux_tuple tuple_from(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
 					    uint16_t remote_port)
@@ -110,6 +121,14 @@ static inline struct ip6 tuple_remote(const struct tcp_pcb *pcb)
 		return ip6_mapped(ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)));
 	__builtin_memcpy(&a, ip_2_ip6(&pcb->remote_ip), sizeof(a));
 	return a;
+}
+
+/** tuple_group() - flow group, where that is a matter of the tuple (not flow_is_queue()). */
+static inline uint8_t tuple_group(const struct demux_tuple *t)
+{
+	if (likely(!t->is_ip6))
+		return flow_group_of_tuple(t->remote, t->local, t->remote_port, t->local_port);
+	return flow_group_of_tuple6(&t->remote6, &t->local6, t->remote_port, t->local_port);
 }
 
 /** tuple_put() - its addresses as lwIP's. */

@@ -44,7 +44,7 @@ static inline int execute(const struct decoded *c, struct ix_call *slot)
 	case IX_OP_SET:
 		return net_set(c->handle, c->arg, c->len);
 	case IX_OP_RELEASE:
-		return IX_UNSUPPORTED;
+		return net_release(c->handle);
 	case IX_OP_UDP_UNBIND:
 		return net_udp_unbind(c->handle);
 	case IX_OP_UDP_RECV_DONE:
@@ -94,6 +94,7 @@ static __attribute__((noinline)) unsigned run_batch(struct ix_call_array *array,
 		WRITE_ONCE(slot->status, status);
 	}
 	WRITE_ONCE(array->executed, count);
+	WRITE_ONCE(array->moved, net_take_moved());
 	WRITE_ONCE(array->count, 0);
 	return count;
 }

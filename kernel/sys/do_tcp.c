@@ -25,7 +25,7 @@ int do_connect(const struct decoded *c, uint64_t *result)
 		return IX_BAD_ADDRESS;
 	if (!do_endpoint_is_sound(&connect.local) || !do_endpoint_is_sound(&connect.remote))
 		return IX_BAD_CALL;
-	return net_connect(&connect, result);
+	return net_connect(&connect, c->flags, result);
 }
 
 #define NET_FLAGS (IX_SENDV_MORE | IX_SENDV_DONE)

@@ -3,6 +3,7 @@
 #include "test/fake/net.h"
 
 #include <string.h>
+#include "kernel/abi/status.h"
 #include "kernel/base/assert.h"
 
 struct fake_net fake_net;
@@ -52,10 +53,11 @@ int net_unlisten(ix_handle_t handle)
 	return record("unlisten", handle, 0, 0);
 }
 
-int net_connect(const struct ix_connect *c, ix_handle_t *handle)
+int net_connect(const struct ix_connect *c, unsigned flags, ix_handle_t *handle)
 {
 	fake_net.local = c->local;
 	fake_net.remote = c->remote;
+	fake_net.flags = flags;
 	give(handle);
 	return record("connect", 0, c->cookie, 0);
 }
@@ -101,6 +103,16 @@ int net_abort(ix_handle_t handle)
 int net_set(ix_handle_t handle, uint64_t option, uint64_t value)
 {
 	return record("set", handle, option, value);
+}
+
+int net_release(ix_handle_t handle)
+{
+	return record("release", handle, 0, 0);
+}
+
+uint32_t net_take_moved(void)
+{
+	return fake_net.status == IX_MOVED;
 }
 
 int net_udp_bind(const struct ix_endpoint *local, uint64_t cookie, ix_handle_t *handle)

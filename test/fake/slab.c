@@ -58,7 +58,7 @@ void *mem_alloc(size_t bytes)
 	if (fake_slab_fail_from != SIZE_MAX && (fake_slab_fail_from == 0 || --fake_slab_fail_from == 0))
 		return NULL;
 	b = free_lists[class].oldest;
-	if (b && fake_slab_blocks % 4) {
+	if (b && (fake_slab_blocks % 4 || used > ARENA_BYTES / 2)) {
 		__asan_unpoison_memory_region(b, sizeof(*b));
 		free_lists[class].oldest = b->next;
 		if (!b->next)

@@ -52,7 +52,7 @@ static void open_all(void)
 			peer_send(&peers[i], ACK | FIN, NULL, 0);
 	}
 	world_turn();
-	assert_int_equal(net_connect(&wish, &h), IX_OK);
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
 	peer_send(&half, SYN, NULL, 0);
 	peer_udp(&half, data, 100);
 	peer_send(&peers[1], ACK, data, 100); /* events that nobody reads any more */

@@ -110,7 +110,7 @@ static ix_handle_t connect_to(uint16_t port)
 	ix_handle_t h = 0;
 
 	p = (struct peer){ .address = PEER_ADDRESS, .port = port, .seq = 5000, .window = 60000 };
-	assert_int_equal(net_connect(&wish, &h), IX_OK);
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
 	world_turn();
 	world_turn();
 	s = peer_take(&p);

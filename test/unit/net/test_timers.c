@@ -366,7 +366,7 @@ static void test_connect_and_refused(void **state)
 	ix_handle_t h = 0, h2 = 0;
 
 	(void)state;
-	assert_int_equal(net_connect(&wish, &h), IX_OK);
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
 	world_turn();
 	world_turn();
 	assert_int_equal(seg_flags(peer_take(&p)), SYN);
@@ -378,9 +378,9 @@ static void test_connect_and_refused(void **state)
 	assert_int_equal(send_bytes(h, 100), 100);
 	/* The same four numbers again are in use; another port of ours is not. */
 	wish.local.port = p.our_port;
-	assert_int_equal(net_connect(&wish, &h2), IX_IN_USE);
+	assert_int_equal(net_connect(&wish, 0, &h2), IX_IN_USE);
 	wish.local.port = 0;
-	assert_int_equal(net_connect(&wish, &h2), IX_OK);
+	assert_int_equal(net_connect(&wish, 0, &h2), IX_OK);
 	world_turn();
 	for (const struct sent *s = peer_take(&p); s; s = peer_take(&p)) {
 		if (!(seg_flags(s) & SYN))
@@ -403,7 +403,7 @@ static void test_connect_without_answer(void **state)
 	unsigned ms;
 
 	(void)state;
-	assert_int_equal(net_connect(&wish, &h), IX_OK);
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
 	e = wait_event(IX_EV_DEAD, 200000, &ms);
 	assert_non_null(e);
 	assert_int_equal(e->detail, IX_DEAD_TIMEOUT);
@@ -420,9 +420,9 @@ static void test_connect_to_nobody(void **state)
 	(void)state;
 	world.is_arp_silent = true;
 	if (world.is_ip6)
-		far.remote.addr[1] = 1;                          /* another network */
-	assert_int_equal(net_connect(&far, &h), IX_UNREACHABLE); /* there is no gateway */
-	assert_int_equal(net_connect(&wish, &h), IX_OK);
+		far.remote.addr[1] = 1;                             /* another network */
+	assert_int_equal(net_connect(&far, 0, &h), IX_UNREACHABLE); /* there is no gateway */
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
 	e = wait_event(IX_EV_DEAD, 200000, &ms);
 	assert_non_null(e);
 	assert_int_equal(e->detail, IX_DEAD_UNREACHABLE);
@@ -436,7 +436,7 @@ static void test_close_while_connecting(void **state)
 	ix_handle_t h = 0;
 
 	(void)state;
-	assert_int_equal(net_connect(&wish, &h), IX_OK);
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
 	assert_int_equal(net_shutdown(h), IX_BAD_CALL);
 	assert_int_equal(net_close(h), IX_OK);
 	world_turn();

@@ -218,7 +218,7 @@ static void test_off_means_neither_offered_nor_agreed(void **state)
 	peer_knock(&p, 7);
 	assert_int_equal(p.ts_echo, 0);
 	wish.remote = world_endpoint(PEER_ADDRESS, 99);
-	assert_int_equal(net_connect(&wish, &h), IX_OK);
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
 	world_turn();
 	for (unsigned i = 0; i < world.sent_count; i++)
 		if (tcp_of(i)[2] == 0 && tcp_of(i)[3] == 99)

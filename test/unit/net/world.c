@@ -14,12 +14,11 @@
 #include "test/fake/slab.h"
 
 #define RX_BUFFERS 1024u
-#define WAITING_MAX 256u
 #define HELD_MAX 4096u
 
 struct world world;
 
-static struct nic_info info = { .mac = { 2, 0, 0, 0, 0, 1 }, .queue_pairs = 1 };
+struct nic_info world_nic = { .mac = { 2, 0, 0, 0, 0, 1 }, .queue_pairs = 1 };
 static struct buf *waiting[WAITING_MAX];
 static unsigned waiting_count;
 static void *held[HELD_MAX];
@@ -34,7 +33,7 @@ uint64_t time_now(void)
 /* ---- device ---- */
 const struct nic_info *nic_info(void)
 {
-	return &info;
+	return &world_nic;
 }
 
 void world_ip6(uint8_t out[16], uint32_t address)
@@ -185,7 +184,12 @@ static void cut_train(const struct nic_tx *tx)
 	}
 }
 
-bool flow_tx(const struct nic_tx *tx)
+void nic_want_reset(void)
+{
+	world.resets_wanted++;
+}
+
+bool world_tx(const struct nic_tx *tx)
 {
 	struct sent *s = &world.sent[world.sent_count];
 
@@ -225,7 +229,7 @@ bool flow_tx(const struct nic_tx *tx)
 	return true;
 }
 
-unsigned flow_tx_reclaim(void **tokens, unsigned max)
+unsigned world_tx_reclaim(void **tokens, unsigned max)
 {
 	unsigned count = MIN(world.is_holding ? given_back : held_count, max);
 
@@ -244,36 +248,6 @@ void world_give_back(unsigned count)
 unsigned world_held(void)
 {
 	return held_count;
-}
-
-bool flow_hand(uint32_t core, struct buf *first)
-{
-	assert_true(fake_core_count > 1);
-	assert_true(core < fake_core_count);
-	if (world.is_hand_full)
-		return false;
-	assert_true(world.handed_count < HANDED_MAX);
-	world.handed[world.handed_count++] = (struct handed){ first, core };
-	return true;
-}
-
-uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be16_t local_port)
-{
-	(void)remote;
-	(void)local;
-	(void)remote_port;
-	(void)local_port;
-	return 0;
-}
-
-uint8_t flow_group_of_tuple6(const struct ip6 *remote, const struct ip6 *local, be16_t remote_port, be16_t local_port)
-{
-	return flow_group_of_tuple(remote->words[3], local->words[3], remote_port, local_port);
-}
-
-uint32_t flow_owner(uint8_t group)
-{
-	return group;
 }
 
 /* ---- the loop ---- */
@@ -311,6 +285,15 @@ void world_receive_buf(struct buf *first)
 {
 	assert_true(waiting_count < WAITING_MAX);
 	waiting[waiting_count++] = first;
+}
+
+unsigned world_take_waiting(struct buf **out)
+{
+	unsigned count = waiting_count;
+
+	memcpy(out, waiting, count * sizeof(*out));
+	waiting_count = 0;
+	return count;
 }
 
 void world_turn(void)
@@ -377,7 +360,7 @@ void world_begin(uint32_t offloads)
 	world.is_ip6 = offloads & WORLD_IP6;
 	is_slaac = offloads & WORLD_SLAAC;
 	offloads &= ~(WORLD_IP6 | WORLD_SLAAC);
-	info.offloads = offloads;
+	world_nic.offloads = offloads;
 	world.is_csum_unchecked = offloads != 0; /* such a device vouches for what it receives, too */
 	world.conf = (struct conf){ .name = "test",
 				    .cores_max = 1,

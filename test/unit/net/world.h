@@ -25,6 +25,7 @@
 #define WORLD_BACKLOG 3u
 #define WORLD_HALF_OPEN 4u
 #define HANDED_MAX 256u
+#define WAITING_MAX 256u
 #ifndef WORLD_OFFLOADS
 #define WORLD_OFFLOADS 0 /* enum nic_offload; some tests are built a second time with another value */
 #endif
@@ -72,11 +73,13 @@ struct world {
 	unsigned pieces;        /* received frames are cut into buffers of this many bytes, 0: not */
 	struct handed handed[HANDED_MAX];
 	unsigned handed_count;
-	bool is_hand_full; /* the rings to other cores are */
+	bool is_hand_full;      /* the rings to other cores are */
+	unsigned resets_wanted; /* of the device */
 	struct ix_event_array events;
 	struct conf conf;
 };
 extern struct world world;
+extern struct nic_info world_nic;
 
 /* A host that talks to us. */
 struct peer {
@@ -98,10 +101,16 @@ void world_begin(uint32_t offloads);
 /** world_end() - partition end, everything drained; nothing may be left allocated. */
 void world_end(void);
 
+/** world_tx(), world_tx_reclaim() - the device, as flow_tx() and flow_tx_reclaim() want it. */
+bool world_tx(const struct nic_tx *tx);
+unsigned world_tx_reclaim(void **tokens, unsigned max);
+
 /** world_receive() - a frame waits for the next turn. */
 void world_receive(const void *frame, unsigned bytes);
 /** world_receive_buf() - a frame that another core handed over waits for the next turn. */
 void world_receive_buf(struct buf *first);
+/** world_take_waiting() - frames that wait, at most WAITING_MAX, are the caller's. Return: how many. */
+unsigned world_take_waiting(struct buf **out);
 /** world_turn() - one turn of the loop; its events are in world.events. */
 void world_turn(void);
 /** world_pass() - time goes by in turns of a millisecond; events of all but the last turn are lost. */

@@ -27,6 +27,7 @@ static const struct {
 	{ "close", { .op = IX_OP_CLOSE, .handle = H }, false, false },
 	{ "abort", { .op = IX_OP_ABORT, .handle = H }, false, false },
 	{ "set", { .op = IX_OP_SET, .handle = H, .arg = IX_SET_NODELAY, .len = 1 }, false, false },
+	{ "release", { .op = IX_OP_RELEASE, .handle = H }, false, false },
 	{ "udp_bind", { .op = IX_OP_UDP_BIND, .arg = AT, .len = COOKIE }, true, false },
 	{ "udp_unbind", { .op = IX_OP_UDP_UNBIND, .handle = H }, false, false },
 	{ "udp_send", { .op = IX_OP_UDP_SENDV, .handle = H, .arg = AT }, false, true },
@@ -77,6 +78,10 @@ static void test_arguments(void **state)
 	assert_memory_equal(&fake_net.local, &local, sizeof(local));
 	assert_memory_equal(&fake_net.remote, &remote, sizeof(remote));
 	assert_int_equal(fake_net.a, COOKIE);
+	assert_int_equal(fake_net.flags, 0);
+	call = (struct ix_call){ .op = IX_OP_CONNECT, .arg = AT, .flags = IX_CONNECT_PINNED };
+	assert_int_equal(world_call(&call), IX_OK);
+	assert_int_equal(fake_net.flags, IX_CONNECT_PINNED);
 	call = (struct ix_call){ .op = IX_OP_SET, .handle = H, .arg = IX_SET_RTO_FLOOR, .len = 5 };
 	assert_int_equal(world_call(&call), IX_OK);
 	assert_int_equal(fake_net.a, IX_SET_RTO_FLOOR);
@@ -130,6 +135,8 @@ static void test_wrong_form(void **state)
 		for (unsigned bit = 0; bit < 16; bit++) {
 			if (call.op == IX_OP_SENDV && (1u << bit) & (IX_SENDV_LIST | IX_SENDV_MORE | IX_SENDV_DONE))
 				continue;
+			if (call.op == IX_OP_CONNECT && 1u << bit == IX_CONNECT_PINNED)
+				continue;
 			call.flags = (uint16_t)(1u << bit);
 			check_refused(call, IX_BAD_CALL);
 		}
@@ -149,7 +156,6 @@ static void test_wrong_form(void **state)
 			check_refused(call, IX_BAD_CALL);
 		}
 	}
-	check_refused((struct ix_call){ .op = IX_OP_RELEASE, .handle = H }, IX_UNSUPPORTED);
 	check_refused((struct ix_call){ .op = IX_OP_NR }, IX_BAD_CALL);
 	check_refused((struct ix_call){ .op = 0xffff, .handle = H }, IX_BAD_CALL);
 	check_refused((struct ix_call){ .op = IX_OP_NONE, .flags = 9, .handle = H, .arg = 1, .len = 2 }, IX_OK);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames that belong to what moves: those that wait, and those that go from core to core. What such a
+ * frame needs to remember lies in its buffer, where lwIP's pbuf will be. A segment that has been to every
+ * core may be answered only if no connection changed cores meanwhile, for it may have missed it; two
+ * counters say so: of what has left a core and of what has arrived.
+ */
+#include "kernel/cpu/cpu.h"
+#include "kernel/net/moving.h"
+#include "kernel/net/output.h"
+#include "kernel/net/tcp_syn.h"
+
+#define PARK_MAX 2048u /* frames that wait for one move */
+#define ROUNDS_MAX 64u /* of one segment; its sender will send it again */
+#define UNSETTLED UINT64_MAX
+
+/* In struct buf.net. */
+struct on_foot {
+	uint64_t settled; /* moves begun, when as many had ended; UNSETTLED */
+	struct buf *next; /* in a park */
+	uint32_t rounds;
+};
+_Static_assert(sizeof(struct on_foot) <= BUF_NET_WORDS * sizeof(uint64_t), "fits in struct buf");
+
+static struct walk_shared {
+	uint64_t left, arrived; /* atomic, only grow */
+} walk_shared ALIGNED(64);
+
+static struct on_foot *on_foot(struct buf *b)
+{
+	return (struct on_foot *)(void *)b->net;
+}
+
+/* Moves so far, if none is under way. */
+static uint64_t settled(void)
+{
+	uint64_t arrived = load_acquire(&walk_shared.arrived), left = load_acquire(&walk_shared.left);
+
+	return arrived == left ? left : UNSETTLED;
+}
+
+void walk_unsettle(void)
+{
+	__atomic_fetch_add(&walk_shared.left, 1, __ATOMIC_SEQ_CST);
+}
+
+void walk_settle(void)
+{
+	__atomic_fetch_add(&walk_shared.arrived, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Every core has seen it. Return: whether none can have missed its connection. */
+static bool is_final(struct buf *b)
+{
+	struct on_foot *w = on_foot(b);
+	uint64_t now = settled();
+
+	if (now == w->settled && now != UNSETTLED)
+		return true;
+	w->settled = now;
+	w->rounds++;
+	return false;
+}
+
+/*
+ * A back end may change a flow's queue at any time: a segment of no connection here goes from core to core
+ * until one knows it, and only the last may answer it; what may acknowledge a cookie comes back to the first,
+ * where its connection belongs. Beyond the limit it is dropped, never reset.
+ */
+bool walk_takes(const struct frame *f)
+{
+	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
+	uint32_t me = core_id(), next = (me + 1) % cpu_core_count();
+	struct buf *b = f->b;
+
+	if (next == me || (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN || timewait_find(f->hash, &f->tuple))
+		return false;
+	if (b->flags & BUF_MISPLACED) {
+		if (b->core == (syn_is_recent() ? me : next) && is_final(b))
+			return false;
+	} else {
+		b->flags |= BUF_MISPLACED;
+		b->core = (uint8_t)me;
+		on_foot(b)->settled = settled();
+		on_foot(b)->rounds = 0;
+	}
+	if (on_foot(b)->rounds < ROUNDS_MAX && rate_take(RATE_WALK) && flow_hand(next, b)) {
+		net_self.stats.misplaced++;
+	} else {
+		net_self.stats.misplaced_dropped++;
+		buf_free_frame(b);
+	}
+	return true;
+}
+
+void park_put(struct park *p, struct buf *b)
+{
+	if (p->count == PARK_MAX || net_self.is_low) {
+		net_self.stats.moving_dropped++;
+		buf_free_frame(b);
+		return;
+	}
+	on_foot(b)->next = NULL;
+	if (p->last)
+		on_foot(p->last)->next = b;
+	else
+		p->first = b;
+	p->last = b;
+	p->count++;
+}
+
+struct buf *park_take(struct park *p)
+{
+	struct buf *b = p->first;
+
+	if (!b)
+		return NULL;
+	p->first = on_foot(b)->next;
+	if (!p->first)
+		p->last = NULL;
+	p->count--;
+	return b;
+}

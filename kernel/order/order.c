@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order queue: a bounded list on the boot core. An order is begun when no earlier one of its group is
+ * under way, and answered when it is done; what the cores tell each other meanwhile is net's (moving.c).
+ */
+#include "kernel/order/order.h"
+
+#include "kernel/base/err.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/flow/flow.h"
+#include "kernel/net/net.h"
+#include "kernel/order/source.h"
+
+#define ORDERS_MAX 128u /* waiting */
+
+/* Boot core. */
+static struct order_queue {
+	struct order waiting[ORDERS_MAX]; /* oldest first */
+	uint32_t count;
+	bool is_moving[FLOW_GROUPS_MAX];
+	void (*on_answer)(const struct order_answer *answer);
+} order_queue;
+
+void order_on_answer(void (*fn)(const struct order_answer *answer))
+{
+	order_queue.on_answer = fn;
+}
+
+void order_core_init(void)
+{
+	if (core_id() == 0)
+		order_source_start();
+}
+
+int order_submit(const struct order *o)
+{
+	if (o->op != ORDER_MOVE || o->group >= flow_groups() || o->to >= cpu_core_count())
+		return KERR_INVALID;
+	if (order_queue.count == ORDERS_MAX)
+		return KERR_IN_USE;
+	order_queue.waiting[order_queue.count++] = *o;
+	return 0;
+}
+
+static void answer(const struct order_answer *a)
+{
+	if (order_queue.on_answer)
+		order_queue.on_answer(a);
+}
+
+/* Those whose group is not under way; the others wait. */
+static void begin_waiting(void)
+{
+	struct order_queue *q = &order_queue;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < q->count; i++) {
+		struct order o = q->waiting[i];
+		int err;
+
+		if (q->is_moving[o.group]) {
+			q->waiting[kept++] = o;
+			continue;
+		}
+		err = net_move_begin((uint8_t)o.group, o.to);
+		if (err)
+			answer(&(struct order_answer){ .order = o, .status = err });
+		else
+			q->is_moving[o.group] = true;
+	}
+	q->count = kept;
+}
+
+static void end_move(const struct net_move_result *r)
+{
+	struct order_answer a = { .order = { .op = ORDER_MOVE, .group = r->group, .to = r->to },
+				  .status = r->status,
+				  .connections = r->connections,
+				  .forced = r->forced };
+
+	order_queue.is_moving[r->group] = false;
+	if (!a.status)
+		a.status = flow_steer(); /* until the device follows, its frames are handed over */
+	answer(&a);
+}
+
+void order_poll(void)
+{
+	struct flow_message *m = flow_messages(), *next;
+
+	if (unlikely(core_id() == 0 && order_queue.count))
+		begin_waiting();
+	for (; unlikely(m != NULL); m = next) {
+		struct net_move_result result;
+
+		next = m->next;
+		if (net_move_message(m, &result))
+			end_move(&result);
+	}
+	net_move_poll();
+}

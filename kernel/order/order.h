@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In: what the control plane wants done (order_submit, on the boot core). Out: moves of flow groups, and
+ * an answer to each order. Who calls: loop.c once a turn, a source of orders. Start reading at order.c.
+ */
+#pragma once
+#include "kernel/base/types.h"
+
+enum order_op {
+	ORDER_MOVE = 1, /* flow group @group to core @to */
+};
+
+struct order {
+	uint32_t op; /* enum order_op */
+	uint32_t group, to;
+};
+
+struct order_answer {
+	struct order order;
+	int status;           /* 0, or negative: KERR_NO_MEMORY (core @to has no room; nothing was moved) */
+	uint32_t connections; /* that moved */
+	uint32_t forced;      /* of them, not released by ring 3 in time */
+};
+
+/**
+ * order_core_init() - the calling core takes messages; on the boot core the source of orders of this build is started
+ * order_poll() - once a turn: obey. All cores.
+ */
+void order_core_init(void);
+void order_poll(void);
+
+/** order_on_answer() - the source: call @fn with each answer, on the boot core. */
+void order_on_answer(void (*fn)(const struct order_answer *answer));
+
+/**
+ * order_submit() - append an order; those of one group are carried out one after the other. Boot core.
+ * Return: 0: an answer will follow; KERR_INVALID: no such op, group or core; KERR_IN_USE: the queue is full.
+ */
+int order_submit(const struct order *o);
