@@ -137,6 +137,30 @@ def test_flood(guest):
             f'{sum(h.again for h in honest)} SYNs sent again, {lost} frames lost before the guest')
 
 
+def test_cores(guest):
+    """Several cores, each with a queue: a cookie is good wherever its acknowledgement arrives."""
+    pinger = lab.Pinger()
+    check(pinger.ping(), 'no answer to ping')
+    with fr.Wire(lab.TAP) as wire:
+        flood = Flood(wire, lab.mac_of(lab.GUEST), lab.tap_mac())
+        flood.send(BATCH)
+        users = [Witness(), Honest(), Honest()]
+        for user in users:
+            user.start()
+        while flood.sent < FORGED // 10:
+            flood.send(BATCH)
+            time.sleep(PAUSE * 3)
+    for user in users:
+        user.stopped = True
+    for user in users:
+        user.join(60)
+        check(not user.failure, f'{user.failure}')
+    opened = sum(user.opened for user in users[1:])
+    check(opened >= 20, f'only {opened} connections were opened meanwhile')
+    check(guest.is_running() and not guest.panicked(), guest.text()[-2000:])
+    return f'{flood.sent} SYNs; {users[0].rounds} rounds over the old connection, {opened} new ones'
+
+
 def test_cookie(_):
     """What a cookie remembers: segment size, and that there are no options beside it; and what it does not forgive."""
     with fr.Wire(lab.TAP) as wire, RawPeer(wire, lab.mac_of(lab.GUEST), '10.7.0.77') as raw:
@@ -173,6 +197,10 @@ def main():
         guest.wait_ready()
         report.run('flood', test_flood, guest)
         report.run('cookie', test_cookie, guest)
+    lab.make_tap(2)
+    with Guest('images/echo.ix', cpus=2, overrides=[f'ports.7.half_open={HALF_OPEN}']) as guest:
+        guest.wait_ready()
+        report.run('cores', test_cores, guest)
     report.close()
 
 

@@ -2,6 +2,7 @@
 /* Too many requests: cookies that bring back what there was to know, forged ones, a flood, a full backlog. */
 #include "kernel/base/types.h"
 #include "kernel/net/core.h"
+#include "test/fake/cpu.h"
 #include "test/fake/slab.h"
 #include "test/unit/net/world.h"
 
@@ -144,6 +145,51 @@ static void test_cookie_with_timestamps(void **state)
 	h = world_event(IX_EV_KNOCK, 0)->handle;
 	assert_int_equal(net_accept(h, 9), IX_OK);
 	assert_false(pcb_of(conn_find(h))->flags & TF_TIMESTAMP);
+}
+
+/* The one frame that was handed over, to the core that it was meant for. */
+static void pass_on(uint32_t core)
+{
+	struct buf *b = world.handed[0].first;
+
+	assert_int_equal(world.handed_count, 1);
+	assert_int_equal(world.handed[0].core, core);
+	world.handed_count = 0;
+	percore_id = core;
+	world_receive_buf(b);
+	world_turn();
+}
+
+/* No core knows the connection yet: asked are all, and it is made where its segments arrive. */
+static void test_cookie_comes_back_to_where_it_arrived(void **state)
+{
+	struct peer p = stranger(PEER_ADDRESS, 2020), q = stranger(PEER_ADDRESS, 2021);
+
+	(void)state;
+	fill_half_open();
+	ask(&p);
+	ask(&q);
+	q.ack++; /* nobody's */
+	fake_core_count = 3;
+	percore_id = 1;
+	peer_send(&p, ACK | PSH, "hello", 5);
+	world_turn();
+	pass_on(2);
+	pass_on(0);
+	assert_int_equal(world_event_count(IX_EV_KNOCK), 0);
+	pass_on(1);
+	assert_int_equal(world_event_count(IX_EV_KNOCK), 1);
+	assert_int_equal(net_reject(world_event(IX_EV_KNOCK, 0)->handle), IX_OK);
+	world_turn();
+	peer_send(&q, ACK, NULL, 0);
+	world_turn();
+	pass_on(2);
+	pass_on(0);
+	assert_null(peer_take(&q));
+	pass_on(1);
+	assert_int_equal(seg_flags(peer_take(&q)) & RST, RST);
+	fake_core_count = 1;
+	percore_id = 0;
 }
 
 /* An acknowledgement that fits no cookie is answered as one of no connection. */
@@ -360,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_cookie_becomes_a_connection),
 		TEST(test_cookie_with_timestamps),
+		TEST(test_cookie_comes_back_to_where_it_arrived),
 		TEST(test_forged_cookies_are_refused),
 		TEST(test_cookie_lives_for_half_a_minute),
 		TEST(test_without_cookies_nobody_looks_for_them),
