@@ -7,7 +7,9 @@ import time
 
 ETH_IPV4 = 0x0800
 ETH_ARP = 0x0806
-ICMP, TCP, UDP = 1, 6, 17
+ETH_IPV6 = 0x86dd
+ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
+HOP_BY_HOP, ROUTING, FRAGMENT, OPTIONS = 0, 43, 44, 60  # extension headers
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 BROADCAST = b'\xff' * 6
 
@@ -23,8 +25,8 @@ def checksum(data):
 
 
 def address(text):
-    """Four bytes of a.b.c.d."""
-    return socket.inet_aton(text)
+    """Four bytes of a.b.c.d, sixteen of an IPv6 address."""
+    return socket.inet_pton(socket.AF_INET6, text) if ':' in text else socket.inet_aton(text)
 
 
 def ether(dst, src, kind, payload):
@@ -49,6 +51,50 @@ def ipv4(src, dst, protocol, payload, **wrong):
     return head[:10] + struct.pack('!H', value) + head[12:] + payload
 
 
+def ipv6(src, dst, protocol, payload, **wrong):
+    """An IPv6 packet [RFC 8200]; @wrong: version, length, hops."""
+    return struct.pack('!IHBB', wrong.get('version', 6) << 28, wrong.get('length', len(payload)) & 0xffff, protocol,
+                       wrong.get('hops', 64)) + address(src) + address(dst) + payload
+
+
+def packet(src, dst, protocol, payload):
+    """An IP packet of whichever family the addresses are."""
+    return (ipv6 if ':' in src else ipv4)(src, dst, protocol, payload)
+
+
+def on_wire(dst, src, packet_):
+    """An IP packet of either family as a frame."""
+    return ether(dst, src, ETH_IPV6 if packet_[0] >> 4 == 6 else ETH_IPV4, packet_)
+
+
+def extension(next_header, body):
+    """An extension header with options or whatever @body is, filled up with zeros."""
+    body += bytes(-(2 + len(body)) % 8)
+    return struct.pack('!BB', next_header, (2 + len(body)) // 8 - 1) + body
+
+
+def icmp6(src, dst, kind, code, body, **wrong):
+    """An ICMPv6 message [RFC 4443]; @body: all behind the checksum."""
+    head = struct.pack('!BBH', kind, code, 0) + body
+    return head[:2] + struct.pack('!H', wrong.get('sum', _pseudo(src, dst, ICMP6, head))) + body
+
+
+def link_option(kind, mac):
+    """Source (1) or target (2) link-layer address [RFC 4861 4.6.1]."""
+    return struct.pack('!BB', kind, 1) + mac
+
+
+def prefix_option(prefix, bits=64, flags=0xc0, valid=7200, preferred=7200):
+    """Prefix information [RFC 4861 4.6.2]."""
+    return struct.pack('!BBBBIII', 3, 4, bits, flags, valid, preferred, 0) + address(prefix)
+
+
+def solicited(text):
+    """The solicited-node group of an address, and its Ethernet address."""
+    low = address(text)[13:]
+    return socket.inet_ntop(socket.AF_INET6, bytes.fromhex('ff0200000000000000000001ff') + low), b'\x33\x33\xff' + low
+
+
 def icmp(kind, code, rest, payload, **wrong):
     """An ICMP message [RFC 792]; @rest: the four bytes after the checksum."""
     head = struct.pack('!BBH', kind, code, 0) + rest + payload
@@ -56,6 +102,8 @@ def icmp(kind, code, rest, payload, **wrong):
 
 
 def _pseudo(src, dst, protocol, segment):
+    if ':' in src:
+        return checksum(address(src) + address(dst) + struct.pack('!II', len(segment), protocol) + segment)
     return checksum(address(src) + address(dst) + struct.pack('!BBH', 0, protocol, len(segment)) + segment)
 
 
@@ -81,9 +129,11 @@ class Segment:
     """What of a received TCP segment the tests look at."""
 
     def __init__(self, frame):
-        ihl = (frame[14] & 15) * 4
-        total = struct.unpack_from('!H', frame, 16)[0]
+        is_ip6 = frame[12:14] == b'\x86\xdd'
+        ihl = 40 if is_ip6 else (frame[14] & 15) * 4
+        total = 40 + struct.unpack_from('!H', frame, 18)[0] if is_ip6 else struct.unpack_from('!H', frame, 16)[0]
         tcp_at = 14 + ihl
+        self.dst = frame[38:54] if is_ip6 else frame[30:34]
         (self.sport, self.dport, self.seq, self.ack, offset, self.flags, self.window) = struct.unpack_from('!HHIIBBH', frame,
                                                                                                           tcp_at)
         self.options = frame[tcp_at + 20:tcp_at + (offset >> 4) * 4]
@@ -92,9 +142,11 @@ class Segment:
 
 def tcp_of(frame):
     """A Segment, or None if the frame holds none."""
-    if len(frame) < 54 or frame[12:14] != b'\x08\x00' or frame[23] != TCP:
-        return None
-    return Segment(frame)
+    if len(frame) >= 54 and frame[12:14] == b'\x08\x00' and frame[23] == TCP:
+        return Segment(frame)
+    if len(frame) >= 74 and frame[12:14] == b'\x86\xdd' and frame[20] == TCP:
+        return Segment(frame)
+    return None
 
 
 class Wire:

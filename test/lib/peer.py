@@ -5,13 +5,14 @@ import lab
 
 
 class RawPeer:
-    """One address; one connection at a time is current. Answers ARP while it waits for something."""
+    """One address; one connection at a time is current. Answers ARP or neighbour discovery while it waits for something."""
 
     def __init__(self, wire, guest_mac, address):
         self.wire = wire
         self.guest_mac = guest_mac
         self.address = address
-        self.mac = b'\x02\x99' + fr.address(address)
+        self.mac = b'\x02\x99' + fr.address(address)[-4:]
+        self.guest = lab.GUEST6 if ':' in address else lab.GUEST
         self.sport = self.dport = self.snd_nxt = self.rcv_nxt = 0
 
     def __enter__(self):
@@ -25,12 +26,21 @@ class RawPeer:
             self.wire.send(fr.ether(self.guest_mac, self.mac, fr.ETH_ARP,
                                     fr.arp(2, self.mac, self.address, self.guest_mac, lab.GUEST)))
 
+    def _answer_solicitation(self, got):
+        if got[12:14] == b'\x86\xdd' and got[20] == fr.ICMP6 and got[54] == 135 and got[62:78] == fr.address(self.address):
+            answer = b'\x60\0\0\0' + fr.address(self.address) + fr.link_option(2, self.mac)
+            message = fr.icmp6(self.address, self.guest, 136, 0, answer)
+            self.wire.send(fr.on_wire(self.guest_mac, self.mac, fr.ipv6(self.address, self.guest, fr.ICMP6, message, hops=255)))
+
     def expect(self, wanted, timeout=3):
         """The next segment to us for which @wanted(segment) is true, or None."""
         def look(got):
-            self._answer_arp(got)
+            if self.guest == lab.GUEST:
+                self._answer_arp(got)
+            else:
+                self._answer_solicitation(got)
             segment = fr.tcp_of(got)
-            if segment and got[30:34] == fr.address(self.address) and segment.dport == self.sport and wanted(segment):
+            if segment and segment.dst == fr.address(self.address) and segment.dport == self.sport and wanted(segment):
                 return segment
             return None
         found = self.wire.receive(look, timeout)
@@ -38,9 +48,9 @@ class RawPeer:
 
     def send(self, seq=None, ack=None, flags=fr.ACK, payload=b'', **wrong):
         """A segment of the current connection."""
-        segment = fr.tcp(self.address, lab.GUEST, self.sport, self.dport, self.snd_nxt if seq is None else seq,
+        segment = fr.tcp(self.address, self.guest, self.sport, self.dport, self.snd_nxt if seq is None else seq,
                          self.rcv_nxt if ack is None else ack, flags, payload, **wrong)
-        self.wire.send(fr.ether(self.guest_mac, self.mac, fr.ETH_IPV4, fr.ipv4(self.address, lab.GUEST, fr.TCP, segment)))
+        self.wire.send(fr.on_wire(self.guest_mac, self.mac, fr.packet(self.address, self.guest, fr.TCP, segment)))
 
     def open(self, sport, dport, options=b'', window=65535):
         """Three-way handshake; whether it was answered. The connection becomes the current one."""

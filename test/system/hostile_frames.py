@@ -13,15 +13,21 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
 import frame as fr  # noqa: E402  pylint: disable=wrong-import-position
 import lab  # noqa: E402  pylint: disable=wrong-import-position
+from hostile_ip6 import discovery, extensions, messages, neighbour_scan, packets  # noqa: E402  pylint: disable=wrong-import-position
 from guest import Guest  # noqa: E402  pylint: disable=wrong-import-position
 from peer import RawPeer  # noqa: E402  pylint: disable=wrong-import-position
 from report import Report, check  # noqa: E402  pylint: disable=wrong-import-position
 
-FRAMES = 100000
+FRAMES = 100000 if '--ip6' not in sys.argv else 30000
 BATCH = 250  # after so many the guest must have caught up, or the tap's queue would lose some
 STRANGER = '10.7.0.66'
 SOURCES = (STRANGER, lab.HOST, '10.7.0.67', '10.7.0.255', '255.255.255.255', '0.0.0.0', lab.GUEST, '127.0.0.1', '224.0.0.1',
            '8.8.8.8', '240.0.0.1')
+
+
+def stranger(number=66):
+    """An address of the family in use, which nobody has."""
+    return f'fd07::{number:x}' if lab.Family.is_ip6() else f'10.7.0.{number}'
 
 
 class Lab:
@@ -32,7 +38,7 @@ class Lab:
         self.wire = fr.Wire(lab.TAP)
         self.pinger = lab.Pinger()
         check(self.pinger.ping(), 'no answer to ping')
-        self.mac = lab.mac_of(lab.GUEST)
+        self.mac = lab.mac_of(lab.Family.guest)
         self.own = lab.tap_mac()
         self.witness = lab.connect()
         self.sent = 0
@@ -56,8 +62,19 @@ class Lab:
         self.wire.drain()
 
     def ip(self, packet, **wrong):
-        """An IPv4 packet on the wire."""
-        return fr.ether(wrong.get('dst', self.mac), wrong.get('src', self.own), fr.ETH_IPV4, packet)
+        """An IP packet of the family in use, on the wire."""
+        kind = fr.ETH_IPV6 if lab.Family.is_ip6() else fr.ETH_IPV4
+        return fr.ether(wrong.get('dst', self.mac), wrong.get('src', self.own), kind, packet)
+
+
+def tcp_from(src, *words, **wrong):
+    """A packet with the segment fr.tcp() makes of @words."""
+    return fr.packet(src, lab.Family.guest, fr.TCP, fr.tcp(src, lab.Family.guest, *words, **wrong))
+
+
+def udp_from(src, *words, **wrong):
+    """A packet with the datagram fr.udp() makes of @words."""
+    return fr.packet(src, lab.Family.guest, fr.UDP, fr.udp(src, lab.Family.guest, *words, **wrong))
 
 
 def attack(lab_, frames):
@@ -91,9 +108,28 @@ def arp(lab_):
     for i in range(3000):  # more strangers than any table has room for
         src = f'10.7.{i >> 8}.{i & 255}'
         if src == lab.HOST:
-            continue  # who may send ARP in our name may have our traffic: that is ARP, not a fault
+            continue  # claims() says it of him
         yield fr.ether(fr.BROADCAST, lab_.own, fr.ETH_ARP, fr.arp(1 + i % 2, b'\x02\0\0\0' + struct.pack('!H', i), src,
                                                                   bytes(6), lab.GUEST))
+
+
+def claim(address, mac, guest_mac):
+    """A frame that says unasked that @address is at @mac."""
+    if ':' not in address:
+        return fr.ether(guest_mac, mac, fr.ETH_ARP, fr.arp(2, mac, address, guest_mac, lab.GUEST))
+    message = fr.icmp6(address, lab.GUEST6, 136, 0, b'\x20\0\0\0' + fr.address(address) + fr.link_option(2, mac))
+    return fr.on_wire(guest_mac, mac, fr.ipv6(address, lab.GUEST6, fr.ICMP6, message, hops=255))
+
+
+def claims(lab_):
+    """Somebody says all the time that our address, which is the guest's gateway, is his."""
+    for i in range(400):
+        lab_.wire.send(claim(lab.Family.host, b'\x02\x66' + struct.pack('!I', i % 7), lab_.mac))
+        lab_.witness.sendall(b'still you?')
+        check(lab.receive(lab_.witness, 10) == b'still you?', 'another answer')
+    time.sleep(4.5)  # if he were not known any more, it would show by now
+    lab_.alive()
+    return '400 claims to the gateway\'s address'
 
 
 def ipv4(lab_):
@@ -136,15 +172,15 @@ def icmp(lab_):
 
 def udp(lab_):
     for length in (0, 1, 7, 8, 9, 29, 30, 1000, 65535):
-        yield lab_.ip(fr.ipv4(STRANGER, lab.GUEST, fr.UDP, fr.udp(STRANGER, lab.GUEST, 5, 7, b'x' * 21, length=length)))
+        yield lab_.ip(udp_from(stranger(), 5, 7, b'x' * 21, length=length))
     for value in (0, 1, 0xffff):
-        yield lab_.ip(fr.ipv4(STRANGER, lab.GUEST, fr.UDP, fr.udp(STRANGER, lab.GUEST, 5, 7, b'x' * 21, sum=value)))
+        yield lab_.ip(udp_from(stranger(), 5, 7, b'x' * 21, sum=value))
     for sport in (0, 7, 9, 19, 53, 67, 65535):
         for dport in (0, 1, 7, 9, 19, 67, 68, 5353, 65535):
-            yield lab_.ip(fr.ipv4(STRANGER, lab.GUEST, fr.UDP, fr.udp(STRANGER, lab.GUEST, sport, dport, b'y' * 100)))
+            yield lab_.ip(udp_from(stranger(), sport, dport, b'y' * 100))
     for i in range(3000):  # from strangers: each answer needs a neighbour that does not exist
-        src = f'10.7.0.{100 + i % 150}'
-        yield lab_.ip(fr.ipv4(src, lab.GUEST, fr.UDP, fr.udp(src, lab.GUEST, i + 1, 7, b'z' * (i % 1400))))
+        src = stranger(100 + i % 150)
+        yield lab_.ip(udp_from(src, i + 1, 7, b'z' * (i % 1400)))
 
 
 def tcp(lab_):
@@ -155,23 +191,21 @@ def tcp(lab_):
     for flags in range(64):
         for option in options:
             port += 1
-            yield lab_.ip(fr.ipv4(STRANGER, lab.GUEST, fr.TCP, fr.tcp(STRANGER, lab.GUEST, port, 7, port * 7919, port * 104729,
-                                                                      flags, b'data' * (port % 3), options=option)))
+            yield lab_.ip(tcp_from(stranger(), port, 7, port * 7919, port * 104729, flags, b'data' * (port % 3), options=option))
     for offset in range(16):
         for size in (0, 4, 40):
-            yield lab_.ip(fr.ipv4(STRANGER, lab.GUEST, fr.TCP, fr.tcp(STRANGER, lab.GUEST, 9999, 7, 1, 1, fr.SYN, bytes(size),
-                                                                      offset=offset)))
-    whole = fr.tcp(STRANGER, lab.GUEST, 9999, 7, 1, 1, fr.SYN | fr.ACK, bytes(10))
+            yield lab_.ip(tcp_from(stranger(), 9999, 7, 1, 1, fr.SYN, bytes(size), offset=offset))
+    whole = fr.tcp(stranger(), lab.Family.guest, 9999, 7, 1, 1, fr.SYN | fr.ACK, bytes(10))
     for size in range(len(whole)):
-        yield lab_.ip(fr.ipv4(STRANGER, lab.GUEST, fr.TCP, whole[:size]))
+        yield lab_.ip(fr.packet(stranger(), lab.Family.guest, fr.TCP, whole[:size]))
     for value in (0, 1, 0xffff):
-        yield lab_.ip(fr.ipv4(STRANGER, lab.GUEST, fr.TCP, fr.tcp(STRANGER, lab.GUEST, 9999, 7, 1, 1, fr.SYN, sum=value)))
+        yield lab_.ip(tcp_from(stranger(), 9999, 7, 1, 1, fr.SYN, sum=value))
     # Blind guesses at a connection that exists, by somebody who knows its ports.
     mine = lab_.witness.getsockname()[1]
     rng = random.Random(11)
     for _ in range(2000):
-        yield lab_.ip(fr.ipv4(lab.HOST, lab.GUEST, fr.TCP, fr.tcp(lab.HOST, lab.GUEST, mine, 7, rng.getrandbits(32), rng.getrandbits(32),
-                                                                  rng.choice((fr.RST, fr.SYN, fr.RST | fr.ACK, fr.ACK, fr.FIN)))))
+        yield lab_.ip(tcp_from(lab.Family.host, mine, 7, rng.getrandbits(32), rng.getrandbits(32),
+                               rng.choice((fr.RST, fr.SYN, fr.RST | fr.ACK, fr.ACK, fr.FIN))))
 
 
 def oversized(lab_):
@@ -209,11 +243,12 @@ def mutate(rng, good):
 def seeded(lab_):
     """FRAMES frames, most of them nearly good."""
     rng = random.Random(12)
-    seeds = [list(f(lab_)) for f in (ethernet, arp, ipv4, fragments, icmp, udp, tcp)]
+    seeds = [list(f(lab_)) for f in groups()]
+    kinds = (fr.ETH_IPV6,) if lab.Family.is_ip6() else (fr.ETH_IPV4, fr.ETH_ARP)
     for _ in range(FRAMES):
-        kind = rng.randrange(8)
-        if kind == 7:
-            yield fr.ether(lab_.mac, lab_.own, rng.choice((fr.ETH_IPV4, fr.ETH_ARP)), rng.randbytes(rng.randrange(0, 300)))
+        kind = rng.randrange(len(seeds) + 1)
+        if kind == len(seeds):
+            yield fr.ether(lab_.mac, lab_.own, rng.choice(kinds), rng.randbytes(rng.randrange(0, 300)))
         else:
             yield mutate(rng, rng.choice(seeds[kind]))
 
@@ -222,7 +257,7 @@ def in_connection(lab_):
     """Segments that fit a connection in everything but sense."""
     rng = random.Random(13)
     served = 0
-    with RawPeer(lab_.wire, lab_.mac, '10.7.0.50') as raw:
+    with RawPeer(lab_.wire, lab_.mac, stranger(50)) as raw:
         for round_ in range(40):
             if not raw.open(20000 + round_, 7, options=rng.choice((b'', b'\x02\x04\0\1', b'\x02\x04\x05\xb4\x03\x03\x0e'))):
                 continue
@@ -240,7 +275,7 @@ def in_connection(lab_):
 
 def zero_window(lab_):
     """Peers that ask for everything and never open their window."""
-    with RawPeer(lab_.wire, lab_.mac, '10.7.0.51') as raw:
+    with RawPeer(lab_.wire, lab_.mac, stranger(51)) as raw:
         opened = 0
         for port in range(30000, 30200):
             if raw.open(port, 19, window=0):
@@ -258,9 +293,8 @@ def syn_flood(lab_):
 
     def frames():
         for _ in range(20000):
-            src = f'10.7.0.{rng.randrange(100, 250)}'
-            yield lab_.ip(fr.ipv4(src, lab.GUEST, fr.TCP, fr.tcp(src, lab.GUEST, rng.randrange(1, 65536), 7, rng.getrandbits(32), 0,
-                                                                 fr.SYN, options=b'\x02\x04\x05\xb4')))
+            src = stranger(rng.randrange(100, 250))
+            yield lab_.ip(tcp_from(src, rng.randrange(1, 65536), 7, rng.getrandbits(32), 0, fr.SYN, options=b'\x02\x04\x05\xb4'))
     return attack(lab_, frames())
 
 
@@ -319,15 +353,24 @@ def random_frames(lab_):
     return f'{text}; {rounds[0]} exchanges of a client meanwhile'
 
 
+def groups():
+    """What is sent, level by level."""
+    if lab.Family.is_ip6():
+        return packets, extensions, discovery, messages, udp, tcp
+    return ethernet, arp, ipv4, fragments, icmp, udp, tcp
+
+
 def main():
     report = Report()
+    lab.Family.use(sys.argv)
     lab.enter(2)
     with Guest('images/echo.ix', cpus=2) as guest:
         guest.wait_ready()
         lab_ = Lab(guest)
-        for frames in (ethernet, arp, ipv4, fragments, icmp, udp, tcp):
+        for frames in groups():
             report.run(f'frames.{frames.__name__}', lambda f=frames: attack(lab_, f(lab_)))
-        for test in (oversized, in_connection, zero_window, syn_flood, endless_senders, random_frames):
+        tests = (neighbour_scan,) if lab.Family.is_ip6() else (oversized,)
+        for test in tests + (claims, in_connection, zero_window, syn_flood, endless_senders, random_frames):
             report.run(f'frames.{test.__name__}', test, lab_)
     report.close()
 
