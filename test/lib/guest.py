@@ -23,7 +23,8 @@ class Guest:
         image = lab.build_folder() / image
         words = [ixctl, 'run', str(image), '--net', net, '--cpus', str(cpus), '--accel', 'tcg']
         words += ['--memory', str(memory)] if memory else []
-        words += ['--address', address, '--gateway', lab.HOST, '--set', f'net.address6={lab.GUEST6}/{lab.PREFIX6}'] if address else []
+        words += ['--address', address, '--gateway', lab.HOST] if address else []
+        words += ['--set', f'net.address6={lab.GUEST6}/{lab.PREFIX6}'] if address else []
         for word in overrides:
             words += ['--set', word]
         for word in qemu:

@@ -92,7 +92,7 @@ def make_tap(queues, address=True):
 
 def quiet_ip6(interface):
     """The host says nothing of its own there, believes no router, and has no address that it was not given."""
-    for key, value in (('addr_gen_mode', '1'), ('accept_ra', '0'), ('router_solicitations', '0'), ('mldv2_unsolicited_report_interval', '0')):
+    for key, value in (('addr_gen_mode', '1'), ('accept_ra', '0'), ('router_solicitations', '0')):
         pathlib.Path(f'/proc/sys/net/ipv6/conf/{interface}/{key}').write_text(value, encoding='ascii')
 
 

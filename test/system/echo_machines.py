@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""images/echo on 1, 2 and 4 CPUs with one queue and with a queue each, what it costs when idle, and an address by DHCP."""
+"""images/echo on 1, 2 and 4 CPUs with one queue and with a queue each, what it costs when idle, and an address by DHCP
+or router advertisement."""
 import pathlib
 import random
 import select
+import socket
 import struct
 import sys
 import threading
@@ -18,13 +20,15 @@ from report import Report, check  # noqa: E402  pylint: disable=wrong-import-pos
 IDLE_SECONDS = 5
 IDLE_SHARE_MAX = 0.02
 LEASED = '10.7.0.99'
+ROUTER, ROUTED, FAR = 'fe80::1', 'fd08::', '2001:db8::1'
+ALL_NODES, ALL_NODES_MAC = 'ff02::1', b'\x33\x33\0\0\0\1'
 COOKIE = b'\x63\x82\x53\x63'
 
 
 def use(connections, rounds):
     """Messages over many connections, so that every core gets some; each must come back."""
     rng = random.Random(6)
-    open_ones = [lab.connect(timeout=60) for _ in range(connections)]
+    open_ones = [lab.connect(timeout=60, address=(lab.GUEST, lab.GUEST6)[i % 2]) for i in range(connections)]
     for _ in range(rounds):
         data = rng.randbytes(rng.choice((64, 3000)))
         for s in open_ones:
@@ -39,10 +43,11 @@ def test_machine(cpus, queues):
     lab.make_tap(queues)
     with Guest('images/echo.ix', cpus=cpus) as guest:
         seconds = guest.wait_ready()
-        check(lab.Pinger().ping(), 'no answer to ping')
+        for address in (lab.GUEST, lab.GUEST6):
+            check(lab.Pinger(address).ping(), f'no answer to ping at {address}')
         use(32, 20)
         check(not guest.panicked(), guest.text()[-2000:])
-    return f'ready after {seconds:.2f} s, 32 connections'
+    return f'ready after {seconds:.2f} s, 16 connections over each of IPv4 and IPv6'
 
 
 def test_idle(cpus):
@@ -128,6 +133,69 @@ def test_dhcp():
     return f'{LEASED} after {seconds:.2f} s, in spite of broken offers'
 
 
+class Router(threading.Thread):
+    """Answers who asks for one [RFC 4861 6.2.6]; and so that it can be told from what others send, counts how often."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.wire = frame.Wire(lab.TAP)
+        self.stopped = False
+        self.asked = 0
+
+    def run(self):
+        while not self.stopped:
+            if not select.select([self.wire.socket], [], [], 0.2)[0]:
+                continue
+            got = self.wire.socket.recv(2048)
+            if len(got) > 61 and got[12:14] == b'\x86\xdd' and got[20] == frame.ICMP6 and got[54] == 133:
+                self.asked += 1
+                self.advertise(lab.tap_mac(), frame.prefix_option(ROUTED), ROUTER, 1800)
+
+    def advertise(self, mac, options, source, lifetime):
+        """An advertisement to all."""
+        body = struct.pack('!BBHII', 64, 0, lifetime, 0, 0) + frame.link_option(1, mac) + options
+        message = frame.icmp6(source, ALL_NODES, 134, 0, body)
+        self.wire.send(frame.on_wire(ALL_NODES_MAC, mac, frame.ipv6(source, ALL_NODES, frame.ICMP6, message, hops=255)))
+
+    def lie(self):
+        """What a rogue would say: that it is the router, that the router is none, that all hosts are neighbours."""
+        mac = b'\x02\0\0\0\0\x66'
+        self.advertise(mac, frame.prefix_option('fd09::') + frame.prefix_option('2000::', bits=3, flags=0x80), 'fe80::66', 9000)
+        self.advertise(mac, frame.prefix_option(ROUTED, valid=0, preferred=0), ROUTER, 0)
+        self.advertise(mac, b'\x05\x01\0\0' + struct.pack('!I', 1280), 'fe80::67', 9000)
+
+
+def greet(address):
+    """A connection from an address that the guest reaches by its router only."""
+    with socket.create_connection((address, 7), timeout=10, source_address=(FAR, 0)) as s:
+        s.sendall(b'hello')
+        check(lab.receive(s, 5) == b'hello', 'no echo by way of the router')
+
+
+def test_slaac():
+    lab.make_tap(1)
+    for address in (f'{ROUTER}/64', f'{ROUTED}1/64', f'{FAR}/128'):
+        lab.ip('address', 'add', address, 'dev', lab.TAP, 'nodad')
+    router = Router()
+    router.start()
+    try:
+        with Guest('images/echo.ix', cpus=1, address=None, overrides=(f'net.address={lab.GUEST}/{lab.PREFIX}',)) as guest:
+            guest.wait_ready()
+            line = guest.wait_line(r'net: address (fd08:\S+) by router advertisement', timeout=10)
+            check(line, f'no address of a router\'s prefix:\n{guest.text()}')
+            address = line.group(1)
+            greet(address)
+            for _ in range(100):
+                router.lie()
+                greet(address)
+            check('fd09' not in guest.text(), 'a rogue router was followed')
+            check(router.asked < 5, f'asked {router.asked} times')
+    finally:
+        router.stopped = True
+        router.join()
+    return f'{address}; 300 lies of a rogue router were not believed'
+
+
 def main():
     report = Report()
     lab.enter(1)
@@ -136,6 +204,7 @@ def main():
     for cpus in (1, 2):
         report.run(f'machine.idle.cpus_{cpus}', test_idle, cpus)
     report.run('machine.dhcp', test_dhcp)
+    report.run('machine.slaac', test_slaac)
     report.close()
 
 
