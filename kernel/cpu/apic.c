@@ -34,7 +34,8 @@ static bool x2apic;
 static bool has_deadline;
 static volatile uint8_t *xapic;
 static PERCORE bool timer_armed;
-static uint64_t timer_mult; /* APIC timer counts a TSC tick, 32.32 */
+static PERCORE tsc_t timer_deadline; /* while timer_armed */
+static uint64_t timer_mult;          /* APIC timer counts a TSC tick, 32.32 */
 
 static void reg_write(uint32_t reg, uint32_t v)
 {
@@ -125,7 +126,11 @@ void apic_timer_arm(tsc_t deadline)
 	unsigned __int128 counts;
 	tsc_t now;
 
+	/* To set the timer leaves a virtual machine; to come early costs whoever sleeps one look. */
+	if (timer_armed && timer_deadline <= deadline)
+		return;
 	timer_armed = true;
+	timer_deadline = deadline;
 	if (has_deadline) {
 		msr_write(IA32_TSC_DEADLINE, deadline);
 		return;

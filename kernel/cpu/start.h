@@ -23,7 +23,7 @@ void apic_core_init(void);
 void apic_timer_calibrate(void);
 void apic_eoi(void);
 uint32_t apic_id(void);
-/** apic_timer_arm() - CPU_VECTOR_TIMER at TSC @deadline. apic_timer_stop(). */
+/** apic_timer_arm() - CPU_VECTOR_TIMER at TSC @deadline, or before if it is to come before already. apic_timer_stop(). */
 void apic_timer_arm(tsc_t deadline);
 void apic_timer_stop(void);
 /** apic_timer_is_armed() - whether CPU_VECTOR_TIMER is still to come on this core; apic_timer_fired(): it came. */
