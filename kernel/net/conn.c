@@ -247,7 +247,7 @@ void conn_drop_rx(struct conn *c, bool grace)
 }
 
 /* ---- after each segment ---- */
-static void account_ooseq(struct conn *c)
+static APART void account_ooseq(struct conn *c)
 {
 	const struct tcp_seg *seg;
 	unsigned held = 0;

@@ -85,9 +85,8 @@ static unsigned half_at(const uint8_t *p)
 	return be16(v);
 }
 
-/* Any IPv4 packet of @room bytes at most, whose first buffer has @here of them. Out of line: it is rare. */
-static __attribute__((noinline)) enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, unsigned here,
-							      unsigned room)
+/* Any IPv4 packet of @room bytes at most, whose first buffer has @here of them. */
+static APART enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, unsigned here, unsigned room)
 {
 	unsigned header = (ip[0] & 15u) * 4, total = half_at(ip + 2);
 	unsigned need = ip[9] == IP_PROTOCOL_TCP ? TCP_BYTES : 8u;
@@ -154,7 +153,7 @@ static enum frame_kind classify(struct frame *f)
 static PERCORE struct frame frames[PART_MAX]; /* too many for the stack */
 
 /* Bring what the frames will touch into the cache, one step for all before the next step. */
-static void look_ahead(unsigned count)
+static APART void look_ahead(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		if (frames[i].kind == FRAME_TCP)
@@ -172,7 +171,7 @@ static void look_ahead(unsigned count)
 	}
 }
 
-static void to_boot_core(struct buf *b)
+static APART void to_boot_core(struct buf *b)
 {
 	net_self.stats.slow_path++;
 	if (core_id() == 0) {

@@ -178,12 +178,27 @@ static bool has_headers(const struct buf *b)
 	return b->len >= HEADERS_MAX;
 }
 
+/* A segment that was not as predicted. */
+static APART void take_unpredicted(const struct frame *f, struct tcp_pcb *pcb, const uint8_t *tcp)
+{
+	bool is_summed = f->b->flags & BUF_CSUM_GOOD;
+	struct pbuf *p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
+
+	if (unlikely(!is_summed && !is_checksum_good(f, p))) {
+		net_self.stats.bad_csum++;
+		pbuf_free(p);
+	} else if (unlikely(!tcp_check(f, tcp, &pcb))) {
+		pbuf_free(p);
+	} else {
+		to_lwip(f, pcb, p);
+	}
+}
+
 void tcp_in_frame(const struct frame *f)
 {
 	struct tcp_pcb *pcb = find_pcb(f);
 	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
 	uint32_t segments = f->b->segments;
-	struct pbuf *p;
 
 	if (unlikely(!pcb) && (moving_takes(f) || walk_takes(f)))
 		return;
@@ -202,17 +217,7 @@ void tcp_in_frame(const struct frame *f)
 		    moving_holds(f, conn_of(pcb)))
 			return;
 	}
-	p = input_pbufs(f->b, ETH_BYTES + f->ip_bytes, f->l4_bytes);
-	if (unlikely(!(f->b->flags & BUF_CSUM_GOOD) && !is_checksum_good(f, p))) {
-		net_self.stats.bad_csum++;
-		pbuf_free(p);
-		return;
-	}
-	if (unlikely(!tcp_check(f, tcp, &pcb))) {
-		pbuf_free(p);
-		return;
-	}
-	to_lwip(f, pcb, p);
+	take_unpredicted(f, pcb, tcp);
 out:
 	if (unlikely(segments > 1) && pcb)
 		acknowledge_merged(conn_of(pcb));

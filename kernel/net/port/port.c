@@ -56,7 +56,7 @@ uint32_t port_rand(void)
 	return bits;
 }
 
-uint16_t port_chksum(const void *data, int bytes)
+APART uint16_t port_chksum(const void *data, int bytes)
 {
 	const uint8_t *p = data;
 	unsigned __int128 sum = 0;
