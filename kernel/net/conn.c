@@ -12,8 +12,11 @@
 #include "kernel/net/demux.h"
 #include "kernel/net/backlog.h"
 #include "kernel/net/output.h"
+#include "kernel/net/tcp_ts.h"
 
 #define OOSEQ_BUDGET 16u /* one in so many receive buffers may wait out of order, all connections of a core together */
+
+#define QUICK_ACKS 16u /* so many segments of data are acknowledged in the batch in which they come */
 
 PERCORE struct net_core net_self;
 
@@ -53,11 +56,17 @@ struct conn *conn_take_out(void)
 	return c ? queue_take(&net_self.out, c->out_next, CONN_ON_OUT) : NULL;
 }
 
-struct conn *conn_take_delack(void)
+struct conn *conn_take_delack(struct conn_queue *queue)
 {
-	struct conn *c = net_self.delack.head;
+	return queue->head ? queue_take(queue, queue->head->delack_next, CONN_ON_DELACK) : NULL;
+}
 
-	return c ? queue_take(&net_self.delack, c->delack_next, CONN_ON_DELACK) : NULL;
+void conn_wait_delack(struct conn *c)
+{
+	struct conn_queue *queue = unlikely(c->quick_acks) ? &net_self.quick : &net_self.delack;
+
+	c->delack_ms = net_self.now_ms;
+	QUEUE_PUSH(queue, c, delack_next, CONN_ON_DELACK);
 }
 
 /* ---- life ---- */
@@ -154,6 +163,7 @@ void conn_init(struct tcp_pcb *pcb)
 	c->group = FLOW_GROUP_NONE;
 	owner_take(&c->owner);
 	timers_init(c);
+	c->quick_acks = QUICK_ACKS;
 	tcp_arg(pcb, c);
 	tcp_nagle_disable(pcb);
 	tcp_ext_arg_set(pcb, net_self.ext_id, c);
@@ -272,10 +282,12 @@ static APART void account_ooseq(struct conn *c)
 
 static void note_delayed_ack(struct conn *c)
 {
-	if (!(pcb_of(c)->flags & TF_ACK_DELAY) || (c->flags & CONN_ON_DELACK))
+	if (!(pcb_of(c)->flags & TF_ACK_DELAY))
 		return;
-	c->delack_ms = net_self.now_ms;
-	QUEUE_PUSH(&net_self.delack, c, delack_next, CONN_ON_DELACK);
+	if (unlikely(c->quick_acks))
+		c->quick_acks--; /* a beginner's window grows by acknowledgements [RFC 5681 3.1] */
+	if (!(c->flags & CONN_ON_DELACK))
+		conn_wait_delack(c);
 }
 
 void conn_after_plain(struct conn *c)

@@ -75,6 +75,7 @@ struct conn {
 	/* tcp_in.c */
 	uint32_t hash;         /* while CONN_HASHED */
 	uint16_t challenge_ms; /* when it last answered what it did not believe, modulo 2^16 */
+	uint8_t quick_acks;    /* conn.c: acknowledgements that are not delayed yet */
 	uint8_t listener;      /* while CONN_HALF_OPEN or CONN_WAITING: index of its binding */
 	uint8_t group;         /* flow group, FLOW_GROUP_NONE: not known yet */
 	uint8_t strays;        /* segments in a row that arrived on core ... */
@@ -133,6 +134,7 @@ struct net_core {
 	struct conn_queue dirty;  /* with events to write */
 	struct conn_queue out;    /* with something to send or to acknowledge */
 	struct conn_queue delack; /* with a delayed acknowledgement, oldest first */
+	struct conn_queue quick;  /* the same of those that have just begun */
 	struct buf *grace_bufs;   /* lent to connections whose end ring 3 has just been told */
 	struct list half_open;
 	uint32_t half_open_count;
@@ -211,7 +213,9 @@ void conn_touch(struct conn *c);
 /** conn_take() - oldest of a queue with @flag cleared, NULL if empty. */
 struct conn *conn_take_dirty(void);
 struct conn *conn_take_out(void);
-struct conn *conn_take_delack(void);
+struct conn *conn_take_delack(struct conn_queue *queue);
+/** conn_wait_delack() - an acknowledgement is delayed from now on. */
+void conn_wait_delack(struct conn *c);
 /** conn_abort() - RST, @reason (enum ix_dead) unless one is known; @c may be gone afterwards. */
 void conn_abort(struct conn *c, unsigned reason);
 /** conn_free_if_done() - give the block back when neither lwIP, ring 3, a queue nor the device needs it. */
@@ -261,30 +265,9 @@ int tcp_rx_done(struct conn *c, uint64_t bytes);
  */
 bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes);
 
-/* tcp_ts.c */
-#define TS_BYTES 12u /* the option in a header: two NOPs, then itself [RFC 7323 A] */
-
-/** ts_clock() - the time as @c's peer is told, in ms [RFC 7323 4.1, 5.4]. */
-static inline uint32_t ts_clock(const struct conn *c)
-{
-	return net_self.now_ms + c->ts_offset;
-}
-/** ts_clock_of() - the same of a peer without a connection. */
-struct demux_tuple;
-uint32_t ts_clock_of(const struct demux_tuple *t);
-/** ts_write() - the option into a header. Return: TS_BYTES. */
-uint8_t ts_write(uint8_t out[TS_BYTES], uint32_t value, uint32_t echo);
-/** ts_find() - what a timestamp among @bytes of @options says. Return: false if there is none. */
-bool ts_find(const uint8_t *options, unsigned bytes, uint32_t *value);
-/** ts_init() - @c's addresses are known. */
-void ts_init(struct conn *c);
-/**
- * ts_take_echo() - before an acknowledgement is worked off: a peer's echo measures a round trip where lwIP has
- * no measurement under way, as after a retransmission [RFC 7323 4.1]
- */
-void ts_take_echo(struct conn *c, uint32_t ack, uint32_t echo);
-
 /* tcp_fast.c */
+/** tcp_fast_recved() - as tcp_recved(), of any number of bytes; an acknowledgement that is due waits for tcp_output(). */
+void tcp_fast_recved(struct conn *c, uint32_t bytes);
 /** tcp_fast_write() - queue a short copy as a segment of its own; false: lwIP must, nothing has happened. */
 bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more);
 /** tcp_fast_output() - send what is queued if it is one plain segment; false: lwIP must, nothing has happened. */

@@ -11,6 +11,7 @@
 #include "kernel/net/checksum.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/tuple.h"
+#include "kernel/net/tcp_ts.h"
 
 bool output_link_is_known(struct conn *c)
 {

@@ -18,20 +18,29 @@ void pack_hold(struct net_move *m, struct conn *c)
 	m->count++;
 }
 
+static void hold_delayed(struct conn_queue *queue)
+{
+	struct conn_queue stay = { NULL, NULL };
+	struct conn *c;
+
+	while ((c = conn_take_delack(queue)) != NULL)
+		if (!(c->flags & CONN_MOVING))
+			QUEUE_PUSH(&stay, c, delack_next, CONN_ON_DELACK);
+	*queue = stay;
+}
+
 /* What is held leaves the queue; it is put into those of the other core there. */
 void pack_hold_queues(void)
 {
-	struct conn_queue out = { NULL, NULL }, delack = { NULL, NULL };
+	struct conn_queue out = { NULL, NULL };
 	struct conn *c;
 
 	while ((c = conn_take_out()) != NULL)
 		if (!(c->flags & CONN_MOVING))
 			QUEUE_PUSH(&out, c, out_next, CONN_ON_OUT);
-	while ((c = conn_take_delack()) != NULL)
-		if (!(c->flags & CONN_MOVING))
-			QUEUE_PUSH(&delack, c, delack_next, CONN_ON_DELACK);
 	net_self.out = out;
-	net_self.delack = delack;
+	hold_delayed(&net_self.delack);
+	hold_delayed(&net_self.quick);
 }
 
 void pack_thaw(struct net_move *m)

@@ -12,6 +12,7 @@
 #include "kernel/net/pressure.h"
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_syn.h"
+#include "kernel/net/tcp_ts.h"
 
 #define DOWN_DROP_MS 3000u /* so long a restarting partition's ports look slow instead of closed */
 #define CHALLENGE_MS 500u  /* a connection answers what it does not believe once in so long [RFC 5961 7] */

@@ -8,12 +8,14 @@
  * left to lwIP. [RFC 9293 3.10.7.4, RFC 7323 5.3 and A, RFC 5681 3.1, RFC 6298 2]
  */
 #include "kernel/base/bytes.h"
+#include "kernel/mem/mem.h"
 #include "kernel/net/backlog.h"
 #include "kernel/net/input.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_queue.h"
 #include "kernel/net/tcp_recover.h"
+#include "kernel/net/tcp_ts.h"
 
 #define TS_ALIGNED 0x0101080au /* NOP, NOP, timestamp, of 10 bytes */
 #define FLAG_FIN 1u
@@ -86,6 +88,16 @@ static void grow_congestion_window(struct tcp_pcb *pcb, uint32_t acked)
 	}
 }
 
+static void free_segment(struct tcp_seg *seg)
+{
+	struct pbuf *p = seg->p;
+
+	if (likely(port_is_inside(seg) && p->ref == 1 && !p->next))
+		mem_free(p); /* and the segment in it */
+	else
+		tcp_seg_free(seg);
+}
+
 /* Return: bytes of data in the segments that this acknowledges. */
 static uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
 {
@@ -97,9 +109,9 @@ static uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
 		if (!TCP_SEQ_LEQ(be32(seg->tcphdr->seqno) + TCP_TCPLEN(seg), ack))
 			break;
 		pcb->unacked = seg->next;
-		pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen - pbuf_clen(seg->p));
+		pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen - (likely(!seg->p->next) ? 1 : pbuf_clen(seg->p)));
 		bytes += seg->len;
-		tcp_seg_free(seg);
+		free_segment(seg);
 	}
 	return bytes;
 }
@@ -149,13 +161,35 @@ static void release(struct conn *c, uint32_t bytes)
 		conn_mark(c);
 }
 
+/* As tcp_update_rcv_ann_wnd(). Return: by how much the right edge moves. */
+static uint32_t update_announced(struct tcp_pcb *pcb)
+{
+	uint32_t edge = pcb->rcv_nxt + pcb->rcv_wnd, announced = pcb->rcv_ann_right_edge;
+
+	if (likely(TCP_SEQ_GEQ(edge, announced + MIN(TCP_WND / 2, pcb->mss)))) {
+		pcb->rcv_ann_wnd = pcb->rcv_wnd;
+		return edge - announced;
+	}
+	pcb->rcv_ann_wnd = TCP_SEQ_GT(pcb->rcv_nxt, announced) ? 0 : announced - pcb->rcv_nxt;
+	return 0;
+}
+
+void tcp_fast_recved(struct conn *c, uint32_t bytes)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+
+	pcb->rcv_wnd = MIN(pcb->rcv_wnd + bytes, (tcpwnd_size_t)TCP_WND_MAX(pcb));
+	if (update_announced(pcb) >= TCP_WND_UPDATE_THRESHOLD)
+		tcp_ack_now(pcb);
+}
+
 static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 
 	pcb->rcv_nxt += bytes;
 	pcb->rcv_wnd -= bytes;
-	tcp_update_rcv_ann_wnd(pcb);
+	update_announced(pcb);
 	tcp_ack(pcb);
 	if (b->next)
 		tcp_rx_take_frame(c, b, data, bytes);
@@ -163,20 +197,6 @@ static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32
 		buf_free(b);
 	if (c->flags & CONN_ACCEPTED)
 		conn_mark(c);
-}
-
-/* What the acknowledgement has made room for, or one of ours. */
-static __attribute__((noinline)) void send_more(struct conn *c)
-{
-	if (net_self.is_sending_blocked) {
-		conn_after(c); /* it comes again at the end of the turn */
-		return;
-	}
-	net_self.tx_conn = c;
-	tcp_train_fit(c);
-	tcp_output(pcb_of(c));
-	net_self.tx_conn = NULL;
-	conn_after(c);
 }
 
 /* ---- the beginning and the end ---- */
@@ -231,7 +251,7 @@ static bool take_fin(struct conn *c, const uint8_t *tcp, uint32_t header)
 		release(c, sent);
 	pcb->rcv_nxt++;
 	pcb->rcv_wnd--; /* a FIN takes its place, which nobody else gives back */
-	tcp_update_rcv_ann_wnd(pcb);
+	update_announced(pcb);
 	pcb->rcv_wnd++;
 	tcp_set_flags(pcb, TF_ACK_DELAY);
 	pcb->state = CLOSE_WAIT;
@@ -307,26 +327,59 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 	else
 		buf_free_frame(b);
 	if (unlikely(pcb->unsent || (pcb->flags & TF_ACK_NOW)))
-		send_more(c);
+		conn_touch(c); /* once a batch: what there is room for now, or an acknowledgement */
 	else
 		conn_after_plain(c);
 	return true;
 }
 
 /* ---- out ---- */
+/*
+ * A short segment is one block: the pbuf, room for output.c's note, lwIP's segment, room for headers as lwIP
+ * leaves it, data. port_free() knows a segment inside a block by its address.
+ */
+#define NOTE_END (sizeof(struct pbuf) + PBUF_LINK_ENCAPSULATION_HLEN)
+#define DATA_AT LWIP_MEM_ALIGN_SIZE(NOTE_END + sizeof(struct tcp_seg) + PBUF_TRANSPORT - PBUF_LINK_ENCAPSULATION_HLEN)
+_Static_assert(NOTE_END % PORT_BLOCK_ALIGN == PORT_INSIDE, "no block begins where the segment does");
+_Static_assert((DATA_AT - TCP_HLEN) % sizeof(uint32_t) == 0, "lwIP reads the header by words");
+
+static void write_header(const struct tcp_pcb *pcb, struct tcp_hdr *tcp, uint32_t words, bool is_pushed)
+{
+	uint32_t ports, rest;
+
+	memcpy(&ports, &pcb->local_port, sizeof(ports));
+	ports = be32(ports << 16 | ports >> 16);
+	rest = words << 4 | (is_pushed ? TCP_PSH << 8 : 0);
+	memcpy(tcp, &ports, sizeof(ports));
+	tcp->seqno = be32(pcb->snd_lbb);
+	memcpy((char *)tcp + 12, &rest, sizeof(rest)); /* length, flags, window */
+	memset((char *)tcp + 16, 0, 4);
+}
+
 bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t options = tcp_option_bytes(pcb);
 	struct tcp_seg *seg;
+	struct tcp_hdr *tcp;
+	struct pbuf *p;
 
 	if (pcb->unsent || bytes > TCP_COPY_MAX || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) ||
-	    bytes > tcp_train_unit(pcb) || bytes > pcb->snd_buf || !tcp_queue_has_room(pcb))
+	    bytes + options > MIN(pcb->mss, pcb->snd_wnd_max / 2) || bytes > pcb->snd_buf || !tcp_queue_has_room(pcb))
 		return false;
-	seg = segment_new(pcb, pcb->snd_lbb, data, bytes);
-	if (!seg)
+	p = mem_alloc(DATA_AT + options + bytes);
+	if (unlikely(!p))
 		return false;
-	if (!has_more)
-		TCPH_SET_FLAG(seg->tcphdr, TCP_PSH);
+	memcpy((char *)p + DATA_AT + options, data, bytes);
+	tcp = (struct tcp_hdr *)(void *)((char *)p + DATA_AT - TCP_HLEN);
+	write_header(pcb, tcp, (TCP_HLEN + options) / 4, !has_more);
+	*p = (struct pbuf){ .payload = tcp,
+			    .len = (u16_t)(TCP_HLEN + options + bytes),
+			    .tot_len = (u16_t)(TCP_HLEN + options + bytes),
+			    .type_internal = (u8_t)PBUF_RAM,
+			    .ref = 1 };
+	seg = (struct tcp_seg *)(void *)((char *)p + NOTE_END);
+	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .flags = options ? TF_SEG_OPTS_TS : 0, .tcphdr = tcp };
 	pcb->unsent = seg;
 	pcb->snd_lbb += bytes;
 	pcb->snd_buf -= bytes;

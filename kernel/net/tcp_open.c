@@ -12,6 +12,7 @@
 #include "kernel/net/handle.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/tcp_queue.h"
+#include "kernel/net/tcp_ts.h"
 
 #define PORT_FIRST 32768u
 #define PORT_COUNT 28232u /* ephemeral ports, random [RFC 6056 3.3.1] */

@@ -12,6 +12,7 @@
 #include "kernel/net/tcp_recover.h"
 
 #define DELACK_MS 10u  /* ring 3 has answered by then, or will not soon */
+#define QUICK_MS 1u    /* the same where the peer is beginning: it may wait for an acknowledgement to send more */
 #define RETRY_TICKS 4u /* 64 us: the transmit queue was full */
 #define DEBT_TICKS 62u /* 1 ms: the device still has memory of ring 3 */
 
@@ -110,11 +111,9 @@ static void send_conn(struct conn *c)
 
 	owner_check(&c->owner);
 	net_self.tx_conn = c;
-	while (c->recved) {
-		uint32_t part = MIN(c->recved, 0xffffu);
-
-		c->recved -= part;
-		tcp_recved(pcb, (u16_t)part);
+	if (c->recved) {
+		tcp_fast_recved(c, c->recved);
+		c->recved = 0;
 	}
 	if (!tcp_fast_output(c)) {
 		if (unlikely(c->flags & CONN_RECOVER))
@@ -149,10 +148,10 @@ static bool is_due(const struct conn *c, uint32_t delay_ms)
 	return net_self.now_ms - c->heard_ms >= delay_ms;
 }
 
-static void send_delayed_acks(void)
+static void send_delayed_acks(struct conn_queue *queue, uint32_t delay_ms)
 {
-	while (net_self.delack.head && net_self.now_ms - net_self.delack.head->delack_ms >= DELACK_MS) {
-		struct conn *c = conn_take_delack();
+	while (queue->head && net_self.now_ms - queue->head->delack_ms >= delay_ms) {
+		struct conn *c = conn_take_delack(queue);
 
 		if (c->flags & CONN_GONE) {
 			conn_free_if_done(c);
@@ -160,9 +159,8 @@ static void send_delayed_acks(void)
 		}
 		if (!(pcb_of(c)->flags & TF_ACK_DELAY))
 			continue;
-		if (!is_due(c, DELACK_MS)) {
-			c->delack_ms = net_self.now_ms;
-			QUEUE_PUSH(&net_self.delack, c, delack_next, CONN_ON_DELACK);
+		if (!is_due(c, delay_ms)) {
+			conn_wait_delack(c);
 			continue;
 		}
 		net_self.tx_conn = c;
@@ -173,16 +171,22 @@ static void send_delayed_acks(void)
 	}
 }
 
+/* When the first of the queue is due, in ticks. */
+static uint64_t ack_due(const struct conn_queue *queue, uint32_t delay_ms)
+{
+	uint32_t waited;
+
+	if (!queue->head)
+		return UINT64_MAX;
+	waited = net_self.now_ms - queue->head->delack_ms;
+	return net_self.now_tick + (delay_ms - MIN(waited, delay_ms) + 1) * 1000 / TIME_TICK_US;
+}
+
 /* The core must not sleep through what is owed. */
 static void arm_tick(void)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t at = MIN(ack_due(&net_self.delack, DELACK_MS), ack_due(&net_self.quick, QUICK_MS));
 
-	if (net_self.delack.head) {
-		uint32_t waited = net_self.now_ms - net_self.delack.head->delack_ms;
-
-		at = net_self.now_tick + (DELACK_MS - MIN(waited, DELACK_MS) + 1) * 1000 / TIME_TICK_US;
-	}
 	if (net_self.tx_refs)
 		at = MIN(at, net_self.now_tick + DEBT_TICKS);
 	if (net_self.out.head || net_self.is_sending_blocked)
@@ -194,8 +198,11 @@ static void arm_tick(void)
 void net_output(void)
 {
 	send_touched();
+	if (unlikely(net_self.quick.head))
+		send_delayed_acks(&net_self.quick, QUICK_MS);
 	if (net_self.delack.head)
-		send_delayed_acks();
-	if (net_self.delack.head || net_self.tx_refs || net_self.out.head || net_self.is_sending_blocked)
+		send_delayed_acks(&net_self.delack, DELACK_MS);
+	if (net_self.delack.head || net_self.quick.head || net_self.tx_refs || net_self.out.head ||
+	    net_self.is_sending_blocked)
 		arm_tick();
 }

@@ -2,6 +2,7 @@
 /* Data on its way into lwIP's queue of unsent segments, and segments longer than a frame. Private to kernel/net. */
 #pragma once
 #include "kernel/net/core.h"
+#include "kernel/net/tcp_ts.h"
 
 #define TCP_COPY_MAX 256u /* a range of so many bytes is cheaper to copy than to reference */
 

@@ -7,6 +7,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/net/tcp_options.h"
 #include "kernel/net/tcp_recover.h"
+#include "kernel/net/tcp_ts.h"
 
 #define DUP_THRESH 3u     /* [RFC 6675 2] */
 #define REORDER_MIN_MS 1u /* our clock ticks in ms: what differs by less was sent together */

@@ -17,6 +17,7 @@
 #include "kernel/net/output.h"
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_check.h"
+#include "kernel/net/tcp_ts.h"
 
 #define PERIOD_MS_BITS 15u /* a cookie is good in its period of 33 s and in the next one */
 #define NO_SCALE 0u

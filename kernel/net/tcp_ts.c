@@ -8,6 +8,7 @@
 #include "kernel/net/demux.h"
 #include "kernel/net/port/ix_hooks.h"
 #include "kernel/net/tcp_options.h"
+#include "kernel/net/tcp_ts.h"
 
 #define TS_ALIGNED 0x0101080au          /* NOP, NOP, kind, length */
 #define NOPS 0x01010101u                /* four of them */

@@ -36,6 +36,8 @@ void *port_calloc(size_t count, size_t bytes)
 
 void port_free(void *block)
 {
+	if (port_is_inside(block))
+		return;
 	if (unlikely(block && block == net_self.keep)) {
 		net_self.keep = NULL; /* conn_free_if_done() will */
 		return;

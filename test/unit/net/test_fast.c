@@ -71,11 +71,12 @@ static void send_both(struct peer *p, struct peer *q, unsigned flags, unsigned b
 		p->ts = q->ts = ts - rnd(100); /* an old one */
 	if (p->has_ts && rnd(16) == 0)
 		p->ts_echo = q->ts_echo = 0; /* says nothing */
-	world.is_padded = false;
+	world_turn();                        /* what the application has done comes before, */
 	peer_send(p, flags, data, bytes);
 	world.is_padded = true;
 	peer_send(q, flags, data, bytes);
 	world.is_padded = false;
+	world_turn();      /* and after: lwIP would not wait for the end of the batch with an acknowledgement */
 	if (p->ts != ts) { /* is dropped: send it again */
 		p->seq -= bytes;
 		q->seq -= bytes;
@@ -307,7 +308,7 @@ static void test_fin_is_acknowledged_by_ours(void **state)
 	world_turn();
 	while (!(s = peer_take(&q)) && ms++ < 100)
 		world_pass(1);
-	assert_in_range(ms, 5, 14);
+	assert_in_range(ms, 0, 14);
 	assert_int_equal(seg_flags(s), ACK);
 	assert_int_equal(seg_ack(s), q.seq);
 	world_end();

@@ -3,6 +3,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/base/types.h"
 #include "kernel/net/core.h"
+#include "kernel/net/tcp_ts.h"
 #include "test/fake/cpu.h"
 #include "test/unit/net/world.h"
 

@@ -37,6 +37,16 @@ typedef long ssize_t;
 void port_assert(const char *what) __attribute__((noreturn));
 /** port_rand() - 32 unpredictable bits. */
 uint32_t port_rand(void);
+/*
+ * Blocks of kernel/mem begin at multiples of PORT_BLOCK_ALIGN. A segment that lies inside its pbuf's block
+ * (kernel/net/tcp_fast.c) begins PORT_INSIDE behind one, and goes with the block.
+ */
+#define PORT_BLOCK_ALIGN 16u
+#define PORT_INSIDE 8u
+static inline _Bool port_is_inside(const void *p)
+{
+	return ((uintptr_t)p & (PORT_BLOCK_ALIGN - 1)) == PORT_INSIDE;
+}
 /** port_malloc(), port_calloc(), port_free() - blocks of kernel/mem; a pcb gets room for struct conn behind it. */
 void *port_malloc(size_t bytes);
 void *port_calloc(size_t count, size_t bytes);
