@@ -15,6 +15,7 @@
 #define LAST 16u                   /* and what the device is posted from, whatever anybody needs */
 #define MODEST_BYTES 16384u        /* to send, and */
 #define MODEST_HELD CONN_HELD_FREE /* receive buffers: a connection that is served while memory is short */
+#define MODEST_QUEUED 16u          /* datagrams of a socket */
 #define RELIEVE_MS 1000u           /* between two looks; what has not moved from one to the next is idle */
 #define STALE_MS 2000u             /* nothing acknowledged */
 #define QUEUED_PER_BUFFER 512u     /* bytes to send that may keep a receive buffer */
@@ -41,6 +42,11 @@ bool pressure_refuses(const struct conn *c)
 	if (c->rx_held > MODEST_HELD || unsent_of(c) > MODEST_BYTES)
 		return true;
 	return buf_available() < buf_total() / LAST;
+}
+
+bool pressure_refuses_datagram(uint32_t queued)
+{
+	return queued >= MODEST_QUEUED || buf_available() < buf_total() / LAST;
 }
 
 static uint32_t held_by(const struct conn *c)

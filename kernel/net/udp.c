@@ -14,6 +14,7 @@
 #include "kernel/net/endpoint.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
+#include "kernel/net/pressure.h"
 
 #define UDP_BYTES 8u
 #define QUEUE_MAX 256u     /* datagrams a socket and core */
@@ -94,7 +95,8 @@ void udp_in_frame(const struct frame *f)
 	if (binding && !f->b->next && f->ip_bytes == (f->tuple.is_ip6 ? IP6_BYTES : IP4_BYTES) && is_for(binding, f))
 		bytes = payload_of(f, f->b->data + at);
 	s = bytes < 0 ? NULL : &sockets[binding_index(binding)];
-	if (!s || s->count >= QUEUE_MAX || net_self.is_low || net_self.is_down) {
+	if (!s || s->count >= QUEUE_MAX || net_self.is_down ||
+	    (unlikely(net_self.is_low) && pressure_refuses_datagram(s->count))) {
 		net_self.stats.udp_dropped++;
 		buf_free_frame(f->b);
 		return;

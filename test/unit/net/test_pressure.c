@@ -108,6 +108,26 @@ static void test_who_holds_little_is_served(void **state)
 	assert_int_equal(dead, 0); /* nobody had to go for it */
 }
 
+static void test_datagrams_too(void **state)
+{
+	ix_handle_t udp;
+
+	(void)state;
+	assert_int_equal(net_udp_bind(&(struct ix_endpoint){ .port = 53 }, 7, &udp), IX_OK);
+	open_many(20);
+	send_many(20, 60);
+	peer_send_at(&peers[0], peers[0].seq, ACK, data, FULL); /* so that memory is short in this batch, too */
+	for (unsigned i = 0; i < 40; i++)
+		peer_udp(&(struct peer){ .address = PEER_ADDRESS, .port = 9, .our_port = 53 }, data, 100);
+	world_turn();
+	assert_int_equal(world_event_count(IX_EV_UDP_RECV), 16); /* not read: the rest is dropped */
+	assert_int_equal(net_udp_recv_done(udp, 16), IX_OK);
+	peer_udp(&(struct peer){ .address = PEER_ADDRESS, .port = 9, .our_port = 53 }, data, 100);
+	world_turn();
+	assert_int_equal(world_event_count(IX_EV_UDP_RECV), 1);
+	assert_int_equal(net_udp_recv_done(udp, 1), IX_OK);
+}
+
 static void test_who_holds_it_for_no_use_is_reset(void **state)
 {
 	(void)state;
@@ -162,6 +182,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(test_who_holds_little_is_served),
+		TEST(test_datagrams_too),
 		TEST(test_who_holds_it_for_no_use_is_reset),
 		TEST(test_who_reads_is_not_reset),
 	};

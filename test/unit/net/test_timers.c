@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Time: retransmission ladders, zero windows, delayed acknowledgements, giving up, keepalive, connecting. */
+#include "kernel/net/core.h"
 #include "test/unit/net/world.h"
 #include "kernel/base/types.h"
-#include "kernel/net/core.h"
 #include "kernel/time/time.h"
 
 static uint8_t data[4000];
@@ -402,6 +402,28 @@ static void test_connect_and_refused(void **state)
 	assert_int_equal(world_event(IX_EV_DEAD, 0)->detail, IX_DEAD_REFUSED);
 }
 
+/* Nobody can tell the next port from the last ones [RFC 6056]. */
+static void test_ports_are_random(void **state)
+{
+	struct ix_connect wish = wish_of(PEER_ADDRESS, 80);
+	unsigned last = 0, steps = 0, high = 0;
+	ix_handle_t h = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		unsigned port;
+
+		assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
+		port = pcb_of(conn_find(h))->local_port;
+		assert_in_range(port, 32768, 60999);
+		steps += port == last + 1 || port + 1 == last;
+		high += port >= 46884;
+		last = port;
+	}
+	assert_true(steps <= 1);
+	assert_in_range(high, 12, 52);
+}
+
 static void test_connect_without_answer(void **state)
 {
 	struct ix_connect wish = wish_of(PEER_ADDRESS, 81);
@@ -468,6 +490,7 @@ int main(void)
 		TEST(test_fin_wait_expires),
 		TEST(test_keepalive_finds_a_dead_peer),
 		TEST(test_connect_and_refused),
+		TEST(test_ports_are_random),
 		TEST(test_connect_without_answer),
 		TEST(test_connect_to_nobody),
 		TEST(test_close_while_connecting),
