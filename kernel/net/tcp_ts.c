@@ -10,16 +10,32 @@
 #include "kernel/net/tcp_options.h"
 #include "kernel/net/tcp_ts.h"
 
+#define RECENT 64u
 #define TS_ALIGNED 0x0101080au          /* NOP, NOP, kind, length */
 #define NOPS 0x01010101u                /* four of them */
 #define STALE_MS (24u * 24u * 3600000u) /* so long after the last segment, what was remembered says nothing [5.5] */
 #define ECHO_MAX_MS 3000u               /* lwIP keeps eight times the estimate in 16 bits */
 
+/* Offsets of those who came last, IPv4 only: who opens one connection opens more, and a keyed hash is not cheap. */
+static PERCORE struct recent {
+	uint64_t pair; /* both addresses, 0: none */
+	uint32_t offset;
+} recent[RECENT];
+
 /* Each address has a clock of its own: nobody learns our uptime, nor which connections are one host's. */
 static uint32_t offset_of(struct demux_tuple t)
 {
+	uint64_t pair = t.is_ip6 ? 0 : tuple_addresses4(&t);
+	struct recent *r = &recent[(t.remote ^ t.remote >> 16 ^ t.remote >> 24) % RECENT];
+
+	if (pair && r->pair == pair)
+		return r->offset;
 	t.remote_port = t.local_port = 0;
-	return demux_isn(&t);
+	if (!pair)
+		return demux_isn(&t);
+	r->pair = pair;
+	r->offset = demux_isn(&t);
+	return r->offset;
 }
 
 void ts_init(struct conn *c)
