@@ -202,6 +202,9 @@ void net_sync(void);
 /* conn.c */
 /** conn_init() - the part behind a pcb that lwIP has just made; before lwIP sends anything for it. */
 void conn_init(struct tcp_pcb *pcb);
+/** conn_begin_passive() - the same of one that was asked for by a SYN to @b. False: @b is somebody else's by now. */
+struct binding;
+bool conn_begin_passive(struct tcp_pcb *pcb, const struct binding *b);
 /** conn_find() - the calling core's connection of @handle; NULL: there is none, or it moves (handle_missing() says which). */
 struct conn *conn_find(ix_handle_t handle);
 /** conn_leave() - take @c off this core's lists and counters, queues excepted; conn_join() - put it on the calling core's. */

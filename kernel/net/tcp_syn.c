@@ -248,7 +248,7 @@ bool syn_request(const struct frame *f, const uint8_t *tcp, const struct binding
 		return false;
 	}
 	if (!backlog_is_flooded(b))
-		return true;
+		return !tcp_begin(f, tcp, b);
 	send_cookie(f, tcp);
 	return false;
 }

@@ -9,9 +9,15 @@ void syn_init(void);
 
 /**
  * syn_request() - a SYN to listener @b that belongs to no connection
- * Return: true if lwIP shall keep it as half-open; false: it was answered by a cookie, or dropped.
+ * Return: true if lwIP shall keep it as half-open; false: it is, or it was answered by a cookie, or dropped.
  */
 bool syn_request(const struct frame *f, const uint8_t *tcp, const struct binding *b);
+
+/**
+ * tcp_begin() - the same where it may be half-open, if it is an ordinary one
+ * Return: true if that is done; false: it is for lwIP, nothing has happened.
+ */
+bool tcp_begin(const struct frame *f, const uint8_t *tcp, const struct binding *b);
 
 /** syn_option_bytes() - of a segment, as far as they lie in the frame's first buffer; others count as absent. */
 unsigned syn_option_bytes(const struct frame *f, const uint8_t *tcp);

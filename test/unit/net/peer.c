@@ -66,7 +66,8 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 {
 	/* MSS 1460, window scale 3, SACK permitted */
 	static const uint8_t options[12] = { 2, 4, 5, 0xb4, 1, 3, 3, 3, 1, 1, 4, 2 };
-	unsigned fixed = flags & SYN ? 32 : world.is_padded ? 24 : 20;
+	static const uint8_t unknown[4] = { 253, 4, 0, 0 }; /* [RFC 4727] */
+	unsigned fixed = (flags & SYN ? 32 : 20) + (world.is_padded ? 4 : 0);
 	unsigned sacks = flags & SYN ? 0 : p->sack_count, before_sacks = fixed + (p->has_ts ? 12 : 0);
 	unsigned header = before_sacks + (sacks ? 4 + 8 * sacks : 0);
 	static uint8_t frame[54 + 60 + 65500]; /* a host may merge as much */
@@ -81,10 +82,11 @@ void peer_send_at(struct peer *p, uint32_t seq, unsigned flags, const void *data
 	tcp[12] = (uint8_t)(header / 4 << 4);
 	tcp[13] = (uint8_t)flags;
 	put16(tcp + 14, flags & SYN ? MIN(p->window, 0xffffu) : p->window >> 3);
+	memset(tcp + 20, 1, fixed - 20);
 	if (flags & SYN)
 		memcpy(tcp + 20, options, sizeof(options));
-	else if (fixed > 20)
-		memset(tcp + 20, 1, fixed - 20);
+	if ((flags & SYN) && world.is_padded)
+		memcpy(tcp + 32, unknown, sizeof(unknown));
 	if (flags & SYN && world.mss)
 		put16(tcp + 22, world.mss);
 	if ((flags & SYN) && p->has_no_sack)

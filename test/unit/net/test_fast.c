@@ -23,11 +23,12 @@ static uint32_t rnd(uint32_t below)
 
 static uint32_t a_snd, b_snd, a_rcv, b_rcv; /* where the sequence numbers began */
 
-static void compare(ix_handle_t first, ix_handle_t second)
+static void compare_pcbs(struct tcp_pcb *a, struct tcp_pcb *b)
 {
-	const struct tcp_pcb *a = pcb_of(conn_find(first)), *b = pcb_of(conn_find(second));
-
 	SAME(state);
+	SAME(mss);
+	SAME(snd_scale);
+	SAME(rcv_scale);
 	SAME(flags);
 	SAME(rtime);
 	SAME(nrtx);
@@ -58,9 +59,14 @@ static void compare(ix_handle_t first, ix_handle_t second)
 	SAME_FROM(snd_wl2, snd);
 	assert_int_equal(!a->unacked, !b->unacked);
 	assert_int_equal(!a->unsent, !b->unsent);
-	assert_int_equal(conn_find(first)->acked, conn_find(second)->acked);
-	assert_int_equal(conn_find(first)->rx_held, conn_find(second)->rx_held);
-	assert_int_equal(conn_find(first)->rto_at, conn_find(second)->rto_at);
+	assert_int_equal(conn_of(a)->acked, conn_of(b)->acked);
+	assert_int_equal(conn_of(a)->rx_held, conn_of(b)->rx_held);
+	assert_int_equal(conn_of(a)->rto_at, conn_of(b)->rto_at);
+}
+
+static void compare(ix_handle_t first, ix_handle_t second)
+{
+	compare_pcbs(pcb_of(conn_find(first)), pcb_of(conn_find(second)));
 }
 
 static void send_both(struct peer *p, struct peer *q, unsigned flags, unsigned bytes)
@@ -199,6 +205,20 @@ static void say_both(struct peer *p, struct peer *q, unsigned flags)
 	world_turn();
 }
 
+/* Half-open, so that no handle names it yet. */
+static struct tcp_pcb *pcb_at(const struct peer *p)
+{
+	struct list *node;
+
+	for (node = net_self.half_open.next; node != &net_self.half_open; node = node->next) {
+		struct tcp_pcb *pcb = pcb_of(CONTAINER_OF(node, struct conn, link));
+
+		if (pcb->remote_port == p->port)
+			return pcb;
+	}
+	return NULL;
+}
+
 static void open_both(struct peer *p, struct peer *q, ix_handle_t h[2])
 {
 	p->address = q->address = PEER_ADDRESS;
@@ -207,13 +227,19 @@ static void open_both(struct peer *p, struct peer *q, ix_handle_t h[2])
 	q->port = (uint16_t)(p->port + 1);
 	p->seq = rnd(1u << 31) * 2u;
 	q->seq = rnd(1u << 31) * 2u;
-	peer_send(p, SYN, NULL, 0);
-	peer_send(q, SYN, NULL, 0);
-	world_turn();
+	p->window = q->window = 500 + rnd(60000);
+	world.mss = (uint16_t)(rnd(2) ? 0 : 300 + rnd(1300));
+	p->has_no_sack = q->has_no_sack = rnd(2);
+	say_both(p, q, SYN);
 	if (!world.sent_count || take_both(p, q) != (SYN | ACK)) {
 		world_turn(); /* ARP came first */
 		assert_int_equal(take_both(p, q), SYN | ACK);
 	}
+	a_snd = p->ack;
+	b_snd = q->ack;
+	a_rcv = p->seq;
+	b_rcv = q->seq;
+	compare_pcbs(pcb_at(p), pcb_at(q));
 	world_pass(rnd(3));
 	p->window = q->window = 1000 + rnd(60000);
 	say_both(p, q, ACK);
@@ -224,10 +250,6 @@ static void open_both(struct peer *p, struct peer *q, ix_handle_t h[2])
 	}
 	world_turn();
 	world.sent_count = world.taken = 0;
-	a_snd = p->ack;
-	b_snd = q->ack;
-	a_rcv = p->seq;
-	b_rcv = q->seq;
 	compare(h[0], h[1]);
 }
 

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection request like nearly all: a bare SYN with options that everybody knows, to a listener on any
+ * address. The half-open connection is made here, field for field as lwIP's tcp_listen_input() would leave
+ * it; lwIP then queues and sends the answer. Whatever is not exactly that is left to lwIP.
+ * [RFC 9293 3.10.7.2]
+ */
+#include "kernel/abi/status.h"
+#include "kernel/base/bytes.h"
+#include "kernel/net/demux.h"
+#include "kernel/net/output.h"
+#include "kernel/net/tcp_syn.h"
+
+/* What a request says of itself. */
+struct request {
+	const struct demux_tuple *tuple;
+	uint32_t seq;
+	uint16_t window;
+	uint16_t mss; /* 0: it does not say */
+	bool has_scale, has_sack, has_ts;
+	uint8_t scale;
+	uint32_t ts;
+};
+
+static uint32_t word_at(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32(v);
+}
+
+/* Return: false if it is none that is known here. @room: bytes from @at to the end of all options. */
+static bool take_option(struct request *r, const uint8_t *at, unsigned room)
+{
+	if (room < 2 || at[1] > room)
+		return false;
+	if (at[0] == LWIP_TCP_OPT_MSS && at[1] == LWIP_TCP_OPT_LEN_MSS) {
+		r->mss = (uint16_t)(at[2] << 8 | at[3]);
+		return r->mss;
+	}
+	if (at[0] == LWIP_TCP_OPT_SACK_PERM && at[1] == LWIP_TCP_OPT_LEN_SACK_PERM)
+		return r->has_sack = true;
+	if (at[0] == LWIP_TCP_OPT_TS && at[1] == LWIP_TCP_OPT_LEN_TS) {
+		r->ts = word_at(at + 2);
+		return r->has_ts = true;
+	}
+	if (at[0] != LWIP_TCP_OPT_WS || at[1] != LWIP_TCP_OPT_LEN_WS)
+		return false;
+	r->scale = at[2];
+	return r->has_scale = true;
+}
+
+static bool read_request(struct request *r, const struct frame *f, const uint8_t *tcp)
+{
+	unsigned bytes = syn_option_bytes(f, tcp), at = 0;
+
+	if (f->b->next || tcp[13] != TCP_SYN || (tcp[12] >> 4) * 4u != f->l4_bytes || TCP_HLEN + bytes != f->l4_bytes)
+		return false;
+	*r = (struct request){ .tuple = &f->tuple,
+			       .seq = word_at(tcp + 4),
+			       .window = (uint16_t)(tcp[14] << 8 | tcp[15]) };
+	for (tcp += TCP_HLEN; at < bytes; at += tcp[at] == LWIP_TCP_OPT_NOP ? 1 : tcp[at + 1])
+		if (tcp[at] != LWIP_TCP_OPT_NOP && !take_option(r, tcp + at, bytes - at))
+			return false;
+	return true;
+}
+
+static void fill(struct tcp_pcb *pcb, const struct request *r)
+{
+	uint32_t isn;
+
+	tuple_put(r->tuple, &pcb->local_ip, &pcb->remote_ip);
+	pcb->local_port = be16(r->tuple->local_port);
+	pcb->remote_port = be16(r->tuple->remote_port);
+	pcb->state = SYN_RCVD;
+	pcb->rcv_nxt = r->seq + 1;
+	pcb->rcv_ann_right_edge = pcb->rcv_nxt;
+	isn = tcp_next_iss(pcb);
+	pcb->snd_wl2 = isn;
+	pcb->snd_nxt = isn;
+	pcb->lastack = isn;
+	pcb->snd_lbb = isn;
+	pcb->snd_wl1 = r->seq - 1; /* the first segment updates the window */
+	pcb->snd_wnd = r->window;
+	pcb->snd_wnd_max = r->window;
+	if (r->mss)
+		pcb->mss = MIN(r->mss, (uint16_t)TCP_MSS);
+	pcb->mss = tcp_eff_send_mss(pcb->mss, &pcb->local_ip, &pcb->remote_ip);
+	if (r->has_scale) {
+		pcb->snd_scale = MIN(r->scale, (uint8_t)14); /* [RFC 7323 2.3] */
+		pcb->rcv_scale = TCP_RCV_SCALE;
+		pcb->rcv_wnd = TCP_WND;
+		pcb->rcv_ann_wnd = TCP_WND;
+		tcp_set_flags(pcb, TF_WND_SCALE);
+	}
+	if (r->has_ts) {
+		pcb->ts_recent = r->ts;
+		tcp_set_flags(pcb, TF_TIMESTAMP);
+	}
+	if (r->has_sack)
+		tcp_set_flags(pcb, TF_SACK);
+}
+
+/* Return: whether the answer is queued; what can be sent of it is sent. */
+static bool answer(struct tcp_pcb *pcb, const struct binding *b)
+{
+	if (!conn_begin_passive(pcb, b) || tcp_enqueue_flags(pcb, TCP_SYN | TCP_ACK) != ERR_OK)
+		return false;
+	net_self.tx_conn = conn_of(pcb);
+	(void)output_link_is_known(conn_of(pcb)); /* if it is, there is a short way out */
+	tcp_output(pcb);
+	net_self.tx_conn = NULL;
+	return true;
+}
+
+bool tcp_begin(const struct frame *f, const uint8_t *tcp, const struct binding *b)
+{
+	const struct tcp_pcb *listener = net_self.listeners[binding_index(b)];
+	struct request r;
+	struct tcp_pcb *pcb;
+
+	if (!listener || !IP_IS_ANY_TYPE_VAL(listener->local_ip) || !read_request(&r, f, tcp))
+		return false;
+	pcb = tcp_alloc(listener->prio);
+	if (!pcb)
+		return false;
+	fill(pcb, &r);
+	if (!answer(pcb, b)) {
+		tcp_abandon(pcb, 0);
+		net_self.tx_conn = NULL;
+		return true;
+	}
+	if (!demux_insert(pcb)) {
+		net_self.stats.dropped_no_memory++;
+		conn_abort(conn_of(pcb), IX_DEAD_NO_MEMORY);
+		return true;
+	}
+	conn_after(conn_of(pcb));
+	if (pcb->unsent)
+		conn_touch(conn_of(pcb));
+	return true;
+}
