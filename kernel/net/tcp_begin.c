@@ -7,6 +7,7 @@
  */
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
+#include "kernel/flow/flow.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_syn.h"
@@ -119,6 +120,7 @@ bool tcp_begin(const struct frame *f, const uint8_t *tcp, const struct binding *
 	const struct tcp_pcb *listener = net_self.listeners[binding_index(b)];
 	struct request r;
 	struct tcp_pcb *pcb;
+	bool is_in;
 
 	if (!listener || !IP_IS_ANY_TYPE_VAL(listener->local_ip) || !read_request(&r, f, tcp))
 		return false;
@@ -131,7 +133,10 @@ bool tcp_begin(const struct frame *f, const uint8_t *tcp, const struct binding *
 		net_self.tx_conn = NULL;
 		return true;
 	}
-	if (!demux_insert(pcb)) {
+	net_self.arrival_group = f->b->group;
+	is_in = demux_insert(pcb);
+	net_self.arrival_group = FLOW_GROUP_NONE;
+	if (!is_in) {
 		net_self.stats.dropped_no_memory++;
 		conn_abort(conn_of(pcb), IX_DEAD_NO_MEMORY);
 		return true;
