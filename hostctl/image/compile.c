@@ -61,6 +61,9 @@ static int check_net6(struct source *s, const char *path, struct err *err)
 
 	if (s->line[schema_find("net.slaac")] == 0)
 		m->slaac = is_zero6(m->address6);
+	if (!is_zero6(m->address6) && m->mtu < 1280)
+		return err_set(err, STATUS_DATA, "%s:%u: net.mtu: expected at least 1280 beside net.address6, got %u",
+			       path, source_line(s, "net.mtu"), m->mtu);
 	if (is_zero6(m->gateway6))
 		return 0;
 	if (is_zero6(m->address6))

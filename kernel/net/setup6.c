@@ -380,6 +380,10 @@ void setup6_core0_init(void)
 	time_node_init(&setup.timer, on_second);
 	if (!conf->slaac && ip6_is_zero(&conf->address6))
 		return;
+	if (net_shared.mtu < IP6_MTU_MIN) {
+		log_line("net: no IPv6 with an MTU of %u, it takes %u", net_shared.mtu, IP6_MTU_MIN);
+		return;
+	}
 	mld_core0_init();
 	link = setup6_interface_id(&link);
 	setup6_address(&link, ORIGIN_LINK_LOCAL, SETUP6_FOREVER, SETUP6_FOREVER);

@@ -83,6 +83,47 @@ static void test_net(void **state)
 	check_refused("net.dhcp=true net.dhcp=no", "net.dhcp", "net.address=");
 }
 
+static void test_net6(void **state)
+{
+	static const char *const bad[] = { "fd00::2",
+					   "fd00::2/",
+					   "fd00::2/129",
+					   "fd00::2/64x",
+					   "::1/128",
+					   "ff02::1/64",
+					   "::ffff:10.0.0.1/96",
+					   "::ffff:a00:1/96",
+					   "fd00:2/64",
+					   "1.2.3.4/24",
+					   "" };
+	char line[64];
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	assert_int_equal(conf.address6.words[0], be32(0xfd000000));
+	assert_int_equal(conf.prefix6_bits, 64);
+	assert_int_equal(conf.gateway6.words[3], be32(1));
+	assert_int_equal(load("net.slaac=true net.address6=2001:db8::7/56 net.gateway6=2001:db8::1"), 0);
+	assert_int_equal(conf.address6.words[0], be32(0x20010db8));
+	assert_int_equal(conf.address6.words[3], be32(7));
+	assert_int_equal(conf.prefix6_bits, 56);
+	assert_int_equal(conf.gateway6.words[0], be32(0x20010db8));
+	assert_false(conf.slaac); /* an address of its own, unless the word comes after it */
+	assert_int_equal(load("net.address6=fd01::7/64 net.slaac=true net.gateway6=::"), 0);
+	assert_true(conf.slaac);
+	assert_int_equal(conf.gateway6.words[0] | conf.gateway6.words[3], 0);
+	assert_int_equal(load("net.address6=::/0"), 0);
+	assert_int_equal(conf.address6.words[0] | conf.prefix6_bits, 0);
+	assert_true(conf.slaac);
+	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
+		(void)strcat(strcpy(line, "net.address6="), bad[i]);
+		check_refused(line, "net.address6", "fd00::2/64");
+	}
+	check_refused("net.gateway6=fe80::1/64", "net.gateway6", "fe80::1");
+	check_refused("net.gateway6=ff02::2", "net.gateway6", "fe80::1");
+	check_refused("net.slaac=perhaps", "net.slaac", "true");
+}
+
 static void test_args(void **state)
 {
 	(void)state;
@@ -251,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_numbers, teardown),
 		cmocka_unit_test_teardown(test_net, teardown),
+		cmocka_unit_test_teardown(test_net6, teardown),
 		cmocka_unit_test_teardown(test_args, teardown),
 		cmocka_unit_test_teardown(test_env, teardown),
 		cmocka_unit_test_teardown(test_ports, teardown),

@@ -185,6 +185,25 @@ static void test_addresses(void **state)
 	}
 }
 
+static void test_addresses6(void **state)
+{
+	static const uint8_t bad[][16] = { { [15] = 1 },
+					   { 0xff, 2, [15] = 1 },
+					   { [10] = 0xff, [11] = 0xff, [15] = 1 } };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
+		memcpy(sample.m.address6, bad[i], 16);
+		check_refused("net.address6");
+		memcpy(sample.m.gateway6, bad[i], 16);
+		check_refused("net.gateway6");
+	}
+	sample.m.prefix6_bits = 129;
+	check_refused("prefix6_bits");
+	sample.m.slaac = 2;
+	check_refused("net.slaac");
+}
+
 static void test_strings_outside(void **state)
 {
 	(void)state;
@@ -263,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_numbers_out_of_range, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counts_and_ports, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_addresses6, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strings_outside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bit_flips, setup, teardown),

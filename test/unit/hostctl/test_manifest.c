@@ -85,6 +85,51 @@ static void test_defaults(void **state)
 	source_free(s);
 }
 
+static void refuse_net(const char *net, const char *why)
+{
+	char text[256];
+	struct err err = { 0 };
+	struct source *s;
+
+	snprintf(text, sizeof(text), "name: a\napp: b\nnet: {%s}\n", net);
+	assert_int_equal(read_text(&s, text, strlen(text), &err), -1);
+	if (strstr(err.text, why) == NULL)
+		print_error("%s: %s\n", net, err.text);
+	assert_non_null(strstr(err.text, why));
+	assert_int_equal(err.status, STATUS_DATA);
+	err_fini(&err);
+}
+
+static void test_ip6(void **state)
+{
+	static const char text[] = "name: a\napp: b\nnet: {address6: 2001:db8::7/64, gateway6: fe80::1}\n";
+	static const char plain[] = "name: a\napp: b\n";
+	struct err err = { 0 };
+	struct source *s;
+
+	(void)state;
+	assert_int_equal(read_text(&s, text, strlen(text), &err), 0);
+	assert_int_equal(s->m.address6[1], 1);
+	assert_int_equal(s->m.address6[15], 7);
+	assert_int_equal(s->m.prefix6_bits, 64);
+	assert_int_equal(s->m.gateway6[0], 0xfe);
+	assert_int_equal(s->m.slaac, 0);
+	source_free(s);
+	assert_int_equal(read_text(&s, plain, strlen(plain), &err), 0);
+	assert_int_equal(s->m.slaac, 1);
+	source_free(s);
+	refuse_net("address6: 2001:db8::7", "net.address6: expected a host address with its prefix length");
+	refuse_net("address6: '::1/64'", "net.address6: expected a host address");
+	refuse_net("address6: 'ff02::1/64'", "net.address6: expected a host address");
+	refuse_net("address6: '::ffff:10.0.0.1/96'", "net.address6: expected a host address");
+	refuse_net("address6: 'fd00::2/129'", "net.address6: expected a host address");
+	refuse_net("gateway6: 'fe80::1'", "net.gateway6: expected only beside net.address6");
+	refuse_net("address6: 'fd00::2/64', gateway6: 'fd01::1'", "net.gateway6: expected a link-local address or");
+	refuse_net("address6: 'fd00::2/64', gateway6: 'fd00::2'", "net.gateway6: expected a link-local address or");
+	refuse_net("address6: 'fd00::2/64', mtu: 1279", "net.mtu: expected at least 1280");
+	refuse_net("slaac: maybe", "net.slaac: expected true or false");
+}
+
 static void test_refusal(void **state)
 {
 	static const char text[] = "name: a\napp: b\nbatch: many\n";
@@ -168,8 +213,9 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),  cmocka_unit_test(test_defaults),  cmocka_unit_test(test_refusal),
-		cmocka_unit_test(test_table), cmocka_unit_test(test_overrides), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_full),    cmocka_unit_test(test_defaults), cmocka_unit_test(test_ip6),
+		cmocka_unit_test(test_refusal), cmocka_unit_test(test_table),    cmocka_unit_test(test_overrides),
+		cmocka_unit_test(test_damaged),
 	};
 	int fd = mkstemp(path);
 	int failed;
