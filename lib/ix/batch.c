@@ -37,6 +37,8 @@ void ix_batch_run(struct ix_core *core, enum ix_entry entry)
 {
 	core->calls->count = core->call_count;
 	ix_entry(entry, 0, 0, 0);
+	if (__builtin_expect(core->calls->moved, 0))
+		ix_move_gather(core);
 	for (const struct ix_watch *w = core->watches, *end = w + core->watch_count; w < end; w++)
 		if (w->kind != WATCH_ECHO || !ix_fast_result(w->object, &core->calls->calls[w->slot]))
 			pass_on(core, w);

@@ -55,7 +55,7 @@ static void say_dead(struct ix_conn *c, enum ix_dead why)
 
 void ix_conn_accepted(struct ix_conn *c, const struct ix_call *call)
 {
-	if (call->status < 0)
+	if (call->status < 0 && call->status != IX_MOVED)
 		say_dead(c, IX_DEAD_RESET); /* gone before it was accepted */
 }
 
@@ -158,7 +158,7 @@ static void issue_stream(struct ix_conn *c)
 		issue_end(c);
 }
 
-static void unstarve(struct ix_conn *c)
+void ix_conn_unstarve(struct ix_conn *c)
 {
 	struct ix_conn **link = &c->core->starved;
 
@@ -172,7 +172,7 @@ static void unstarve(struct ix_conn *c)
 /* CONN_READY is still set, which keeps the callbacks from putting it on the list again. */
 static void bury(struct ix_conn *c)
 {
-	unstarve(c);
+	ix_conn_unstarve(c);
 	ix_in_drop(c);
 	ix_out_drop(c);
 	if ((c->flags & CONN_TOLD) && c->on->on_close)
@@ -201,6 +201,12 @@ void ix_conn_issue(struct ix_conn *c)
 
 void ix_conn_visit(struct ix_conn *c)
 {
+	if (c->flags & CONN_LEAVING) {
+		ix_move_leave(c);
+		return;
+	}
+	if (c->flags & CONN_ARRIVED)
+		ix_move_arrive(c);
 	if (c->flags & CONN_DEAD) {
 		bury(c);
 		return;
@@ -279,7 +285,13 @@ void ix_abort(struct ix_conn *c)
 
 void ix_set_option(struct ix_conn *c, enum ix_option option, uint64_t value)
 {
-	if ((c->flags & CONN_OPEN) && !(c->flags & (CONN_END_SAID | CONN_DEAD)))
+	const struct ix_call late = { .op = IX_OP_SET, .handle = c->handle, .arg = option, .len = value };
+
+	if (!(c->flags & CONN_OPEN) || (c->flags & (CONN_END_SAID | CONN_DEAD)))
+		return;
+	if (c->flags & CONN_LEAVING)
+		ix_move_repeat(c->core, &late);
+	else
 		ix_batch_call(c->core, IX_OP_SET, c->handle, option, value);
 }
 

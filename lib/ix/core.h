@@ -96,6 +96,8 @@ enum conn_flag {
 	CONN_SPENT = 1 << 20,    /* what was consumed is not given back yet */
 	CONN_MORE = 1 << 21,     /* with CONN_OFFERED: `out` has more than was offered */
 	CONN_STARVED = 1 << 18,  /* on the core's list of those to look at again without an event */
+	CONN_LEAVING = 1 << 22,  /* goes to core `to` with the next visit */
+	CONN_ARRIVED = 1 << 23,  /* has come from another core: on_move is due */
 };
 
 struct ix_conn {
@@ -103,8 +105,10 @@ struct ix_conn {
 	const struct ix_handlers *on;
 	void *user;
 	ix_handle_t handle;
-	uint32_t flags; /* enum conn_flag */
-	uint32_t why;   /* enum ix_dead, with CONN_DEAD */
+	uint32_t flags;            /* enum conn_flag */
+	uint32_t why;              /* enum ix_dead, with CONN_DEAD */
+	uint32_t to;               /* core, with CONN_LEAVING */
+	struct ix_repeat *repeats; /* calls for the core it goes to */
 	struct ix_conn *next_ready, *next_starved;
 	/* Received: [done_pos, read_pos) is read but still lent, [read_pos, recv_pos) waits in `in`. */
 	struct ix_list in;
@@ -159,6 +163,7 @@ struct ix_core {
 	bool must_settle; /* something waits for results of this batch: enter ring 0 once more before waiting */
 	struct ix_conn *ready, *ready_tail;
 	struct ix_conn *starved;
+	struct ix_repeat *repeats; /* calls answered IX_MOVED whose connection has not been told to leave yet */
 	struct ix_timer *fired;
 	struct ix_timer starved_timer;
 	struct ix_slab conns, spans, chunks;
@@ -229,6 +234,18 @@ void ix_conn_issue(struct ix_conn *c);
 /** ix_conn_starve() - look at @c again in a millisecond: it waits for memory, and no event will say when there is some. */
 void ix_conn_starve(struct ix_conn *c);
 void ix_conn_feed(struct ix_timer *t);
+
+void ix_conn_unstarve(struct ix_conn *c);
+
+/* ---- move.c ---- */
+/** ix_move_gather() - calls of the batch were answered IX_MOVED: keep them. ix_move_repeat() - keep one. */
+void ix_move_gather(struct ix_core *core);
+void ix_move_repeat(struct ix_core *core, const struct ix_call *call);
+/** ix_move_leave() - a visit of a connection that goes. ix_move_arrive() - the first one where it has come to. */
+void ix_move_leave(struct ix_conn *c);
+void ix_move_arrive(struct ix_conn *c);
+/** ix_move_moved() - IX_EV_MOVED: the object is in our inbox. */
+void ix_move_moved(struct ix_core *core, const struct ix_event *ev);
 
 /* To be visited in this round, with @flags set. */
 static inline void ix_conn_touch_with(struct ix_conn *c, uint32_t flags)

@@ -3,7 +3,8 @@
  * In: handlers of an application. Out: batched calls to ring 0; handlers called with what came back.
  * Who calls: applications, and nothing else is needed by them. Start reading at loop.c (one round of one
  * core), then conn.c, out.c. One loop a core: a connection, timer or datagram is handled on the core where
- * it arrived, its functions are called on that core only, and no handler needs a lock for it.
+ * it arrived, its functions are called on that core only, and no handler needs a lock for it. A connection may go to
+ * another core between two of its handlers (move.c); timers and datagrams stay.
  */
 #pragma once
 #include "kernel/abi/call.h"
@@ -21,6 +22,12 @@ struct ix_handlers {
 	void (*on_write)(struct ix_conn *c); /* after output was refused: ix_queued() has fallen to the low mark */
 	void (*on_eof)(struct ix_conn *c);   /* the peer has finished, everything was read. NULL: ix_close() */
 	void (*on_close)(struct ix_conn *c, enum ix_dead why); /* the last call; frees what hangs on the user pointer */
+	/*
+	 * Ring 0 moves it to another core, with all that waits and is queued. For those who keep with a connection what
+	 * belongs to a core: timers, lists.
+	 */
+	void (*on_leave)(struct ix_conn *c, uint32_t to); /* the last call on this core, which lets go of it here */
+	void (*on_move)(struct ix_conn *c);               /* the first one on the other */
 };
 
 /* ---- the program ---- */

@@ -47,6 +47,14 @@ static void note_sent(struct ix_conn *c, const struct ix_event *ev)
 	ix_conn_touch(c);
 }
 
+static void note_moving(struct ix_conn *c, const struct ix_event *ev)
+{
+	if ((ev->cookie & COOKIE_MASK) == COOKIE_LISTENER)
+		return; /* not accepted yet, which cannot be with this library; ring 0 goes on without us */
+	c->to = ev->detail;
+	ix_conn_touch_with(c, CONN_LEAVING);
+}
+
 static void note_signal(const struct ix_service *service)
 {
 	if (!service->stop)
@@ -86,9 +94,13 @@ static inline void note(struct ix_core *core, const struct ix_event *ev)
 	case IX_EV_SIGNAL:
 		note_signal(core->service);
 		break;
-	case IX_EV_UDP_SENT:
 	case IX_EV_MOVING:
+		note_moving(c, ev);
+		break;
 	case IX_EV_MOVED:
+		ix_move_moved(core, ev);
+		break;
+	case IX_EV_UDP_SENT:
 	case IX_EV_NR:
 		break;
 	}

@@ -231,6 +231,8 @@ void ix_out_result(struct ix_conn *c, const struct ix_call *call, bool is_given_
 	case IX_OK:
 	case IX_NO_MEMORY:
 		break;
+	case IX_MOVED:
+		return; /* offered again where it goes */
 	case IX_BAD_HANDLE:
 	case IX_CLOSED:
 		c->flags |= CONN_BLOCKED; /* its IX_EV_DEAD is on the way */

@@ -34,7 +34,7 @@ const struct ix_info *libc_info(void)
 
 uint32_t libc_core(void)
 {
-	return 0;
+	return fake.core;
 }
 
 struct ix_call_array *libc_calls(void)
@@ -170,6 +170,26 @@ void fake_eof(struct fake_conn *c)
 	add_event(IX_EV_EOF, c->cookie, c->handle);
 }
 
+void fake_hold(struct fake_conn *c)
+{
+	c->is_moving = true;
+	c->is_released = false;
+}
+
+void fake_moving(struct fake_conn *c, uint32_t to)
+{
+	fake_hold(c);
+	add_event(IX_EV_MOVING, c->cookie, c->handle)->detail = (uint16_t)to;
+}
+
+void fake_moved(struct fake_conn *c)
+{
+	if (!c->is_released)
+		die("moved without release");
+	c->is_moving = false;
+	add_event(IX_EV_MOVED, c->cookie, c->handle);
+}
+
 void fake_dead(struct fake_conn *c, enum ix_dead why)
 {
 	add_event(IX_EV_DEAD, c->is_accepted ? c->cookie : fake.listen_cookie, c->handle)->detail = (uint16_t)why;
@@ -278,6 +298,14 @@ static int do_conn(struct ix_call *call)
 
 	if (!c)
 		return IX_BAD_HANDLE;
+	if (call->op == IX_OP_RELEASE) {
+		if (!c->is_moving || c->is_released)
+			return IX_BAD_CALL;
+		c->is_released = true;
+		return IX_OK;
+	}
+	if (c->is_moving)
+		return IX_MOVED;
 	if (c->is_closed || c->is_aborted || c->is_rejected)
 		return IX_CLOSED;
 	switch (call->op) {
@@ -374,6 +402,7 @@ static int execute(struct ix_call *call)
 
 static void execute_all(void)
 {
+	calls.moved = 0;
 	for (uint32_t i = 0; i < calls.count; i++) {
 		struct ix_call *call = &calls.calls[i];
 
@@ -386,7 +415,9 @@ static void execute_all(void)
 			continue;
 		}
 		call->status = execute(call);
-		if (call->status < 0)
+		if (call->status == IX_MOVED)
+			calls.moved++;
+		else if (call->status < 0)
 			fake.bad++;
 	}
 	calls.executed = calls.count;

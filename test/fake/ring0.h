@@ -19,8 +19,10 @@ struct fake_conn {
 	ix_handle_t handle;
 	uint64_t cookie;
 	bool is_accepted, is_fin, is_closed, is_aborted, is_rejected, is_dead;
-	size_t room;  /* bytes the next IX_OP_SENDV takes; grows by what is acknowledged */
-	uint8_t *out; /* all bytes taken so far */
+	bool is_moving;   /* calls are answered IX_MOVED, but for ... */
+	bool is_released; /* ... IX_OP_RELEASE, which this tells of */
+	size_t room;      /* bytes the next IX_OP_SENDV takes; grows by what is acknowledged */
+	uint8_t *out;     /* all bytes taken so far */
 	size_t out_bytes, acked;
 	struct ix_iov lent[FAKE_LENT_MAX]; /* oldest first; addr moves as bytes are given back */
 	unsigned lent_first, lent_count;
@@ -32,6 +34,7 @@ struct fake_ring0 {
 	unsigned ops[IX_OP_NR];   /* calls executed, by opcode */
 	unsigned bad;             /* calls answered with a negative status that the test did not ask for */
 	unsigned run_ios, calls;  /* entries */
+	uint32_t core;            /* that libc_core() names */
 	int fail_op, fail_status; /* the next call of this opcode is answered with this status */
 	ix_handle_t listen_handle, timer_handle;
 	uint64_t listen_cookie, udp_cookie, timer_cookie;
@@ -60,6 +63,10 @@ void fake_ack(struct fake_conn *c, size_t bytes);
 void fake_connected(struct fake_conn *c);
 void fake_eof(struct fake_conn *c);
 void fake_dead(struct fake_conn *c, enum ix_dead why);
+/** fake_hold() - its calls are answered IX_MOVED. fake_moving() - it is told, too, to go to core @to. fake_moved() - it is there. */
+void fake_hold(struct fake_conn *c);
+void fake_moving(struct fake_conn *c, uint32_t to);
+void fake_moved(struct fake_conn *c);
 /** fake_datagram() - one arrives at the socket bound last. fake_timer() - the timer armed last expires. */
 void fake_datagram(const void *data, size_t bytes);
 void fake_timer(void);
