@@ -81,8 +81,12 @@ static bool write_moving(struct conn *c)
 {
 	if (!(c->flags & CONN_TELL))
 		return true;
-	if (!event_room())
+	if (event_room() < 2)
 		return false;
+	if (c->flags & CONN_MOVED) { /* here, and on */
+		put(c, IX_EV_MOVED, 0, 0);
+		c->flags &= ~CONN_MOVED;
+	}
 	put_detail(c, IX_EV_MOVING, moving_to(c));
 	moving_told(c);
 	return true;

@@ -14,6 +14,7 @@
 #include "kernel/net/handle.h"
 
 #define RELEASE_TICKS (10000u / TIME_TICK_US)
+#define TELL_TICKS (1000000u / TIME_TICK_US) /* by then there is no ring 3 on this core to be told */
 #define DEVICE_TICKS (1000000u / TIME_TICK_US)
 #define POLL_TICKS 4u  /* 64 us */
 #define ROOM_SPARE 64u /* for connections that begin meanwhile */
@@ -91,7 +92,7 @@ static void tell(struct net_move *m)
 		struct conn *c = CONTAINER_OF(node, struct conn, link);
 
 		c->move = m;
-		if (!c->handle || (c->flags & (CONN_KNOCK | CONN_MOVED)))
+		if (!c->handle || (c->flags & CONN_KNOCK))
 			continue;
 		c->flags |= CONN_TELL;
 		conn_mark(c);
@@ -99,6 +100,7 @@ static void tell(struct net_move *m)
 		m->unreleased++;
 	}
 	m->state = MOVE_HELD;
+	m->hold_end = net_self.now_tick + TELL_TICKS;
 }
 
 uint32_t moving_to(const struct conn *c)
@@ -120,7 +122,7 @@ int net_release(ix_handle_t handle)
 	if (!c)
 		return handle_missing(handle);
 	if (!(c->flags & CONN_MOVING) || c->move->state != MOVE_HELD ||
-	    (c->flags & (CONN_TELL | CONN_RELEASED | CONN_KNOCK | CONN_MOVED)))
+	    (c->flags & (CONN_TELL | CONN_RELEASED | CONN_KNOCK)))
 		return IX_BAD_CALL;
 	c->flags |= CONN_RELEASED;
 	if (c->move->unreleased) /* else it came too late */
@@ -199,12 +201,12 @@ static void wait_for_device(struct net_move *m)
 /* Whether nobody has anything of it any more but this core. */
 static bool is_free(struct net_move *m)
 {
-	if (m->untold || (m->unreleased && net_self.now_tick < m->hold_end))
+	if (m->unreleased && net_self.now_tick < m->hold_end)
 		return false;
 	if (m->unreleased) {
 		m->forced = m->unreleased;
 		net_self.stats.releases_forced += m->unreleased;
-		m->unreleased = 0;
+		m->unreleased = m->untold = 0;
 	}
 	for (; m->quiet->next != &m->conns; m->quiet = m->quiet->next) {
 		if (!pack_is_quiet(CONTAINER_OF(m->quiet->next, struct conn, link))) {

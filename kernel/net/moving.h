@@ -42,7 +42,7 @@ struct net_move {
 	uint32_t room;               /* connections that were asked for */
 	uint32_t untold, unreleased; /* connections: IX_EV_MOVING not written; not released */
 	uint32_t forced;             /* connections that ring 3 did not release in time */
-	uint64_t hold_end;           /* tick: released without ring 3 */
+	uint64_t hold_end;           /* tick: released without ring 3, or without its being told */
 	uint64_t device_end;         /* tick: the device is reset; 0: not waited for yet, UINT64_MAX: it was */
 	struct park waiting;
 	struct timewait_batch *timewait;

@@ -97,7 +97,7 @@ void pack(struct net_move *m)
 
 static void unpack_one(const struct net_move *m, struct conn *c)
 {
-	bool is_known = c->handle && !(c->flags & (CONN_KNOCK | CONN_MOVED));
+	bool is_known = c->handle && !(c->flags & CONN_KNOCK);
 	bool has_room;
 
 	owner_take(&c->owner);

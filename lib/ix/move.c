@@ -82,15 +82,25 @@ static void issue_repeats(struct ix_conn *c)
 
 /* ---- leaving ---- */
 
+static void say_moved(struct ix_conn *c)
+{
+	if ((c->flags & CONN_TOLD) && c->on->on_move)
+		c->on->on_move(c);
+}
+
 void ix_move_leave(struct ix_conn *c)
 {
 	struct ix_core *core = c->core;
 	struct ix_conn **head = &inboxes[c->to % CORES_MAX].head, *old;
 
+	if (c->flags & CONN_ARRIVED) { /* only passing: it is on no list of this core */
+		c->flags &= ~(uint32_t)CONN_ARRIVED;
+		say_moved(c);
+	} else {
+		ix_conn_unstarve(c);
+	}
 	if ((c->flags & CONN_TOLD) && c->on->on_leave)
 		c->on->on_leave(c, c->to);
-	if (c->flags & CONN_STARVED)
-		ix_conn_unstarve(c);
 	take_repeats(core, c);
 	c->flags &= ~(uint32_t)(CONN_READY | CONN_LEAVING);
 	ix_batch_call(core, IX_OP_RELEASE, c->handle, 0, 0);
@@ -165,6 +175,5 @@ void ix_move_arrive(struct ix_conn *c)
 	if (was_starved)
 		ix_conn_starve(c);
 	issue_repeats(c);
-	if ((c->flags & CONN_TOLD) && c->on->on_move)
-		c->on->on_move(c);
+	say_moved(c);
 }

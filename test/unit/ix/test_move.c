@@ -8,14 +8,14 @@ static unsigned leaves, moves;
 
 static void on_leave(struct ix_conn *c, uint32_t to)
 {
-	assert_ptr_equal(c->core, here);
-	assert_int_equal(to, 1);
+	assert_ptr_equal(c->core, fake.core ? there : here);
+	assert_int_equal(to, !fake.core);
 	leaves++;
 }
 
 static void on_move(struct ix_conn *c)
 {
-	assert_ptr_equal(c->core, there);
+	assert_ptr_equal(c->core, fake.core ? there : here);
 	assert_int_equal(seen.reads, 0);
 	moves++;
 }
@@ -183,6 +183,36 @@ static void test_late_close(void **state)
 	assert_int_equal(fake.bad, 0);
 }
 
+/* It is told to go on before it has been looked at: both handlers, and nothing is lost on the way. */
+static void test_passing(void **state)
+{
+	struct fake_conn *peer = start();
+
+	(void)state;
+	fake_data(peer, "abcd", 4, 4);
+	ix_round(here);
+	fake_hold(peer);
+	ix_consume(seen.conn, 3);
+	ix_round(here);
+	seen.reads = 0;
+	go(peer);
+	fake_moving(peer, 0);
+	ix_round(there);
+	assert_int_equal(moves, 1);
+	assert_int_equal(leaves, 2);
+	ix_round(there);
+	assert_true(peer->is_released);
+	assert_int_equal(peer->done_bytes, 0);
+	fake.core = 0;
+	fake_moved(peer);
+	ix_round(here);
+	ix_round(here);
+	assert_int_equal(moves, 2);
+	assert_ptr_equal(seen.conn->core, here);
+	assert_int_equal(peer->done_bytes, 3);
+	assert_int_equal(fake.bad, 0);
+}
+
 static unsigned left_in(struct ix_slab *s)
 {
 	unsigned n = 0;
@@ -218,8 +248,8 @@ static void test_trade(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_idle),       cmocka_unit_test(test_loaded), cmocka_unit_test(test_late_calls),
-		cmocka_unit_test(test_late_close), cmocka_unit_test(test_trade),
+		cmocka_unit_test(test_idle),       cmocka_unit_test(test_loaded),  cmocka_unit_test(test_late_calls),
+		cmocka_unit_test(test_late_close), cmocka_unit_test(test_passing), cmocka_unit_test(test_trade),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
