@@ -125,12 +125,14 @@ class Guest:
             os.sched_setaffinity(int(thread), {self.bench.cpu})
         self.is_pinned = True
 
-    def load(self, connections, message_bytes, warm_s, window_s, active=0, is_churn=False, idle_s=0, depth=1):
-        """What loadgen says. active: so many connections have a request under way, the others wait their turn;
+    def load(self, connections, message_bytes, warm_s, window_s, active=0, is_churn=False, idle_s=0, depth=1, is_udp=False):
+        """What loadgen says, or with is_udp udpgen. active: so many connections have a request under way, the others wait their turn;
         is_churn: each request has a connection of its own; idle_s: so long nothing happens before, and is counted too;
         depth: so many requests are under way on each."""
-        words = [self.bench.part('loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections, '-s', message_bytes,
-                 '-w', warm_s, '-t', window_s, '-d', depth]
+        words = [self.bench.part('udpgen' if is_udp else 'loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections,
+                 '-s', message_bytes, '-w', warm_s, '-t', window_s]
+        if depth > 1:
+            words += ['-d', depth]
         if active:
             words += ['-a', active]
         if is_churn:
@@ -173,7 +175,7 @@ class LinuxGuest(Guest):
         # Without the mitigations: the fastest Linux that this package can be.
         return ['-kernel', self.bench.part('linux', 'kernel', 'vmlinuz'),
                 '-initrd', self.bench.part('linux', 'echo.cpio'), '-append',
-                f'console=ttyS0 quiet panic=-1 net.ifnames=0 nokaslr mitigations=off bench.ip={GUEST}']
+                f'console=ttyS0 quiet panic=-1 net.ifnames=0 nokaslr mitigations=off bench.ip={GUEST} {self.words}']
 
 
 def add_up(pairs):

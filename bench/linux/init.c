@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first and only process of the Linux guest before the service: the shortest way from the kernel to a TCP server, so
- * that what is measured is Linux and not a distribution. Address by the kernel command line: bench.ip=A.B.C.D (a /24).
+ * that what is measured is Linux and not a distribution. Address by the kernel command line: bench.ip=A.B.C.D (a /24);
+ * bench.udp=single or batches: how datagrams are echoed, too.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -47,22 +48,44 @@ static void load_module(const char *name)
 	close(fd);
 }
 
-static struct in_addr address_from_cmdline(void)
+/* What follows @key in the kernel's command line, NULL if it is not there. */
+static const char *word_of_cmdline(const char *key)
 {
 	static char line[2048];
 	const char *word;
-	struct in_addr a;
 	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
 
-	if (fd < 0 || read(fd, line, sizeof(line) - 1) <= 0)
+	if (n <= 0)
 		fail("/proc/cmdline");
 	close(fd);
-	for (word = strtok(line, " \n"); word; word = strtok(NULL, " \n")) {
-		if (!strncmp(word, "bench.ip=", 9) && inet_pton(AF_INET, word + 9, &a) == 1)
-			return a;
-	}
+	line[n] = 0;
+	for (word = strtok(line, " \n"); word; word = strtok(NULL, " \n"))
+		if (!strncmp(word, key, strlen(key)))
+			return word + strlen(key);
+	return NULL;
+}
+
+static struct in_addr address_from_cmdline(void)
+{
+	const char *text = word_of_cmdline("bench.ip=");
+	struct in_addr a;
+
+	if (text && inet_pton(AF_INET, text, &a) == 1)
+		return a;
 	errno = EINVAL;
 	fail("bench.ip= on the command line");
+}
+
+/* Datagrams are another process's; it sleeps for ever if there are none. */
+static void start_udp(void)
+{
+	const char *how = word_of_cmdline("bench.udp=");
+
+	if (!how || fork())
+		return;
+	execl("/echo_udp", "echo_udp", how, (char *)NULL);
+	fail("/echo_udp");
 }
 
 /* The device appears some time after its driver. */
@@ -130,6 +153,7 @@ int main(void)
 	set_number("/proc/sys/net/core/somaxconn", "8192");
 	set_number("/proc/sys/net/ipv4/tcp_syncookies", "0");
 	setrlimit(RLIMIT_NOFILE, &files);
+	start_udp();
 	execl("/echo", "echo", (char *)NULL);
 	fail("/echo");
 }

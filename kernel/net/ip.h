@@ -32,5 +32,8 @@ static inline bool ip_is_ready(const struct pbuf *p, const struct conn *c, unsig
  */
 err_t ip_send(struct pbuf *p, const struct ip6 *to, unsigned tcp_at);
 
+/** ip4_put_header() - at @at, complete with its checksum. @l4_bytes: behind it. In ip4.c. */
+void ip4_put_header(void *at, be32_t from, be32_t to, unsigned l4_bytes, uint8_t protocol);
+
 /** ip4_send() - the same as lwIP's netif->output. In ip4.c. */
 err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);

@@ -47,6 +47,11 @@ static inline void write_ip_header(void *at, be32_t from, be32_t to, unsigned l4
 	memcpy(at, words, sizeof(words));
 }
 
+void ip4_put_header(void *at, be32_t from, be32_t to, unsigned l4_bytes, uint8_t protocol)
+{
+	write_ip_header(at, from, to, l4_bytes, (uint32_t)DEFAULT_TTL << 8 | (uint32_t)protocol << 16);
+}
+
 /* Both headers in one go. */
 err_t output_segment(struct pbuf *p, struct conn *c)
 {

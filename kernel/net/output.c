@@ -14,6 +14,8 @@
 
 #define TOKEN_NOTED 1ul /* in the token: the pbuf has a struct tx_note */
 #define RECLAIM_BURST 64u
+#define UDP4_AT (ETH_BYTES + IP4_BYTES)
+#define UDP_CSUM_AT 6u /* in the UDP header */
 
 /* Behind the header of a pbuf that the device has and whose payload may be ring 3's memory. */
 struct tx_note {
@@ -208,6 +210,34 @@ err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at)
 		own.tx.csum_start = (uint16_t)tcp_at;
 	}
 	return likely(!p->next) ? send_piece(p, needs_csum) : send_pieces(p, c, needs_csum);
+}
+
+bool output_datagram(struct pbuf *p)
+{
+	struct nic_tx *tx = &own.tx;
+	uint8_t *udp = (uint8_t *)p->payload + UDP4_AT;
+	uint16_t sum;
+	bool is_taken;
+
+	tx->flags = 0;
+	if (likely(own.offloads & NIC_TX_CSUM)) {
+		tx->flags = NIC_TX_NEEDS_CSUM;
+		tx->csum_start = UDP4_AT;
+		tx->csum_offset = UDP_CSUM_AT;
+	} else {
+		sum = (uint16_t)~port_chksum(udp, p->len - (int)UDP4_AT);
+		sum = sum ? sum : 0xffff; /* 0 would say that there is none */
+		memcpy(udp + UDP_CSUM_AT, &sum, sizeof(sum));
+	}
+	tx->seg_count = 1;
+	tx->segs[0].pa = (uintptr_t)p->payload - own.direct;
+	tx->segs[0].bytes = p->len;
+	tx->token = p;
+	is_taken = flow_tx(tx);
+	tx->csum_offset = offsetof(struct tcp_hdr, chksum); /* as all others have it */
+	if (unlikely(!is_taken))
+		net_self.is_sending_blocked = true;
+	return is_taken;
 }
 
 void output_buf(struct buf *b)

@@ -10,6 +10,7 @@
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_queue.h"
 #include "kernel/net/tcp_recover.h"
+#include "kernel/net/udp.h"
 
 #define DELACK_MS 10u  /* ring 3 has answered by then, or will not soon */
 #define QUICK_MS 1u    /* the same where the peer is beginning: it may wait for an acknowledgement to send more */
@@ -197,7 +198,13 @@ static void arm_tick(void)
 
 void net_output(void)
 {
+	bool is_udp_first = udp_goes_first();
+
+	if (is_udp_first)
+		udp_output();
 	send_touched();
+	if (unlikely(!is_udp_first))
+		udp_output();
 	if (unlikely(net_self.quick.head))
 		send_delayed_acks(&net_self.quick, QUICK_MS);
 	if (net_self.delack.head)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * UDP: a bounded queue of datagrams a socket and core, read in place by ring 3, the oldest given back
- * first; outgoing payloads are copied. Where a datagram came from is read from its own headers, which
+ * UDP, received: a bounded queue of datagrams a socket and core, read in place by ring 3, the oldest given back
+ * first. Where a datagram came from is read from its own headers, which
  * stay in front of it in the buffer. [RFC 768]
  */
 #include "kernel/net/udp.h"
@@ -12,15 +12,10 @@
 #include "kernel/net/binding.h"
 #include "kernel/net/checksum.h"
 #include "kernel/net/endpoint.h"
-#include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 #include "kernel/net/pressure.h"
 
-#define UDP_BYTES 8u
-#define QUEUE_MAX 256u     /* datagrams a socket and core */
-#define PAYLOAD_MAX 65507u /* 2^16 - 1 - IP header - UDP header */
-#define FIRST_BYTES 1472u  /* of a datagram's first piece of memory */
-#define PIECE_BYTES 2048u
+#define QUEUE_MAX 256u /* datagrams a socket and core */
 
 struct udp_socket {
 	struct buf *head, *tail;
@@ -203,107 +198,4 @@ int net_udp_unbind(ix_handle_t handle)
 	if (status == IX_OK)
 		net_sync();
 	return status;
-}
-
-/* ---- out ---- */
-/* A copy with room for headers in front; in pieces if it is long. NULL if there is no memory. */
-static struct pbuf *copy_payload(const uint8_t *data, uint32_t bytes)
-{
-	uint32_t part = MIN(bytes, FIRST_BYTES);
-	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)part, PBUF_RAM);
-
-	if (!p)
-		return NULL;
-	memcpy(p->payload, data, part);
-	while (part < bytes) {
-		uint32_t piece = MIN(bytes - part, PIECE_BYTES);
-		struct pbuf *q = pbuf_alloc(PBUF_RAW, (u16_t)piece, PBUF_RAM);
-
-		if (!q) {
-			pbuf_free(p);
-			return NULL;
-		}
-		memcpy(q->payload, data + part, piece);
-		pbuf_cat(p, q);
-		part += piece;
-	}
-	return p;
-}
-
-static uint16_t checksum_chain(const struct pbuf *p, const struct demux_tuple *t)
-{
-	uint64_t sum = tuple_checksum(t, IP_PROTOCOL_UDP, p->tot_len);
-	unsigned at = 0;
-	uint16_t part;
-
-	for (; p; p = p->next) {
-		part = port_chksum(p->payload, p->len);
-		sum += at & 1 ? __builtin_bswap16(part) : part;
-		at += p->len;
-	}
-	part = (uint16_t)~checksum_fold(sum);
-	return part ? part : 0xffff; /* 0 would say that there is none */
-}
-
-/* Who a datagram is from and to. Return: false if there is no way. */
-static bool choose_ends(const struct ix_endpoint *remote, const struct binding *binding, struct demux_tuple *t)
-{
-	struct ip6 to = endpoint_address(remote), hop;
-	const struct ip6 *from = ip6_is_zero(&binding->address) ? NULL : &binding->address;
-
-	*t = (struct demux_tuple){ .remote_port = be16(remote->port), .local_port = be16(binding->port) };
-	if (ip6_is_zero(&to) || !neighbour_next_hop(&to, &hop))
-		return false;
-	if (ip6_is_mapped(&to)) {
-		t->remote = to.words[3];
-		t->local = net_shared.address;
-		return t->local != 0;
-	}
-	if (!from)
-		from = ip6_source(&to);
-	if (!from || ip6_is_mapped(from))
-		return false;
-	t->is_ip6 = 1;
-	t->remote6 = to;
-	t->local6 = *from;
-	return true;
-}
-
-int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const struct net_range *data, uint64_t *sent)
-{
-	struct binding *binding = binding_of(BINDING_UDP, handle);
-	struct demux_tuple t;
-	ip_addr_t from, to;
-	be16_t header[4];
-	struct pbuf *p;
-	err_t err;
-
-	*sent = 0;
-	if (!binding)
-		return IX_BAD_HANDLE;
-	if (data->bytes > PAYLOAD_MAX)
-		return IX_BAD_LENGTH;
-	if (!choose_ends(remote, binding, &t))
-		return IX_UNREACHABLE;
-	if (!remote->port)
-		return IX_BAD_CALL;
-	p = copy_payload(data->data, data->bytes);
-	if (!p)
-		return IX_NO_MEMORY;
-	pbuf_add_header(p, UDP_BYTES); /* cannot fail: allocated with room for it */
-	header[0] = t.local_port;
-	header[1] = t.remote_port;
-	header[2] = be16(p->tot_len);
-	header[3] = 0;
-	memcpy(p->payload, header, UDP_BYTES);
-	header[3] = checksum_chain(p, &t);
-	memcpy((uint8_t *)p->payload + 6, &header[3], sizeof(header[3]));
-	tuple_put(&t, &from, &to);
-	err = ip_output_if(p, &from, &to, DEFAULT_TTL, 0, IP_PROTOCOL_UDP, &net_self.netif);
-	pbuf_free(p);
-	if (err != ERR_OK)
-		return IX_NO_MEMORY;
-	net_self.stats.udp_out++;
-	*sent = data->bytes;
-	return IX_OK;
 }

@@ -125,6 +125,96 @@ static void test_long_datagram_is_fragmented(void **state)
 	assert_int_equal(net_udp_send(h, &to, &(struct net_range){ .data = data, .bytes = 1 }, &sent), IX_UNREACHABLE);
 }
 
+static void send_to(ix_handle_t h, uint32_t address, const void *bytes, unsigned count, int expected)
+{
+	struct ix_endpoint to = world_endpoint(address, 53);
+	struct net_range r = { .data = bytes, .bytes = count };
+	uint64_t sent;
+
+	assert_int_equal(net_udp_send(h, &to, &r, &sent), expected);
+	assert_int_equal(sent, expected == IX_OK ? count : 0);
+}
+
+static void test_every_length_of_one_frame(void **state)
+{
+	unsigned most = world.is_ip6 ? 1452 : 1472;
+	ix_handle_t h;
+
+	(void)state;
+	h = bind_port(7);
+	send_to(h, PEER_ADDRESS, data, 1, IX_OK);
+	world_turn();
+	world_turn(); /* the neighbour is known */
+	for (unsigned n = 0; n <= most; n++) {
+		world.sent_count = 0;
+		send_to(h, PEER_ADDRESS, data + n, n, IX_OK);
+		world_turn();
+		assert_int_equal(world.sent_count, 1);
+		assert_int_equal(world.sent[0].full_bytes, world_l4_at(world.sent[0].data) + 8 + n);
+		assert_memory_equal(world.sent[0].data + world_l4_at(world.sent[0].data) + 8, data + n, n);
+	}
+	world.sent_count = 0;
+	send_to(h, PEER_ADDRESS, data, most + 1, IX_OK);
+	world_turn();
+	assert_int_equal(world.sent_count, 2);
+}
+
+/* Addresses that share one place in the cache of Ethernet headers, in turns. */
+static void test_many_receivers(void **state)
+{
+	ix_handle_t h;
+
+	(void)state;
+	h = bind_port(7);
+	world.has_addresses = true;
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 20; i++) {
+			uint32_t address = PEER_ADDRESS + 0x1000 + i * 64;
+			const struct sent *s;
+
+			send_to(h, address, &i, sizeof(i), IX_OK);
+			world_turn();
+			world_turn();
+			assert_true(world.sent_count > 0);
+			s = &world.sent[world.sent_count - 1];
+			address = be32(address);
+			assert_memory_equal(s->data + world_l4_at(s->data) - 4, &address, 4);
+			if (!world.is_ip6)
+				assert_memory_equal(s->data + 2, &address, 4);
+			assert_memory_equal(s->data + world_l4_at(s->data) + 8, &i, sizeof(i));
+			world.sent_count = 0;
+		}
+	}
+}
+
+static void test_a_burst_waits_for_the_device(void **state)
+{
+	unsigned most = world.is_ip6 ? 0 : 1024, at;
+	ix_handle_t h;
+
+	(void)state;
+	h = bind_port(7);
+	send_to(h, PEER_ADDRESS, data, 1, IX_OK);
+	world_turn();
+	world_turn();
+	world.sent_count = 0;
+	world.is_full = true;
+	for (unsigned i = 0; i < most; i++)
+		send_to(h, PEER_ADDRESS, &i, sizeof(i), IX_OK);
+	send_to(h, PEER_ADDRESS, data, 1, IX_NO_MEMORY);
+	world_turn();
+	world.is_full = false;
+	world_turn();
+	world_turn();
+	assert_int_equal(world.sent_count, most);
+	for (unsigned i = 0; i < most; i++) { /* in order */
+		at = world_l4_at(world.sent[i].data) + 8;
+		assert_memory_equal(world.sent[i].data + at, &i, sizeof(i));
+	}
+	send_to(h, PEER_ADDRESS, data, 1, IX_OK);
+	assert_int_equal(world.sent_count, most + 1); /* at once again */
+}
+
 static void test_port_that_nobody_has_bound(void **state)
 {
 	struct peer p = { .address = PEER_ADDRESS, .port = 999, .our_port = 5353 };
@@ -172,6 +262,9 @@ int main(void)
 		TEST(test_datagram_and_answer),
 		TEST(test_queue_is_bounded),
 		TEST(test_long_datagram_is_fragmented),
+		TEST(test_every_length_of_one_frame),
+		TEST(test_many_receivers),
+		TEST(test_a_burst_waits_for_the_device),
 		TEST(test_port_that_nobody_has_bound),
 		TEST(test_ping),
 		TEST(test_bound_once),

@@ -69,7 +69,9 @@ static void verify_l4(const struct sent *s, uint16_t pseudo, unsigned protocol)
 	uint16_t partial;
 
 	if (s->flags & NIC_TX_NEEDS_CSUM) {
-		memcpy(&partial, l4 + 16, 2);
+		assert_int_equal(s->csum_start, at);
+		assert_int_equal(s->csum_offset, protocol == 6 ? 16 : 6);
+		memcpy(&partial, l4 + s->csum_offset, 2);
 		assert_int_equal(partial, pseudo);
 	} else if (protocol == 6 || protocol == 58 || (protocol == 17 && (l4[6] || l4[7] || at == 54))) {
 		assert_int_equal(checksum_fold((uint64_t)pseudo + port_chksum(l4, (int)bytes)), 0xffff);
@@ -148,6 +150,8 @@ static void answer_arp(const uint8_t *request)
 		return;
 	memcpy(reply + 28, request + 38, 4);
 	memcpy(reply + 32, request + 22, 10);
+	if (world.has_addresses)
+		memcpy(reply + 24, request + 38, 4);
 	world.pieces = 0;
 	world_receive(reply, sizeof(reply));
 	world.pieces = pieces;
@@ -209,6 +213,8 @@ bool world_tx(const struct nic_tx *tx)
 	}
 	s->flags = tx->flags;
 	s->mss = tx->mss;
+	s->csum_start = tx->csum_start;
+	s->csum_offset = tx->csum_offset;
 	if (s->data[12] == 8 && s->data[13] == 6) {
 		answer_arp(s->data);
 		return true;

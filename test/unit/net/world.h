@@ -41,6 +41,7 @@ struct sent {
 	uint16_t bytes;
 	uint16_t flags; /* enum nic_tx_flags */
 	uint16_t mss;
+	uint16_t csum_start, csum_offset;
 	uint8_t data[2048];
 	uint32_t full_bytes; /* of a merged frame, whose first bytes only are in data[] */
 };
@@ -61,6 +62,7 @@ struct world {
 	uint64_t now_us;
 	bool is_full;           /* the device's queue takes nothing */
 	bool is_holding;        /* it gives nothing back */
+	bool has_addresses;     /* neighbours' Ethernet addresses end as their IPv4 addresses; else all have one */
 	bool is_arp_silent;     /* nobody answers ARP or neighbour discovery */
 	uint32_t answers_below; /* nobody at this address or above does, 0: all do */
 	bool is_losing;         /* frames vanish: they are given back and not recorded */
