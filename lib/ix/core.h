@@ -124,6 +124,8 @@ struct ix_conn {
 	struct ix_endpoint remote;
 };
 
+_Static_assert(sizeof(struct ix_conn) <= 240, "what kernel/README.md says of many connections");
+
 /* ---- cookies: a pointer, its kind in the low bits ---- */
 enum cookie_kind { COOKIE_CONN = 0, COOKIE_LISTENER = 1, COOKIE_UDP = 2, COOKIE_TIMER = 3, COOKIE_MASK = 7 };
 
