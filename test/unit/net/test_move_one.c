@@ -184,6 +184,7 @@ static void test_delayed_ack(void **state)
 	cores_switch(0);
 	peer_send(&p, ACK | PSH, "x", 1);
 	(void)wait_for(IX_EV_RECV);
+	assert_null(peer_take(&p));
 	move(&p, (core + 2) % CORES_IN_TEST);
 	for (unsigned ms = 0; ms < 15 && !s; ms++) {
 		s = peer_take(&p);
@@ -194,11 +195,26 @@ static void test_delayed_ack(void **state)
 	close_one(&p, handle, (core + 2) % CORES_IN_TEST);
 }
 
+/* Segments that any core passed on to the next. */
+static uint64_t walked(void)
+{
+	struct net_stats s;
+	uint64_t sum = 0;
+
+	for (uint32_t core = 0; core < CORES_IN_TEST; core++) {
+		cores_switch(core);
+		net_stats(&s);
+		sum += s.misplaced;
+	}
+	return sum;
+}
+
 /* What a closed connection left is known to the new core: the peer's FIN, once more, is acknowledged, not reset. */
 static void test_time_wait(void **state)
 {
 	const struct sent *s = NULL;
 	ix_handle_t handle;
+	uint64_t before;
 	struct peer p;
 	uint32_t core;
 
@@ -218,10 +234,12 @@ static void test_time_wait(void **state)
 		;
 	move(&p, (core + 1) % CORES_IN_TEST);
 	assert_null(peer_take(&p));
+	before = walked();
 	cores_switch(0);
 	peer_send_at(&p, p.seq - 1, ACK | FIN, NULL, 0);
 	for (unsigned ms = 0; ms < 10 && !(s = peer_take(&p)); ms++)
 		cores_all(1);
+	assert_int_equal(walked(), before); /* it knows by itself, nobody had to be asked */
 	assert_non_null(s);
 	assert_int_equal(seg_flags(s), ACK);
 	assert_int_equal(seg_ack(s), p.seq);
