@@ -185,8 +185,9 @@ static void find_tail(struct writer *w)
 	w->tail = seg;
 	if ((TCPH_FLAGS(seg->tcphdr) & NO_APPEND) || seg->len >= w->limit || !is_end_of_stream(w->pcb, seg))
 		return;
-	w->pieces = PIECES_MAX;
-	for (struct pbuf *p = seg->p; p && w->pieces; p = p->next, w->pieces--)
+	w->last = seg->p;
+	w->pieces = PIECES_MAX - 1;
+	for (struct pbuf *p = seg->p->next; p && w->pieces; p = p->next, w->pieces--)
 		w->last = p;
 	if (w->pieces)
 		w->space = w->limit - seg->len;
