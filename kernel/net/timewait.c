@@ -10,6 +10,7 @@
 #define TIME_WAIT_MS 60500u /* what is below the flags and the group in until_ms is cut off */
 #define GROUP_SHIFT 2u
 #define GROUP_MASK (127u << GROUP_SHIFT)
+#define NO_TIME (1u | TIMEWAIT_HAS_TS | GROUP_MASK) /* bits of until_ms that are not time */
 #define RECORDS_MIN 1024u
 #define RECORDS_MAX 65536u
 
@@ -50,9 +51,12 @@ void timewait_core_init(void)
 	own.mask = shared.count - 1;
 }
 
+/* Nothing lives longer than it is given; what lies here since long ago must not come back when the clock has gone round. */
 static bool is_alive(const struct timewait *w)
 {
-	return w->until_ms && (int32_t)(w->until_ms - net_self.now_ms) > 0;
+	uint32_t left = w->until_ms - net_self.now_ms;
+
+	return w->until_ms && left && left <= TIME_WAIT_MS + NO_TIME;
 }
 
 void timewait_remove(struct timewait *w)
@@ -92,7 +96,7 @@ void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
 		.ports = tuple_ports(&t),
 		.rcv_nxt = pcb->rcv_nxt,
 		.snd_nxt = pcb->snd_nxt,
-		.until_ms = ((net_self.now_ms + TIME_WAIT_MS) & ~(1 | TIMEWAIT_HAS_TS | GROUP_MASK)) | flags | group,
+		.until_ms = ((net_self.now_ms + TIME_WAIT_MS) & ~NO_TIME) | flags | group,
 		.ts_recent = pcb->ts_recent,
 		.chain = (uint16_t)(hash & own.mask),
 	};

@@ -255,6 +255,30 @@ static void test_time_wait_before_timestamps(void **state)
 	assert_int_equal(seg_flags(peer_take(&p)), SYN | ACK);
 }
 
+/* After a minute, and still after 25 days, when a difference of 31 bits of milliseconds has changed its sign. */
+static void test_time_wait_ends(void **state)
+{
+	static const uint64_t after_s[] = { 62, 25ull * 24 * 3600, 40ull * 24 * 3600 };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		memset(&p, 0, sizeof(p));
+		h = peer_open(&p, 7, 5);
+		into_time_wait();
+		world.now_us += after_s[i] * 1000000;
+		world_turn();
+		while (peer_take(&p))
+			;
+		p.seq -= 5000;
+		peer_send(&p, SYN, NULL, 0);
+		world_turn();
+		world_turn(); /* ARP may have come first */
+		assert_int_equal(seg_flags(peer_take(&p)), SYN | ACK);
+		peer_send(&p, RST | ACK, NULL, 0);
+		world_turn();
+	}
+}
+
 /* More than there are records for: the oldest are forgotten, the newest are kept. */
 static void test_time_wait_is_bounded(void **state)
 {
@@ -316,6 +340,7 @@ int main(void)
 		TEST(test_time_wait),
 		TEST(test_time_wait_with_timestamps),
 		TEST(test_time_wait_before_timestamps),
+		TEST(test_time_wait_ends),
 		TEST(test_time_wait_is_bounded),
 		TEST(test_sequence_numbers),
 	};
