@@ -188,10 +188,11 @@ int virtio_pci_queue_enable(struct virtio_pci *v, struct virtio_pci_queue *q)
 /* As wide as the field: devices need not take any other access. [virtio-1.2 4.1.3.1] */
 uint32_t virtio_pci_config(struct virtio_pci *v, uint32_t off, unsigned width)
 {
-	volatile uint8_t *at = v->device + off;
+	volatile uint8_t *at;
 
 	if (off + width > v->device_bytes)
 		return 0;
+	at = v->device + off;
 	if (width == 4)
 		return *(volatile le32_t *)(volatile void *)at;
 	if (width == 2)
