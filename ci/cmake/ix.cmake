@@ -44,6 +44,9 @@ target_compile_options(ix_host_flags INTERFACE ${IX_WARNINGS} -O1 -g -fno-omit-f
 add_library(ix_sanitizers INTERFACE)
 target_compile_options(ix_sanitizers INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
 target_link_options(ix_sanitizers INTERFACE -fsanitize=address,undefined)
+if(CMAKE_C_COMPILER_ID STREQUAL "Clang") # where it comes by is what guides a fuzzer (test/fuzz)
+	target_compile_options(ix_sanitizers INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # ix_unit_test(NAME SOURCES f... [LIBS l...] [DEFS d...] [INCLUDES i...]): cmocka program test_NAME
 # from test/unit/... and the sources under test, spelled from the repository root.

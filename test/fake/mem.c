@@ -30,6 +30,17 @@ void fake_mem_reset(size_t limit)
 	room = limit;
 }
 
+unsigned fake_mem_mark(void)
+{
+	return piece_count;
+}
+
+void fake_mem_release(unsigned mark)
+{
+	while (piece_count > mark)
+		free(pieces[--piece_count]);
+}
+
 void fake_mem_device(pa_t pa, uint64_t bytes, void *host)
 {
 	devices[device_count].pa = pa;

@@ -206,11 +206,14 @@ static void *control_thread(void *unused)
 	(void)unused;
 	for (;;) {
 		struct fake_queue *q;
+		unsigned pairs;
 
 		usleep(20);
 		pthread_mutex_lock(&control_lock);
-		q = &fake_device.queues[2 * (fake_device.config.max_virtqueue_pairs % 10u)];
-		if (q->is_enabled && !fake_device.is_mute && fake_device.status & VIRTIO_DRIVER_OK &&
+		pairs = fake_device.config.max_virtqueue_pairs;
+		q = &fake_device.queues[pairs <= FAKE_QUEUES / 2 ? 2 * pairs : 0];
+		if (q != fake_device.queues && q->is_enabled && !fake_device.is_mute &&
+		    fake_device.status & VIRTIO_DRIVER_OK &&
 		    __atomic_load_n(&avail_of(q)->idx, __ATOMIC_ACQUIRE) != q->avail_seen)
 			serve_control(q);
 		pthread_mutex_unlock(&control_lock);
@@ -296,7 +299,7 @@ void virtio_pci_status_add(struct virtio_pci *v, uint8_t bits)
 uint8_t virtio_pci_generation(struct virtio_pci *v)
 {
 	(void)v;
-	return fake_device.generation;
+	return fake_device.never_settles ? ++fake_device.generation : fake_device.generation;
 }
 
 uint64_t virtio_pci_features(struct virtio_pci *v)

@@ -26,7 +26,8 @@ struct fake_device {
 	struct virtio_net_config config;
 	bool refuses_features;
 	bool never_resets;
-	bool is_mute; /* does not answer control commands */
+	bool never_settles; /* its configuration changes while it is read */
+	bool is_mute;       /* does not answer control commands */
 	uint8_t ctrl_answer;
 	/* what the driver did */
 	uint64_t accepted;
