@@ -10,7 +10,7 @@
 	.globl boot_image_note
 boot_image_note:
 1:	.quad 0x31474d4958		/* IX_IMAGE_MAGIC */
-	.long 5				/* IX_IMAGE_VERSION */
+	.long 6				/* IX_IMAGE_VERSION */
 	.long 0				/* part_count */
 	.fill 8 * 56, 1, 0
 2:

@@ -45,12 +45,12 @@ static json_t *texts(const char *const *list, uint32_t count)
 static json_t *port(const struct ix_manifest_port *p)
 {
 	json_t *name = json_sprintf("%u/%s", p->port, p->protocol == IX_PORT_TCP ? "tcp" : "udp"), *out = json_object();
-	const char *option;
+	const char *option, *word;
 	uint32_t value;
 
-	for (unsigned i = 0; (option = ports_option(p, i, &value)) != NULL; i++)
+	for (unsigned i = 0; (option = ports_option(p, i, &value, &word)) != NULL; i++)
 		if (value != 0)
-			json_object_set_new(out, option, json_integer(value));
+			json_object_set_new(out, option, word != NULL ? json_string(word) : json_integer(value));
 	if (json_object_size(out) == 0) {
 		json_decref(out);
 		return name;

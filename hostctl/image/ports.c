@@ -10,17 +10,22 @@
 
 #define AT(field) offsetof(struct ix_manifest_port, field)
 
+static const char *const ecn_words[] = { "off", "classic", "dctcp", NULL };
+
 static const struct {
 	const char *name;
 	uint32_t min, max;
 	size_t at;
 	const char *doc;
+	const char *const *words; /* instead of a number: its names, from 0 on */
 } options[] = {
-	{ "rto_floor_ms", 5, 1000, AT(rto_floor_ms), "shortest retransmission timeout (default: rto_floor_ms)" },
+	{ "rto_floor_ms", 5, 1000, AT(rto_floor_ms), "shortest retransmission timeout (default: rto_floor_ms)", NULL },
 	{ "backlog", 1, 65536, AT(backlog),
-	  "connections that wait to be accepted, on each core; further requests are dropped (default 1024)" },
+	  "connections that wait to be accepted, on each core; further requests are dropped (default 1024)", NULL },
 	{ "half_open", 1, 65536, AT(half_open),
-	  "half-open connections on each core; beyond it SYN cookies (default: an eighth of connections)" },
+	  "half-open connections on each core; beyond it SYN cookies (default: an eighth of connections)", NULL },
+	{ "ecn", 0, IX_ECN_NR - 1, AT(ecn), "congestion marks: classic halves the window, dctcp goes by their share",
+	  ecn_words },
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -39,6 +44,15 @@ bool ports_parse(const char *text, struct ix_manifest_port *port)
 	port->port = (uint16_t)number;
 	port->protocol = strcmp(slash, "/tcp") == 0 ? IX_PORT_TCP : IX_PORT_UDP;
 	return port->protocol == IX_PORT_TCP || strcmp(slash, "/udp") == 0;
+}
+
+/* Which of the words it is. */
+static bool word_number(const char *const *words, const char *value, uint64_t *number)
+{
+	for (*number = 0; words[*number] != NULL; ++*number)
+		if (strcmp(words[*number], value) == 0)
+			return true;
+	return false;
 }
 
 static void known_options(char *out, size_t bytes)
@@ -61,7 +75,12 @@ bool ports_set(struct ix_manifest_port *port, const char *option, const char *va
 			snprintf(expected, bytes, "%s only of a TCP port", option);
 			return false;
 		}
-		if (!words_number(value, options[i].min, options[i].max, &number)) {
+		if (options[i].words != NULL) {
+			if (!word_number(options[i].words, value, &number)) {
+				snprintf(expected, bytes, "%s: off, classic or dctcp", option);
+				return false;
+			}
+		} else if (!words_number(value, options[i].min, options[i].max, &number)) {
 			snprintf(expected, bytes, "%s: a number %u..%u", option, options[i].min, options[i].max);
 			return false;
 		}
@@ -90,17 +109,22 @@ int ports_override(struct ix_manifest *m, const char *key, const char *value, st
 	return err_set(err, STATUS_USAGE, "ports.%s: expected ports.PORT.OPTION of a TCP port in the manifest", key);
 }
 
-const char *ports_option(const struct ix_manifest_port *port, unsigned i, uint32_t *value)
+const char *ports_option(const struct ix_manifest_port *port, unsigned i, uint32_t *value, const char **word)
 {
 	if (i >= OPTIONS)
 		return NULL;
 	memcpy(value, (const uint8_t *)port + options[i].at, sizeof(*value));
+	*word = options[i].words != NULL && *value <= options[i].max ? options[i].words[*value] : NULL;
 	return options[i].name;
 }
 
 void ports_fields(FILE *out)
 {
-	for (unsigned i = 0; i < OPTIONS; i++)
-		fprintf(out, "  ports.PORT.%-14s %s\n  %-17s   a number %u..%u; --set\n", options[i].name,
-			options[i].doc, "", options[i].min, options[i].max);
+	for (unsigned i = 0; i < OPTIONS; i++) {
+		fprintf(out, "  ports.PORT.%-14s %s\n  %-17s   ", options[i].name, options[i].doc, "");
+		if (options[i].words != NULL)
+			fprintf(out, "off, classic or dctcp; --set\n");
+		else
+			fprintf(out, "a number %u..%u; --set\n", options[i].min, options[i].max);
+	}
 }

@@ -18,8 +18,11 @@ bool ports_set(struct ix_manifest_port *port, const char *option, const char *va
 /** ports_override() - "7.OPTION" = @value, of a TCP port that @m names. Return: 0, or -1 with @err (STATUS_USAGE). */
 int ports_override(struct ix_manifest *m, const char *key, const char *value, struct err *err);
 
-/** ports_option() - name and value of option @i of a port; NULL behind the last one. Value 0: not set. */
-const char *ports_option(const struct ix_manifest_port *port, unsigned i, uint32_t *value);
+/**
+ * ports_option() - name and value of option @i of a port; NULL behind the last one. Value 0: not set.
+ * @word: what it is written as, NULL: a number.
+ */
+const char *ports_option(const struct ix_manifest_port *port, unsigned i, uint32_t *value, const char **word);
 
 /** ports_fields() - the options, for people. */
 void ports_fields(FILE *out);

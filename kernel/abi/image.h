@@ -10,7 +10,7 @@
 
 #define IX_IMAGE_NOTE 0x4958 /* 'IX' */
 #define IX_IMAGE_MAGIC 0x31474d4958ull
-#define IX_IMAGE_VERSION 5 /* of this file and of manifest.h together */
+#define IX_IMAGE_VERSION 6 /* of this file and of manifest.h together */
 
 enum ix_part_kind {
 	IX_PART_NONE = 0,

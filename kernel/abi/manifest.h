@@ -17,6 +17,9 @@
 #define IX_PORT_TCP 6
 #define IX_PORT_UDP 17
 
+/* "ecn" of a port: what its connections agree to if the other end asks [RFC 3168, RFC 8257]. */
+enum ix_ecn { IX_ECN_OFF, IX_ECN_CLASSIC, IX_ECN_DCTCP, IX_ECN_NR };
+
 /* A port, and what is different for those who connect to it; 0: as everywhere. Options are of TCP only. */
 struct ix_manifest_port {
 	uint16_t port;
@@ -24,6 +27,7 @@ struct ix_manifest_port {
 	uint8_t reserved;      /* 0 */
 	uint32_t rto_floor_ms; /* "rto_floor_ms": as the image's, 5..1000 */
 	uint32_t backlog;      /* "backlog": connections of a core that wait for accept, at most; 1..65536, 0: 1024 */
+	uint32_t ecn;          /* "ecn": enum ix_ecn, "off" "classic" "dctcp" */
 	uint32_t half_open; /* "half_open": of a core, at most; beyond it SYN cookies; 1..65536, 0: what the core may */
 };
 

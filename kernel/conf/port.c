@@ -12,7 +12,8 @@
 #include "kernel/conf/value.h"
 
 #define AT(name) offsetof(struct ix_manifest_port, name)
-#define OPTION_KEYS "rto_floor_ms backlog half_open"
+#define OPTION_KEYS "rto_floor_ms backlog half_open ecn"
+#define ECN_WORDS "off classic dctcp"
 
 static const struct {
 	const char *key;
@@ -22,7 +23,18 @@ static const struct {
 	{ "rto_floor_ms", 5, 1000, AT(rto_floor_ms) },
 	{ "backlog", 1, 65536, AT(backlog) },
 	{ "half_open", 1, 65536, AT(half_open) },
+	{ "ecn", 0, IX_ECN_NR - 1, AT(ecn) }, /* written as a word */
 };
+
+static bool value_ecn(const char *text, uint32_t *value)
+{
+	static const char *const words[IX_ECN_NR] = { "off", "classic", "dctcp" };
+
+	for (*value = 0; *value < IX_ECN_NR; ++*value)
+		if (!strcmp(text, words[*value]))
+			return true;
+	return false;
+}
 
 bool port_is_good(const struct ix_manifest_port *p)
 {
@@ -83,7 +95,13 @@ int port_parse(struct conf *out, const char *key, const char *value, char *error
 	for (unsigned i = 0; i < ARRAY_COUNT(options); i++) {
 		if (strcmp(option, options[i].key) != 0)
 			continue;
-		if (!value_number(value, &number) || number < options[i].min || number > options[i].max) {
+		if (options[i].off == AT(ecn)) {
+			if (!value_ecn(value, &number)) {
+				fmt_text(error, CONF_ERROR_BYTES, "ports.%.24s: %.20s is none of %s", key, value,
+					 ECN_WORDS);
+				return KERR_INVALID;
+			}
+		} else if (!value_number(value, &number) || number < options[i].min || number > options[i].max) {
 			fmt_text(error, CONF_ERROR_BYTES, "ports.%.24s: %.20s is not a number in %u..%u", key, value,
 				 options[i].min, options[i].max);
 			return KERR_INVALID;

@@ -54,6 +54,7 @@ static void take_options(struct binding *b)
 								      : NULL;
 
 	b->rto_floor_ms = p && p->rto_floor_ms ? (uint16_t)p->rto_floor_ms : net_shared.rto_floor_ms;
+	b->ecn = (uint8_t)(p ? p->ecn : IX_ECN_OFF);
 	b->backlog = p && p->backlog ? p->backlog : BACKLOG;
 	b->half_open = p && p->half_open ? MIN(p->half_open, net_shared.half_open) : net_shared.half_open;
 }

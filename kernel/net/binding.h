@@ -14,6 +14,7 @@ struct binding {
 	ix_handle_t handle;
 	/* TCP, what the manifest says of the port or of all */
 	uint16_t rto_floor_ms;
+	uint8_t ecn;        /* enum ix_ecn */
 	uint32_t backlog;   /* connections of a core that ring 3 has not accepted yet, at most */
 	uint32_t half_open; /* half-open ones of a core, at most */
 };

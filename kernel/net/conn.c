@@ -12,6 +12,7 @@
 #include "kernel/net/demux.h"
 #include "kernel/net/backlog.h"
 #include "kernel/net/output.h"
+#include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_ts.h"
 
 #define OOSEQ_BUDGET 16u /* one in so many receive buffers may wait out of order, all connections of a core together */
@@ -117,6 +118,7 @@ static void on_destroy(u8_t id, void *data)
 	if (!c)
 		return; /* never got as far as conn_init() */
 	demux_remove(c);
+	ecn_free(c);
 	time_cancel(&c->timer);
 	backlog_leave(c);
 	limit_give(c);
@@ -143,6 +145,7 @@ bool conn_begin_passive(struct tcp_pcb *pcb, const struct binding *b)
 	c->cookie = b->cookie;
 	c->rto_floor_ms = b->rto_floor_ms;
 	ts_init(c);
+	ecn_accept(c, b->ecn);
 	net_self.tx_conn = c; /* lwIP answers now */
 	if (!net_shared.has_timestamps)
 		tcp_clear_flags(pcb, TF_TIMESTAMP);

@@ -38,6 +38,7 @@ enum conn_flag {
 	CONN_COUNTED = 0x8000,      /* has one of the partition's places */
 	CONN_PROBE = 0x100000,      /* rto_at is when the tail is probed */
 	CONN_PROBED = 0x200000,     /* it has been */
+	CONN_ECN = 0x800000,        /* conn.ecn is there */
 	CONN_RESCUED = 0x400000,    /* in this recovery the last segment was sent again */
 	CONN_ON_DIRTY = 0x1000,     /* in the queue of that name */
 	CONN_ON_OUT = 0x2000,
@@ -88,6 +89,7 @@ struct conn {
 	uint32_t rx_lent;    /* bytes announced and not given back */
 	uint32_t recved;     /* bytes given back that the window does not know of yet */
 	uint32_t recover;    /* sequence number that ends fast recovery */
+	struct tcp_ecn *ecn; /* tcp_ecn.c: agreed on */
 	uint32_t ts_offset;  /* our clock as this peer sees it, less now_ms */
 	struct list link;    /* in net_core.half_open, then in .ooseq while ooseq_held; moving: in net_move.conns */
 	/* tcp_out.c: positions in the stream, modulo 2^32 */

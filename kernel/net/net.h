@@ -116,8 +116,9 @@ void net_partition_start(void);
 struct net_stats {
 	uint64_t frames_in, bad_frames, bad_csum, dropped_no_memory, dropped_no_buffer, slow_path;
 	uint64_t segments_in, segments_out, retransmits, resets_sent, accepted, connections;
-	uint64_t timeouts;    /* retransmission timers and probes of closed windows that were due */
-	uint64_t dropped_old; /* by their timestamp [RFC 7323 5.3] */
+	uint64_t ecn_marks, ecn_reductions; /* segments that came marked; windows that shrank because of ours */
+	uint64_t timeouts;                  /* retransmission timers and probes of closed windows that were due */
+	uint64_t dropped_old;               /* by their timestamp [RFC 7323 5.3] */
 	uint64_t udp_in, udp_out, udp_dropped;
 	uint64_t conns_moved, conns_followed,
 		releases_forced;               /* of which one by one; connections ring 3 did not release */

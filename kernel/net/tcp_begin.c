@@ -10,6 +10,7 @@
 #include "kernel/flow/flow.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/output.h"
+#include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_syn.h"
 
 /* What a request says of itself. */
@@ -128,6 +129,7 @@ bool tcp_begin(const struct frame *f, const uint8_t *tcp, const struct binding *
 	if (!pcb)
 		return false;
 	fill(pcb, &r);
+	ecn_offered(TCP_SYN); /* it did not */
 	if (!answer(pcb, b)) {
 		tcp_abandon(pcb, 0);
 		net_self.tx_conn = NULL;

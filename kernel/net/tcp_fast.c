@@ -15,12 +15,14 @@
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_queue.h"
 #include "kernel/net/tcp_recover.h"
+#include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_ts.h"
 
 #define TS_ALIGNED 0x0101080au /* NOP, NOP, timestamp, of 10 bytes */
 #define FLAG_FIN 1u
 #define FLAG_PSH 8u
 #define FLAG_ACK 16u
+#define FLAGS_ECN 0xc0u /* not lwIP's: tcp_ecn.c */
 
 /* In any of these states lwIP has more to do than is done here. */
 #define SPECIAL (TF_INFR | TF_CLOSEPEND | TF_RXCLOSED | TF_FIN | TF_NAGLEMEMERR | TF_RTO)
@@ -39,7 +41,7 @@ static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const 
 {
 	uint32_t acked = word_at(tcp + 8) - pcb->lastack;
 
-	return tcp[12] == header << 2 && (tcp[13] & ~FLAG_PSH) == FLAG_ACK && pcb->state == ESTABLISHED &&
+	return tcp[12] == header << 2 && (tcp[13] & ~(FLAG_PSH | FLAGS_ECN)) == FLAG_ACK && pcb->state == ESTABLISHED &&
 	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_UNPREDICTED) &&
 	       !pcb->ooseq && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
 	       (!pcb->unsent || be32(pcb->unsent->tcphdr->seqno) == pcb->snd_nxt) && bytes <= pcb->rcv_wnd &&
@@ -312,6 +314,8 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 	}
 	if (header != TCP_HLEN && !take_timestamp(c, tcp))
 		return false;
+	if (unlikely(c->flags & CONN_ECN))
+		ecn_input(c, b->data + b->off + ETH_BYTES, tcp, bytes);
 	ack = word_at(tcp + 8);
 	pcb->tmr = tcp_ticks;
 	pcb->keep_cnt_sent = 0;
@@ -424,6 +428,8 @@ bool tcp_fast_output(struct conn *c)
 	pcb->ts_lastacksent = pcb->rcv_nxt;
 	if (seg->flags)
 		write_timestamp(c, tcp);
+	if (unlikely(c->flags & CONN_ECN))
+		ecn_output(c, tcp, seg->len);
 	pcb->rcv_ann_right_edge = pcb->rcv_nxt + pcb->rcv_ann_wnd;
 	if (pcb->rtime < 0)
 		pcb->rtime = 0;

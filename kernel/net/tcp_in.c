@@ -16,6 +16,7 @@
 #include "kernel/net/output.h"
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_check.h"
+#include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_options.h"
 #include "kernel/net/tcp_recover.h"
 #include "kernel/net/tcp_syn.h"
@@ -190,6 +191,8 @@ static APART void take_unpredicted(const struct frame *f, struct tcp_pcb *pcb, c
 	} else if (unlikely(!tcp_check(f, tcp, &pcb))) {
 		pbuf_free(p);
 	} else {
+		if (unlikely(pcb && (conn_of(pcb)->flags & CONN_ECN)))
+			ecn_input(conn_of(pcb), tcp - f->ip_bytes, tcp, f->l4_bytes - (tcp[12] >> 4) * 4u);
 		to_lwip(f, pcb, p);
 	}
 }

@@ -7,6 +7,7 @@
 
 #include "kernel/base/bytes.h"
 #include "kernel/net/port/ix_hooks.h"
+#include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_recover.h"
 
 #define OPTION_BYTES_MAX 40u
@@ -70,6 +71,8 @@ err_t port_tcp_in(struct tcp_pcb *pcb, struct tcp_hdr *hdr, u16_t option_bytes, 
 {
 	uint8_t options[OPTION_BYTES_MAX];
 
+	if (pcb->state == LISTEN)
+		ecn_offered(((const uint8_t *)hdr)[13]);
 	if (pcb->state <= SYN_SENT || pcb->state == TIME_WAIT || (TCPH_FLAGS(hdr) & (TCP_RST | TCP_SYN)))
 		return ERR_OK;
 	first_bytes = MIN(first_bytes, option_bytes);

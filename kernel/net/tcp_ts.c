@@ -8,6 +8,7 @@
 #include "kernel/net/demux.h"
 #include "kernel/net/port/ix_hooks.h"
 #include "kernel/net/tcp_options.h"
+#include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_ts.h"
 
 #define RECENT 64u
@@ -121,6 +122,8 @@ u32_t *port_tcp_options(struct pbuf *p, struct tcp_hdr *hdr, const struct tcp_pc
 
 	if (!pcb)
 		return at;
+	if (unlikely(conn_of((struct tcp_pcb *)(uintptr_t)pcb)->flags & CONN_ECN))
+		ecn_output(conn_of((struct tcp_pcb *)(uintptr_t)pcb), hdr, p->tot_len - TCPH_HDRLEN_BYTES(hdr));
 	if (at == options && (pcb->flags & TF_TIMESTAMP)) {
 		if (p->len == TCP_HLEN + TS_BYTES + 1u) /* lwIP has put a probe's byte behind the bare header */
 			*data = *(uint8_t *)options;

@@ -267,7 +267,7 @@ def test_inspect(lab):
         lab.put('bad.ix', good[:size])
         expect(lab.run('image', 'inspect', 'bad.ix'), DATA, r'bad\.ix: ')
     lab.put('old.elf', fixture.kernel(READY, version=7))
-    expect(lab.run('image', 'inspect', 'old.elf'), DATA, r'image version 7, this ixctl knows version 5: build it again')
+    expect(lab.run('image', 'inspect', 'old.elf'), DATA, r'image version 7, this ixctl knows version 6: build it again')
     lab.put('foreign.elf', fixture.kernel(READY, ix=False))
     expect(lab.run('run', 'foreign.elf'), DATA, r'expected an IX kernel or image')
 

@@ -157,13 +157,17 @@ static void test_env(void **state)
 static void test_ports(void **state)
 {
 	(void)state;
-	assert_int_equal(load("ports.7.rto_floor_ms=5 ports.7.backlog=65536 ports.7.half_open=1 ports.7.backlog=2"), 0);
+	assert_int_equal(load("ports.7.rto_floor_ms=5 ports.7.backlog=65536 ports.7.half_open=1 ports.7.backlog=2 "
+			      "ports.7.ecn=dctcp"),
+			 0);
+	assert_int_equal(conf.ports[0].ecn, IX_ECN_DCTCP);
 	assert_int_equal(conf.ports[0].rto_floor_ms, 5);
 	assert_int_equal(conf.ports[0].backlog, 2);
 	assert_int_equal(conf.ports[0].half_open, 1);
 	assert_int_equal(conf.ports[1].rto_floor_ms, 0); /* UDP */
 	assert_ptr_equal(conf_port(&conf, IX_PORT_UDP, 7), &conf.ports[1]);
 	assert_null(conf_port(&conf, IX_PORT_TCP, 8));
+	check_refused("ports.7.ecn=yes", "ports.7.ecn", "off classic dctcp");
 	check_refused("ports.7.rto_floor_ms=4", "ports.7.rto_floor_ms", "5..1000");
 	check_refused("ports.7.backlog=0", "ports.7.backlog", "1..65536");
 	check_refused("ports.7.backlog=x", "ports.7.backlog", "1..65536");

@@ -129,13 +129,13 @@ static void test_version(void **state)
 	fixture_kernel(&kernel, 9);
 	assert_int_equal(image_load(&im, &kernel, "old.ix", &err), -1);
 	assert_null(im);
-	assert_non_null(strstr(err.text, "image version 9, this ixctl knows version 5"));
+	assert_non_null(strstr(err.text, "image version 9, this ixctl knows version 6"));
 	err_fini(&err);
 }
 
 static void test_budget(void **state)
 {
-	struct ix_manifest m = { .rx_buffers = 1024, .connections = 16, .heap_mib = 3 };
+	static struct ix_manifest m = { .rx_buffers = 1024, .connections = 16, .heap_mib = 3 };
 	struct image_budget small, large;
 
 	(void)state;

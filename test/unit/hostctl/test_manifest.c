@@ -11,13 +11,14 @@
 
 static char path[] = "/tmp/ix-manifest.XXXXXX";
 
-static const char full[] = "name: echo\nversion: 1.2\napp: ./echo\nargs: [a, \"b c\", '']\nenv: {A: b, C: \"\"}\n"
-			   "memory_mib: 256\nheap_mib: 32\ncores: {min: 2, max: 4}\n"
-			   "net:\n  address: 10.0.2.15/24\n  gateway: 10.0.2.2\n  dns: 10.0.2.3\n  mtu: 1400\n"
-			   "ports: [{rto_floor_ms: 5, port: 7/tcp, backlog: 9}, 7/udp]\nconnections: 5000\nrx_buffers: "
-			   "2048\nbatch: 32\npoll_us: 10\n"
-			   "restart: {on_fault: true, max: 5, window_s: 30}\nwatchdog_ms: 1000\nrto_floor_ms: 5\n"
-			   "tcp: {timestamps: false}\n";
+static const char full[] =
+	"name: echo\nversion: 1.2\napp: ./echo\nargs: [a, \"b c\", '']\nenv: {A: b, C: \"\"}\n"
+	"memory_mib: 256\nheap_mib: 32\ncores: {min: 2, max: 4}\n"
+	"net:\n  address: 10.0.2.15/24\n  gateway: 10.0.2.2\n  dns: 10.0.2.3\n  mtu: 1400\n"
+	"ports: [{rto_floor_ms: 5, port: 7/tcp, backlog: 9, ecn: dctcp}, 7/udp]\nconnections: 5000\nrx_buffers: "
+	"2048\nbatch: 32\npoll_us: 10\n"
+	"restart: {on_fault: true, max: 5, window_s: 30}\nwatchdog_ms: 1000\nrto_floor_ms: 5\n"
+	"tcp: {timestamps: false}\n";
 
 static int read_text(struct source **out, const char *text, size_t bytes, struct err *err)
 {
@@ -56,6 +57,7 @@ static void test_full(void **state)
 	assert_int_equal(m.port_count, 2);
 	assert_int_equal(m.ports[0].port, 7);
 	assert_int_equal(m.ports[0].rto_floor_ms, 5);
+	assert_int_equal(m.ports[0].ecn, IX_ECN_DCTCP);
 	assert_int_equal(m.ports[0].backlog, 9);
 	assert_int_equal(m.ports[0].half_open, 0);
 	assert_int_equal(m.ports[1].port, 7);

@@ -29,6 +29,7 @@ static unsigned put_ip(uint8_t *frame, const struct peer *p, unsigned protocol, 
 	if (world.is_ip6) {
 		put16(frame + 12, 0x86dd);
 		ip[0] = 0x60;
+		ip[1] = (uint8_t)(p->tos << 4);
 		put16(ip + 4, l4_bytes);
 		ip[6] = (uint8_t)protocol;
 		ip[7] = 64;
@@ -37,6 +38,7 @@ static unsigned put_ip(uint8_t *frame, const struct peer *p, unsigned protocol, 
 		return 54;
 	}
 	ip[0] = 0x45;
+	ip[1] = p->tos;
 	put16(ip + 2, 20 + l4_bytes);
 	ip[6] = 0x40;
 	ip[8] = 64;
@@ -186,12 +188,13 @@ ix_handle_t peer_knock(struct peer *p, uint16_t our_port)
 	p->our_port = our_port;
 	while (peer_take(p))
 		;
-	peer_send(p, SYN, NULL, 0);
+	peer_send(p, SYN | p->syn_flags, NULL, 0);
 	world_turn();
 	world_turn(); /* ARP may have come first */
 	s = peer_take(p);
 	assert_non_null(s);
-	assert_int_equal(seg_flags(s), SYN | ACK);
+	assert_int_equal(seg_flags(s) & 0x3f, SYN | ACK);
+	p->syn_answer = (uint8_t)seg_flags(s);
 	assert_int_equal(seg_ack(s), p->seq);
 	peer_send(p, ACK, NULL, 0);
 	world_turn();
@@ -228,6 +231,10 @@ uint32_t seg_ts_echo(const struct sent *s)
 static const uint8_t *tcp_of(const struct sent *s)
 {
 	return s->data + world_l4_at(s->data);
+}
+unsigned seg_tos(const struct sent *s)
+{
+	return s->data[14] >> 4 == 4 ? s->data[15] & 15u : s->data[15] >> 4;
 }
 unsigned seg_flags(const struct sent *s)
 {

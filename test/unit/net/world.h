@@ -92,6 +92,9 @@ struct peer {
 	uint32_t window;
 	bool has_ts;        /* it offers timestamps and then sends them */
 	bool has_no_sack;   /* it does not offer selective acknowledgements */
+	uint8_t syn_flags;  /* of its request, beside SYN */
+	uint8_t syn_answer; /* flags of ours to that */
+	uint8_t tos;        /* of its packets, four bits */
 	uint8_t sack_count; /* blocks that its next segments carry, at most 3 beside a timestamp */
 	uint32_t ts;        /* its clock, moved by the test */
 	uint32_t ts_echo;
@@ -158,4 +161,5 @@ uint32_t seg_window(const struct sent *s);
 uint32_t seg_ts(const struct sent *s);      /* value of its timestamp option, 0: none */
 uint32_t seg_ts_echo(const struct sent *s); /* and what that echoes */
 unsigned seg_bytes(const struct sent *s);
+unsigned seg_tos(const struct sent *s); /* four bits of it */
 const uint8_t *seg_data(const struct sent *s);
