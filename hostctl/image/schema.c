@@ -93,7 +93,8 @@ const struct schema_key schema_keys[] = {
 	  .kind = SCHEMA_BOOL,
 	  .is_override = true,
 	  .at = AT(m.slaac),
-	  .doc = "IPv6 addresses and routers by router advertisement (default: true if there is no net.address6)" },
+	  .doc = "IPv6 addresses and routers by router advertisement, by DHCPv6 too where routers say so "
+		 "(default: true if there is no net.address6)" },
 	{ .name = "net.gateway6",
 	  .kind = SCHEMA_IPV6,
 	  .is_override = true,

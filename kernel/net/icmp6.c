@@ -9,6 +9,7 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
 #include "kernel/net/checksum.h"
+#include "kernel/net/dhcp6.h"
 #include "kernel/net/mld.h"
 #include "kernel/net/nd.h"
 #include "kernel/net/neighbour.h"
@@ -47,18 +48,24 @@ struct buf *icmp6_new(const struct ip6 *from, const struct ip6 *to, unsigned typ
 	return b;
 }
 
-static uint16_t sum_of(const uint8_t *ip, const uint8_t *message, unsigned bytes)
+static uint16_t sum_of(const uint8_t *ip, uint8_t protocol, const uint8_t *message, unsigned bytes)
 {
-	return checksum_fold((uint64_t)checksum_pseudo_ip6(ip, IP_PROTOCOL_ICMP6, bytes) +
-			     port_chksum(message, (int)bytes));
+	return checksum_fold((uint64_t)checksum_pseudo_ip6(ip, protocol, bytes) + port_chksum(message, (int)bytes));
 }
 
 void icmp6_send(struct buf *b, unsigned at, const uint8_t *mac)
 {
-	uint16_t sum = (uint16_t)~sum_of(b->data + ETH_BYTES, b->data + at, b->len - at);
+	ip6_send(b, IP_PROTOCOL_ICMP6, at, mac);
+}
+
+void ip6_send(struct buf *b, uint8_t protocol, unsigned at, const uint8_t *mac)
+{
+	unsigned field = protocol == IP_PROTOCOL_UDP ? 6 : 2;
+	uint16_t sum = (uint16_t)~sum_of(b->data + ETH_BYTES, protocol, b->data + at, b->len - at);
 	struct ip6 to;
 
-	memcpy(b->data + at + 2, &sum, sizeof(sum));
+	sum = sum ? sum : 0xffff; /* the same sum; 0 would say that there is none */
+	memcpy(b->data + at + field, &sum, sizeof(sum));
 	memcpy(&to, b->data + ETH_BYTES + 24, sizeof(to));
 	if (mac)
 		neighbour_put_header(b->data, mac, ETH_TYPE_IP6);
@@ -120,7 +127,7 @@ static void answer_echo(struct buf *b, const struct icmp6 *m)
 	ip6_write_header(ip, from, &m->from, m->bytes, DEFAULT_TTL << 8 | IP_PROTOCOL_ICMP6 << 16);
 	message[0] = ICMP6_ECHO_REPLY;
 	memset(message + 2, 0, 2);
-	sum = (uint16_t)~sum_of(ip, message, m->bytes);
+	sum = (uint16_t)~sum_of(ip, IP_PROTOCOL_ICMP6, message, m->bytes);
 	memcpy(message + 2, &sum, sizeof(sum));
 	memcpy(eth, eth + 6, 6);
 	memcpy(eth + 6, nic_info()->mac, 6);
@@ -159,7 +166,8 @@ static bool may_say(const struct icmp6 *m)
 
 static void message_input(struct buf *b, const struct icmp6 *m)
 {
-	if (m->bytes < 8 || (!(b->flags & BUF_CSUM_GOOD) && sum_of(m->ip, m->message, m->bytes) != 0xffff)) {
+	if (m->bytes < 8 ||
+	    (!(b->flags & BUF_CSUM_GOOD) && sum_of(m->ip, IP_PROTOCOL_ICMP6, m->message, m->bytes) != 0xffff)) {
 		net_self.stats.bad_csum++;
 	} else if (!may_say(m)) {
 		net_self.stats.bad_frames++;
@@ -188,26 +196,48 @@ static bool may_answer(const uint8_t *ip, const struct ip6_walk *w, unsigned her
 	return ip6_is_host(&from) && !ip6_is_ours(&from) && !is_error && (ip[24] != 0xff || is_option);
 }
 
-void ip6_slow_input(struct buf *b)
+static bool is_dhcp(const uint8_t *udp, unsigned bytes)
+{
+	return bytes >= 8 && ((unsigned)udp[2] << 8 | udp[3]) == DHCP6_CLIENT_PORT;
+}
+
+/* A packet that is sound as far as @w has come. Return: false if @b is still the caller's. */
+static bool dispatch(struct buf *b, const struct ip6_walk *w, unsigned here)
 {
 	const uint8_t *eth = b->data + b->off, *ip = eth + ETH_BYTES;
-	unsigned here = MIN((unsigned)b->len - ETH_BYTES, IP6_BYTES + ((unsigned)ip[4] << 8 | ip[5]));
-	struct icmp6 m = { .eth = eth, .ip = ip };
-	struct ip6_walk w;
+	struct icmp6 m = { .eth = eth, .ip = ip, .message = ip + w->at, .bytes = here - w->at };
 
-	if (b->next || !ip6_walk(ip, here, &w)) {
-		buf_free_frame(b); /* longer than any of these is */
-	} else if (w.problem && may_answer(ip, &w, here)) {
-		icmp6_error(b, ICMP6_PROBLEM, w.problem - 1u, w.at);
-	} else if (!w.problem && w.protocol == IP_PROTOCOL_ICMP6) {
-		m.message = ip + w.at;
-		m.bytes = here - w.at;
+	if (w->problem) {
+		if (!may_answer(ip, w, here))
+			return false;
+		icmp6_error(b, ICMP6_PROBLEM, w->problem - 1u, w->at);
+		return true;
+	}
+	if (w->protocol == IP_PROTOCOL_ICMP6) {
 		memcpy(&m.from, ip + 8, sizeof(m.from));
 		memcpy(&m.to, ip + 24, sizeof(m.to));
 		message_input(b, &m);
-	} else if (!w.problem && w.protocol == IP_PROTOCOL_UDP && may_answer(ip, &w, here)) {
-		icmp6_error(b, ICMP6_UNREACHABLE, UNREACHABLE_PORT, 0);
-	} else {
-		buf_free_frame(b);
+		return true;
 	}
+	if (w->protocol != IP_PROTOCOL_UDP)
+		return false;
+	if (is_dhcp(m.message, m.bytes)) {
+		dhcp6_input(ip, m.message, m.bytes);
+		return false;
+	}
+	if (!may_answer(ip, w, here))
+		return false;
+	icmp6_error(b, ICMP6_UNREACHABLE, UNREACHABLE_PORT, 0);
+	return true;
+}
+
+void ip6_slow_input(struct buf *b)
+{
+	const uint8_t *ip = b->data + b->off + ETH_BYTES;
+	unsigned here = MIN((unsigned)b->len - ETH_BYTES, IP6_BYTES + ((unsigned)ip[4] << 8 | ip[5]));
+	struct ip6_walk w;
+
+	/* What comes in several buffers is longer than any of these is. */
+	if (b->next || !ip6_walk(ip, here, &w) || !dispatch(b, &w, here))
+		buf_free_frame(b);
 }

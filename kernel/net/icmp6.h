@@ -49,6 +49,9 @@ static inline uint8_t *icmp6_body(struct buf *b)
  */
 void icmp6_send(struct buf *b, unsigned at, const uint8_t *mac);
 
+/** ip6_send() - the same for @protocol, ICMPv6 or UDP. */
+void ip6_send(struct buf *b, uint8_t protocol, unsigned at, const uint8_t *mac);
+
 /** icmp6_error_input() - an error that @b, which is @m, reports about something we have sent; takes @b. */
 void icmp6_error_input(struct buf *b, const struct icmp6 *m);
 

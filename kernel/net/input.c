@@ -174,12 +174,10 @@ static APART void look_ahead(unsigned count)
 static APART void to_boot_core(struct buf *b)
 {
 	net_self.stats.slow_path++;
-	if (core_id() == 0) {
+	if (core_id() == 0 || (b->flags & BUF_QUOTED)) { /* about a segment that may be this core's */
 		slow_path_input(b);
 	} else if (b->flags & BUF_RESOLVE) {
 		output_buf(b); /* back from the boot core */
-	} else if (b->flags & BUF_QUOTED) {
-		slow_path_input(b); /* about a segment that may be this core's */
 	} else if (!flow_hand(0, b)) {
 		net_self.stats.dropped_no_buffer++;
 		buf_free_frame(b);

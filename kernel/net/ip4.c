@@ -93,7 +93,7 @@ err_t ip4_output_if_src(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t 
 		return ERR_OK;
 	write_ip_header((uint8_t *)p->payload - IP4_BYTES, src ? src->addr : 0, dest->addr, p->tot_len, rest);
 	ip_extend(p, IP4_BYTES);
-	if (unlikely(p->tot_len > netif->mtu && proto != IP_PROTOCOL_TCP))
+	if (unlikely(p->tot_len > net_self.netif.mtu && proto != IP_PROTOCOL_TCP))
 		return ip4_frag(p, netif, dest);
 	return ip4_send(netif, p, dest);
 }

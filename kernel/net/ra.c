@@ -9,12 +9,14 @@
 #include "kernel/base/bytes.h"
 #include "kernel/conf/conf.h"
 #include "kernel/flow/flow.h"
+#include "kernel/net/dhcp6.h"
 #include "kernel/net/nd.h"
 #include "kernel/net/setup6.h"
 
 #define MESSAGE_BYTES 16u /* of an advertisement before its options */
 #define OPTION_BYTES 8u
 #define PREFIX_BYTES 32u
+#define MANAGED 0x80u        /* flag of an advertisement: a DHCPv6 server has addresses */
 #define PREFIX_ON_LINK 0x80u /* flags of a prefix */
 #define PREFIX_AUTONOMOUS 0x40u
 #define ID_BITS 64u /* of an Ethernet interface's identifier: the only length a prefix can have for it */
@@ -70,6 +72,7 @@ static void on_wait(struct time_node *node)
 
 void ra_core0_init(void)
 {
+	dhcp6_core0_init();
 	time_node_init(&solicitor.timer, on_wait);
 	solicitor.wait_s = FIRST_WAIT_S;
 	on_wait(&solicitor.timer);
@@ -117,6 +120,9 @@ void ra_input(const struct icmp6 *m)
 	    !nd_options_are_good(options, m->bytes - MESSAGE_BYTES))
 		return;
 	valid_s = (uint32_t)m->message[6] << 8 | m->message[7];
-	if (setup6_router(&m->from, m->eth + 6, valid_s))
-		take_options(options, m->bytes - MESSAGE_BYTES);
+	if (!setup6_router(&m->from, m->eth + 6, valid_s))
+		return;
+	take_options(options, m->bytes - MESSAGE_BYTES);
+	if (m->message[5] & MANAGED)
+		dhcp6_want();
 }

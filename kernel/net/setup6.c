@@ -132,10 +132,22 @@ static void address_end(struct address *a, const char *why)
 	a->is_used = false;
 }
 
-static void address_begin(struct address *a, const struct ip6 *ip, enum setup6_origin origin)
+static struct address *free_address(void)
+{
+	for (unsigned i = 0; i < IP6_ADDRESSES; i++)
+		if (!setup.addresses[i].is_used)
+			return &setup.addresses[i];
+	return NULL;
+}
+
+/* Return: NULL if there are as many as there may be. */
+static struct address *address_begin(const struct ip6 *ip, enum setup6_origin origin)
 {
 	static const char *const says[ORIGIN_NR] = { NULL, NULL, "by DHCP", "by router advertisement" };
+	struct address *a = free_address();
 
+	if (!a)
+		return NULL;
 	*a = (struct address){ .ip = *ip,
 			       .origin = (uint8_t)origin,
 			       .is_used = true,
@@ -149,6 +161,7 @@ static void address_begin(struct address *a, const struct ip6 *ip, enum setup6_o
 	if (says[origin])
 		say(a, says[origin]);
 	arm();
+	return a;
 }
 
 void setup6_address(const struct ip6 *ip, enum setup6_origin origin, uint32_t preferred_s, uint32_t valid_s)
@@ -156,11 +169,8 @@ void setup6_address(const struct ip6 *ip, enum setup6_origin origin, uint32_t pr
 	struct address *a = address_find(ip);
 	uint32_t rest = a && a->valid != SETUP6_FOREVER ? a->valid - now_s() : SETUP6_FOREVER;
 
-	for (unsigned i = 0; !a && valid_s && i < IP6_ADDRESSES; i++) {
-		if (setup.addresses[i].is_used)
-			continue;
-		a = &setup.addresses[i];
-		address_begin(a, ip, origin);
+	if (!a && valid_s) {
+		a = address_begin(ip, origin);
 		rest = 0;
 	}
 	if (!a || a->origin != origin)
