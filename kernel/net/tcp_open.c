@@ -5,6 +5,7 @@
  */
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
+#include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
 #include "kernel/net/backlog.h"
 #include "kernel/net/demux.h"
@@ -16,7 +17,7 @@
 
 #define PORT_FIRST 32768u
 #define PORT_COUNT 28232u /* ephemeral ports, random [RFC 6056 3.3.1] */
-#define PORT_TRIES 256u
+#define PORT_TRIES 2048u  /* one in CORES_MAX is ours */
 #define KEEPALIVE_MIN_MS 10u
 #define KEEPALIVE_MAX_MS 86400000u
 
@@ -46,23 +47,25 @@ static bool is_tuple_free(const struct demux_tuple *t)
 	return !demux_find(hash, t) && !timewait_find(hash, t);
 }
 
-static uint8_t group_of(const struct demux_tuple *t)
+/*
+ * Whether the answers to this port come to this core. Where only the switch knows, ports are dealt to the
+ * cores, so that no two of them take the same one towards a peer.
+ */
+static bool is_port_ours(const struct demux_tuple *t)
 {
-	if (t->is_ip6)
-		return flow_group_of_tuple6(&t->remote6, &t->local6, t->remote_port, t->local_port);
-	return flow_group_of_tuple(t->remote, t->local, t->remote_port, t->local_port);
+	if (flow_is_queue())
+		return be16(t->local_port) % cpu_core_count() == core_id();
+	return flow_owner(tuple_group(t)) == core_id();
 }
 
-/* A port whose return packets come to this core, if that can be known. Return: false if none was found. */
+/* Return: false if no port was found. */
 static bool choose_port(struct demux_tuple *t)
 {
 	for (unsigned i = 0; i < PORT_TRIES; i++) {
 		uint16_t port = (uint16_t)(PORT_FIRST + LWIP_RAND() % PORT_COUNT);
 
 		t->local_port = be16(port);
-		if (!is_tuple_free(t) || binding_find(BINDING_TCP, port))
-			continue;
-		if (nic_info()->queue_is_group || flow_owner(group_of(t)) == core_id())
+		if (is_port_ours(t) && is_tuple_free(t) && !binding_find(BINDING_TCP, port))
 			return true;
 	}
 	return false;

@@ -36,13 +36,15 @@ def test_steering(switch, load, rounds):
         load.progress(STEP_BYTES)
         switch.steer('hash')
         load.progress(STEP_BYTES)
-    hashed, _ = given(switch, load)
+    hashed, by_hash = given(switch, load)
     switch.steer('thread')
-    pinned, _ = given(switch, load)
+    pinned, by_thread = given(switch, load)
     check(min(hashed) > 0, f'frames by queue, steered by hash: {hashed}')
     check(sorted(pinned)[:-1] == [0], f'frames by queue, steered by thread: {pinned}')
+    # Each core sends on a queue of its own: the connections have followed their frames to the core that polls the queue.
+    check(min(by_thread) * 20 < max(by_thread), f'frames by queue that they are sent on, steered by thread: {by_thread}')
     switch.steer('hash')
-    return f'{rounds} rounds, frames by queue {hashed} by hash, {pinned} by thread'
+    return f'{rounds} rounds, frames by queue {hashed} by hash, {pinned} by thread; sent {by_hash}, {by_thread}'
 
 
 def test_crash(switch, load, rounds):

@@ -5,6 +5,7 @@
  * the limit. The one core of this process plays each core in turn.
  */
 #include <stdlib.h>
+#include "kernel/flow/flow.h"
 #include "test/fake/cpu.h"
 #include "test/unit/net/world.h"
 
@@ -203,11 +204,45 @@ static void test_ring_full(void **state)
 	end(); /* the buffer is back, or this fails */
 }
 
+/* The source port of a connection that core @core opens. */
+static uint16_t port_of_connect(uint32_t core)
+{
+	struct ix_connect wish = { .remote = world_endpoint(PEER_ADDRESS, 80), .cookie = 6 };
+	const struct sent *s;
+	ix_handle_t h;
+	unsigned at;
+
+	percore_id = core;
+	assert_int_equal(net_connect(&wish, 0, &h), IX_OK);
+	world_turn();
+	s = &world.sent[world.sent_count - 1];
+	assert_int_equal(seg_flags(s), SYN);
+	assert_int_equal(net_abort(h), IX_OK);
+	world_turn(); /* dead */
+	at = world_l4_at(s->data);
+	return (uint16_t)(s->data[at] << 8 | s->data[at + 1]);
+}
+
+/* The source port of an outgoing connection is one whose answers come to its core. */
+static void test_ports(void **state)
+{
+	(void)state;
+	begin();
+	world.is_spread = true;
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(port_of_connect(i % CORES) / 7 % FLOW_GROUPS_MAX % CORES, i % CORES);
+	world.is_queue_group = true;
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(port_of_connect(i % CORES) % CORES, i % CORES);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring_full), cmocka_unit_test(test_round), cmocka_unit_test(test_syn_stays),
 		cmocka_unit_test(test_kinds),     cmocka_unit_test(test_owner), cmocka_unit_test(test_wave),
+		cmocka_unit_test(test_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,8 @@ struct world {
 	struct handed handed[HANDED_MAX];
 	unsigned handed_count;
 	bool is_hand_full;      /* the rings to other cores are */
+	bool is_spread;         /* flow groups belong to the cores in turn, else to whoever asks */
+	bool is_queue_group;    /* only the back end knows which queue a flow comes to */
 	unsigned resets_wanted; /* of the device */
 	struct ix_event_array events;
 	struct conf conf;

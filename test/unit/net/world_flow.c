@@ -30,8 +30,7 @@ uint8_t flow_group_of_tuple(be32_t remote, be32_t local, be16_t remote_port, be1
 	(void)remote;
 	(void)local;
 	(void)remote_port;
-	(void)local_port;
-	return 0;
+	return world.is_spread ? be16(local_port) / 7 % FLOW_GROUPS_MAX : 0;
 }
 
 uint8_t flow_group_of_tuple6(const struct ip6 *remote, const struct ip6 *local, be16_t remote_port, be16_t local_port)
@@ -41,8 +40,7 @@ uint8_t flow_group_of_tuple6(const struct ip6 *remote, const struct ip6 *local, 
 
 uint32_t flow_owner(uint8_t group)
 {
-	(void)group;
-	return core_id();
+	return world.is_spread ? group % fake_core_count : core_id();
 }
 
 /* What follows is for moves, which test_move.c has with a real kernel/flow. */
@@ -53,7 +51,7 @@ unsigned flow_groups(void)
 
 bool flow_is_queue(void)
 {
-	return false;
+	return world.is_queue_group;
 }
 
 void flow_give(uint8_t group, uint32_t to)
