@@ -284,6 +284,55 @@ def test_hops(queues, hops, seconds, seed):
             f'{orders.forced} without ring 3\'s leave; {mib:.0f} MiB verified both ways')
 
 
+def ping_rude(orders, rng, hops):
+    """Connections without manners: each byte comes back, once, whatever they do when they are told to move."""
+    held = [(lab.connect(), manner) for manner in b'ndfl' for _ in range(6)]
+    for s, manner in held:
+        s.sendall(bytes((manner,)))
+    for s, manner in held:
+        check(s.recv(10) == bytes((manner,)), 'no echo')
+    deadline = time.monotonic() + 25
+    count = 0
+    while orders.hops < hops or orders.waiting:
+        check(time.monotonic() < deadline, f'{orders.hops} of {hops} hops, {orders.waiting} under way')
+        while orders.waiting < AT_ONCE and orders.hops < hops:
+            orders.move(rng.randrange(orders.groups), rng.randrange(CORES))
+        if select.select([orders], [], [], 0)[0]:
+            orders.take()
+        byte = bytes((count % 256,))
+        for s, _ in held:
+            s.sendall(byte)
+        for s, manner in held:
+            got = s.recv(10)
+            check(got == byte, f'{got} came back on a connection of manner {chr(manner)} instead of {byte}')
+        count += 1
+    for s, _ in held:
+        s.close()
+    return count * len(held)
+
+
+def test_rude(seed):
+    """Ring 3 that never releases, releases twice, releases others', and goes on calling."""
+    rng = random.Random(seed)
+    lab.make_tap(1)
+    folder = tempfile.mkdtemp()
+    path = f'{folder}/orders'
+    try:
+        with Guest('test/images/move_rude.ix', cpus=CORES, qemu=('-serial', f'unix:{path},server=on,wait=off')) as guest:
+            guest.wait_ready()
+            orders = Orders(path)
+            pings = ping_rude(orders, rng, 40)
+            with lab.connect() as s:
+                s.sendall(b'?')
+                verdict = lab.receive(s, 100).decode().strip()
+            check(not guest.panicked(), guest.text()[-2000:])
+    finally:
+        shutil.rmtree(folder)
+    check(verdict.startswith('wrong 0 '), verdict)
+    check(orders.forced > 0, 'every connection was released')
+    return f'{orders.hops} hops, {orders.forced} connections taken without their leave, {pings} echoes'
+
+
 def main():
     report = Report()
     lab.enter(1)
@@ -291,6 +340,7 @@ def main():
     hops, seconds = (1000, 300) if is_long else (100, 25)
     for queues in (1, CORES):
         report.run(f'moves.queues_{queues}', test_hops, queues, hops if queues == 1 or is_long else hops // 2, seconds, queues)
+    report.run('moves.rude', test_rude, 9)
     report.close()
 
 
