@@ -10,6 +10,7 @@
  */
 #include "kernel/net/tcp_syn.h"
 
+#include "kernel/abi/manifest.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/siphash.h"
 #include "kernel/cpu/cpu.h"
@@ -217,7 +218,7 @@ static uint16_t our_mss(const struct demux_tuple *t)
 	return (uint16_t)MIN((unsigned)TCP_MSS, net_self.netif.mtu - headers);
 }
 
-static void send_cookie(const struct frame *f, const uint8_t *tcp)
+static void send_cookie(const struct frame *f, const uint8_t *tcp, const struct binding *b)
 {
 	uint32_t peer_isn = word_at(tcp + 4), period = period_now();
 	struct wish w = read_wish(f, tcp);
@@ -227,6 +228,8 @@ static void send_cookie(const struct frame *f, const uint8_t *tcp)
 		net_self.stats.backlog_dropped++;
 		return;
 	}
+	w.has_ecn = w.has_ecn && b->ecn != IX_ECN_OFF;
+	s.flags |= w.has_ecn ? TCP_ECE : 0; /* agreed [RFC 3168 6.1.1] */
 	s.seq = cookie_of(f, peer_isn, &w);
 	w.mss = our_mss(&f->tuple);
 	w.scale = TCP_RCV_SCALE;
@@ -249,7 +252,7 @@ bool syn_request(const struct frame *f, const uint8_t *tcp, const struct binding
 	}
 	if (!backlog_is_flooded(b))
 		return !tcp_begin(f, tcp, b);
-	send_cookie(f, tcp);
+	send_cookie(f, tcp, b);
 	return false;
 }
 

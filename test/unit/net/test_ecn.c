@@ -79,6 +79,32 @@ static void test_only_who_asks_and_whom_the_listener_lets(void **state)
 	world_end();
 }
 
+/* Beyond the half-open limit a cookie remembers what was agreed, and agrees to nothing else. */
+static void test_a_cookie_remembers(void **state)
+{
+	struct peer p, half = { .address = PEER_ADDRESS + 9, .our_port = WORLD_SPECIAL_PORT, .seq = 7, .window = 1000 };
+	ix_handle_t h;
+	unsigned flags, tos;
+
+	(void)state;
+	for (uint32_t ecn = IX_ECN_OFF; ecn < IX_ECN_NR; ecn++) {
+		begin(&p, ecn);
+		for (unsigned i = 0; i < WORLD_HALF_OPEN; i++) {
+			half.port = (uint16_t)(30000 + i);
+			peer_send_at(&half, 7, SYN, NULL, 0);
+			world_turn();
+		}
+		p = (struct peer){ .window = 500000, .syn_flags = ECE | CWR };
+		h = peer_open(&p, WORLD_SPECIAL_PORT, 6);
+		assert_int_equal(p.syn_answer, SYN | ACK | (ecn == IX_ECN_OFF ? 0 : ECE));
+		take_all(&p, &flags, &tos);
+		send(h, 100);
+		assert_int_equal(take_all(&p, &flags, &tos), 1);
+		assert_int_equal(tos, ecn == IX_ECN_OFF ? 0 : ECT0);
+		world_end();
+	}
+}
+
 static void test_acknowledgements_and_repetitions_are_not_marked_capable(void **state)
 {
 	struct peer p;
@@ -230,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_who_asks_and_whom_the_listener_lets),
+		cmocka_unit_test(test_a_cookie_remembers),
 		cmocka_unit_test(test_acknowledgements_and_repetitions_are_not_marked_capable),
 		cmocka_unit_test(test_classic_echoes_until_it_is_heard),
 		cmocka_unit_test(test_dctcp_echoes_exactly),
