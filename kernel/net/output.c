@@ -212,23 +212,26 @@ err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at)
 	return likely(!p->next) ? send_piece(p, needs_csum) : send_pieces(p, c, needs_csum);
 }
 
+void output_sum_datagram(struct pbuf *p)
+{
+	uint8_t *udp = (uint8_t *)p->payload + UDP4_AT;
+	uint16_t sum;
+
+	if (likely(own.offloads & NIC_TX_CSUM))
+		return;
+	sum = (uint16_t)~port_chksum(udp, p->len - (int)UDP4_AT);
+	sum = sum ? sum : 0xffff; /* 0 would say that there is none */
+	memcpy(udp + UDP_CSUM_AT, &sum, sizeof(sum));
+}
+
 bool output_datagram(struct pbuf *p)
 {
 	struct nic_tx *tx = &own.tx;
-	uint8_t *udp = (uint8_t *)p->payload + UDP4_AT;
-	uint16_t sum;
 	bool is_taken;
 
-	tx->flags = 0;
-	if (likely(own.offloads & NIC_TX_CSUM)) {
-		tx->flags = NIC_TX_NEEDS_CSUM;
-		tx->csum_start = UDP4_AT;
-		tx->csum_offset = UDP_CSUM_AT;
-	} else {
-		sum = (uint16_t)~port_chksum(udp, p->len - (int)UDP4_AT);
-		sum = sum ? sum : 0xffff; /* 0 would say that there is none */
-		memcpy(udp + UDP_CSUM_AT, &sum, sizeof(sum));
-	}
+	tx->flags = own.offloads & NIC_TX_CSUM ? NIC_TX_NEEDS_CSUM : 0;
+	tx->csum_start = UDP4_AT;
+	tx->csum_offset = UDP_CSUM_AT;
 	tx->seg_count = 1;
 	tx->segs[0].pa = (uintptr_t)p->payload - own.direct;
 	tx->segs[0].bytes = p->len;

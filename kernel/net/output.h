@@ -29,8 +29,10 @@ err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at);
 /** output_segment() - a segment of @c, TCP header first, whose neighbour is known and cached. ERR_MEM: not now. */
 err_t output_segment(struct pbuf *p, struct conn *c);
 
+/** output_sum_datagram() - its checksum field holds the pseudo header's sum; complete it unless the device does. Once. */
+void output_sum_datagram(struct pbuf *p);
 /**
- * output_datagram() - UDP over IPv4, one piece, Ethernet header first; its checksum field holds the pseudo header's sum
+ * output_datagram() - UDP over IPv4, one piece, Ethernet header first, after output_sum_datagram()
  * Return: false: not now, and @p is still the caller's; else it is the device's, without another reference.
  */
 bool output_datagram(struct pbuf *p);

@@ -138,6 +138,7 @@ static struct pbuf *frame_of(const struct binding *binding, be32_t to, uint16_t 
 	header[3] = checksum_pseudo(net_shared.address, to, IP_PROTOCOL_UDP, udp_bytes);
 	memcpy(at + ETH_BYTES + IP4_BYTES, header, UDP_BYTES);
 	memcpy(at + HEADER_BYTES, data->data, data->bytes);
+	output_sum_datagram(p);
 	return p;
 }
 
