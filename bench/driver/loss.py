@@ -45,7 +45,7 @@ def wire(bench, *rules, seed=1):
 
 def measure(bench, is_quick, out):
     plan = Plan(is_quick)
-    badwire.lay(bench.wire.inside, TAP, f'{HOST}/{PREFIX}')
+    badwire.lay(bench.wire.inside, TAP, f'{HOST}/{PREFIX}', None)
     net = ipaddress.ip_interface(f'{HOST}/{PREFIX}').network
     bench.wire.ip('route', 'replace', str(net), 'dev', badwire.NEAR, 'src', HOST, 'congctl', CLIENT_CONTROL)
     bench.wire.ip('neigh', 'replace', GUEST, 'lladdr', MAC, 'dev', badwire.NEAR, 'nud', 'permanent')

@@ -10,8 +10,8 @@ from report import Failed
 NEAR, FAR, BRIDGE = 'ixnear0', 'ixfar0', 'ixbr0'
 
 
-def lay(inside=(), tap=lab.TAP, address=f'{lab.HOST}/{lab.PREFIX}'):
-    """@address - NEAR - (the wire) - FAR - bridge - @tap. The bridge is there for what the guest's card leaves to the host: the
+def lay(inside=(), tap=lab.TAP, address=f'{lab.HOST}/{lab.PREFIX}', address6=f'{lab.HOST6}/{lab.PREFIX6}'):
+    """@address and @address6, if there is one - NEAR - (the wire) - FAR - bridge - @tap. The bridge is there for what the guest's card leaves to the host: the
     kernel cuts and sums on the way to FAR, which offers nothing, so the wire carries whole frames of an MTU. @inside: words before
     a command that runs in another namespace than this process."""
     def run(*words):
@@ -20,14 +20,17 @@ def lay(inside=(), tap=lab.TAP, address=f'{lab.HOST}/{lab.PREFIX}'):
     run('ip', 'link', 'add', BRIDGE, 'type', 'bridge', 'mcast_snooping', '0', 'forward_delay', '0')
     for name in (NEAR, FAR):
         run('ip', 'tuntap', 'add', name, 'mode', 'tap')
-    for name in (NEAR, FAR, BRIDGE):
-        run('sysctl', '-qw', f'net.ipv6.conf.{name}.disable_ipv6=1')
+    for name in (NEAR, FAR, BRIDGE, tap):
+        run('sysctl', '-qw', f'net.ipv6.conf.{name}.disable_ipv6={int(name != NEAR or not address6)}',
+            f'net.ipv6.conf.{name}.accept_ra=0', f'net.ipv6.conf.{name}.router_solicitations=0')
     run('ip', 'link', 'set', BRIDGE, 'arp', 'off')      # else it answers for @address, and the guest sends past the wire
     for name in (FAR, tap):
         run('ip', 'link', 'set', name, 'master', BRIDGE)
     for name in (NEAR, FAR, BRIDGE, tap):
         run('ip', 'link', 'set', name, 'txqueuelen', '10000', 'up')
     run('ip', 'address', 'add', address, 'dev', NEAR)
+    if address6:
+        run('ip', 'address', 'add', address6, 'dev', NEAR, 'nodad')
 
 
 class Wire:

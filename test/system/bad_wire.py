@@ -24,14 +24,15 @@ ORDINARY = {'loss_1': 'loss=1,duplicate=0.5,reorder=1,corrupt=0.2', 'loss_5': 'l
 LOSSES = ('0.1', '1', '5', '10')
 MORE = {'': '', '_duplicates': ',duplicate=2', '_reordered': ',reorder=5', '_damaged': ',corrupt=1',
         '_all': ',duplicate=2,reorder=5,corrupt=1', '_late': ',delay=10,reorder=2,hold=10'}
+BOTH_FAMILIES = ('loss_1', '_all')      # names of rules that are tried over IPv6 too
 HARM = {'loss': 'lost', 'duplicate': 'duplicated', 'reorder': 'reordered', 'corrupt': 'corrupted'}
 
 
-def test_rule(guest, rule, seed, bytes_each):
+def test_rule(guest, rule, seed, bytes_each, address=lab.GUEST):
     """One wire, from the first SYN to the last FIN."""
     started = time.monotonic()
     with badwire.Wire(rule, seed=seed) as wire:
-        with Load(CONNECTIONS, outstanding=OUTSTANDING) as load:
+        with Load(CONNECTIONS, address, outstanding=OUTSTANDING) as load:
             load.progress(bytes_each, STUCK_S)
             total = load.drain(STUCK_S)
         seconds = time.monotonic() - started
@@ -62,6 +63,8 @@ def main():
         guest.wait_ready()
         for name, rule, seed, count in rules:
             report.run(f'bad_wire.{name}', test_rule, guest, rule, seed, count)
+            if name.endswith(BOTH_FAMILIES):
+                report.run(f'bad_wire.{name}_ip6', test_rule, guest, rule, seed, count, lab.GUEST6)
     report.close()
 
 
