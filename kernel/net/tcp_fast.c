@@ -168,7 +168,7 @@ static uint32_t update_announced(struct tcp_pcb *pcb)
 {
 	uint32_t edge = pcb->rcv_nxt + pcb->rcv_wnd, announced = pcb->rcv_ann_right_edge;
 
-	if (likely(TCP_SEQ_GEQ(edge, announced + MIN(TCP_WND / 2, pcb->mss)))) {
+	if (likely(TCP_SEQ_GEQ(edge, announced + MIN(TCP_WND / 2, (uint32_t)pcb->mss)))) {
 		pcb->rcv_ann_wnd = pcb->rcv_wnd;
 		return edge - announced;
 	}
