@@ -26,6 +26,10 @@ static void on_time(struct time_node *n)
 		 net_self.ooseq_count, mem_slab_used() / 1024, s->segments_in, s->segments_out, s->retransmits,
 		 s->cookies_sent, s->cookies_good, s->backlog_dropped, s->dropped_no_buffer, s->dropped_no_memory,
 		 s->bad_frames + s->bad_csum, s->evicted);
+	log_line("stats core %u: moved away %lu, %lu of them by themselves, %lu not released; "
+		 "segments passed on %lu, lost on the way %lu",
+		 core_id(), s->conns_moved, s->conns_followed, s->releases_forced, s->misplaced,
+		 s->misplaced_dropped + s->moving_dropped);
 	time_arm(n, net_self.now_tick + TICKS_OF_S(net_shared.conf->stats_s));
 }
 
