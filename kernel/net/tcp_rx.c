@@ -113,7 +113,7 @@ __attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, 
 	c->rx_tail = tail;
 	c->rx_held = held;
 	c->rx_untold += taken;
-	while (taken < bytes) {
+	while (b && taken < bytes) {
 		uint32_t part = MIN(bytes - taken, (uint32_t)(b->data + b->off + b->len - data));
 		struct buf *next = b->next;
 
