@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""images/echo on 1, 2 and 4 CPUs with one queue and with a queue each, what it costs when idle, and an address by DHCP
-or router advertisement."""
+"""images/echo on 1, 2 and 4 CPUs with one queue and with a queue each, what it costs when idle, and an address by DHCP,
+router advertisement or DHCPv6."""
 import pathlib
 import random
 import select
@@ -21,6 +21,7 @@ IDLE_SECONDS = 5
 IDLE_SHARE_MAX = 0.02
 LEASED = '10.7.0.99'
 ROUTER, ROUTED, FAR = 'fe80::1', 'fd08::', '2001:db8::1'
+LEASED6 = 'fd08::99'
 ALL_NODES, ALL_NODES_MAC = 'ff02::1', b'\x33\x33\0\0\0\1'
 COOKIE = b'\x63\x82\x53\x63'
 
@@ -136,11 +137,12 @@ def test_dhcp():
 class Router(threading.Thread):
     """Answers who asks for one [RFC 4861 6.2.6]; and so that it can be told from what others send, counts how often."""
 
-    def __init__(self):
+    def __init__(self, managed=False):
         super().__init__(daemon=True)
         self.wire = frame.Wire(lab.TAP)
         self.stopped = False
         self.asked = 0
+        self.managed = managed
 
     def run(self):
         while not self.stopped:
@@ -149,11 +151,26 @@ class Router(threading.Thread):
             got = self.wire.socket.recv(2048)
             if len(got) > 61 and got[12:14] == b'\x86\xdd' and got[20] == frame.ICMP6 and got[54] == 133:
                 self.asked += 1
-                self.advertise(lab.tap_mac(), frame.prefix_option(ROUTED), ROUTER, 1800)
+                flags = 0x80 if self.managed else 0xc0  # on the link, and good for addresses of one's own
+                self.advertise(lab.tap_mac(), frame.prefix_option(ROUTED, flags=flags), ROUTER, 1800)
+            elif len(got) > 66 and got[12:14] == b'\x86\xdd' and got[20] == frame.UDP and got[56:58] == b'\x02\x23':
+                self.lease(got)
+
+    def lease(self, got):
+        """What a DHCPv6 server [RFC 8415] answers, after some answers that are none."""
+        source, message = socket.inet_ntop(socket.AF_INET6, got[22:38]), got[62:]
+        client = message[4:8 + struct.unpack_from('!H', message, 6)[0]]  # it comes first
+        address = b'\0\5\0\x18' + frame.address(LEASED6) + struct.pack('!II', 3000, 3600)
+        answer = client + b'\0\2\0\x0a\0\3\0\1' + lab.tap_mac() + b'\0\3\0\x28' + struct.pack('!III', 1, 900, 1800) + address
+        head = (b'\2' if message[0] == 1 else b'\7') + message[1:4]
+        for wrong in (b'', head, head + answer[:20], head + client, b'\7\0\0\0' + answer, head + b'\0\1\xff\xff' + answer[4:],
+                      head + answer):
+            packet = frame.ipv6(ROUTER, source, frame.UDP, frame.udp(ROUTER, source, 547, 546, wrong))
+            self.wire.send(frame.on_wire(got[6:12], lab.tap_mac(), packet))
 
     def advertise(self, mac, options, source, lifetime):
         """An advertisement to all."""
-        body = struct.pack('!BBHII', 64, 0, lifetime, 0, 0) + frame.link_option(1, mac) + options
+        body = struct.pack('!BBHII', 64, 0x80 if self.managed else 0, lifetime, 0, 0) + frame.link_option(1, mac) + options
         message = frame.icmp6(source, ALL_NODES, 134, 0, body)
         self.wire.send(frame.on_wire(ALL_NODES_MAC, mac, frame.ipv6(source, ALL_NODES, frame.ICMP6, message, hops=255)))
 
@@ -196,6 +213,24 @@ def test_slaac():
     return f'{address}; 300 lies of a rogue router were not believed'
 
 
+def test_dhcp6():
+    lab.make_tap(1)
+    for address in (f'{ROUTER}/64', f'{ROUTED}1/64', f'{FAR}/128'):
+        lab.ip('address', 'add', address, 'dev', lab.TAP, 'nodad')
+    router = Router(managed=True)
+    router.start()
+    try:
+        with Guest('images/echo.ix', cpus=1, address=None, overrides=(f'net.address={lab.GUEST}/{lab.PREFIX}',)) as guest:
+            guest.wait_ready()
+            check(guest.wait_line(f'net: address {LEASED6} by DHCP', timeout=10), f'no such address:\n{guest.text()}')
+            greet(LEASED6)
+            check('router advertisement' not in guest.text(), 'an address that the router did not want')
+    finally:
+        router.stopped = True
+        router.join()
+    return f'{LEASED6}, in spite of broken answers'
+
+
 def main():
     report = Report()
     lab.enter(1)
@@ -205,6 +240,7 @@ def main():
         report.run(f'machine.idle.cpus_{cpus}', test_idle, cpus)
     report.run('machine.dhcp', test_dhcp)
     report.run('machine.slaac', test_slaac)
+    report.run('machine.dhcp6', test_dhcp6)
     report.close()
 
 
