@@ -93,7 +93,7 @@ static bool write_moving(struct conn *c)
 }
 
 /* What comes before anything else. Return: false if there is no room. */
-static bool write_first(struct conn *c)
+static __attribute__((noinline)) bool write_first(struct conn *c)
 {
 	if (c->flags & CONN_MOVING)
 		return write_moving(c);

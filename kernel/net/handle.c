@@ -214,7 +214,7 @@ static bool has_gone(ix_handle_t handle)
 	       READ_ONCE(slot->has_moved);
 }
 
-int handle_missing(ix_handle_t handle)
+__attribute__((noinline)) int handle_missing(ix_handle_t handle)
 {
 	const struct conn *c = net_handle_find(handle, NET_CONNECTION);
 

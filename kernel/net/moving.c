@@ -239,12 +239,10 @@ static void poll_soon(void)
 		time_arm(&net_self.tick, at);
 }
 
-void net_move_poll(void)
+static __attribute__((noinline)) void poll_moves(void)
 {
 	struct list *node = net_self.moves.next;
 
-	if (likely(node == &net_self.moves))
-		return;
 	hold_granted();
 	while (node != &net_self.moves) {
 		struct net_move *m = CONTAINER_OF(node, struct net_move, link);
@@ -255,6 +253,12 @@ void net_move_poll(void)
 	}
 	if (!list_is_empty(&net_self.moves))
 		poll_soon();
+}
+
+void net_move_poll(void)
+{
+	if (unlikely(!list_is_empty(&net_self.moves)))
+		poll_moves();
 }
 
 void moving_end(void)
@@ -296,7 +300,7 @@ static void receive(struct net_move *m)
 	finish(m, 0);
 }
 
-bool net_move_message(struct flow_message *message, struct net_move_result *result)
+__attribute__((noinline)) bool net_move_message(struct flow_message *message, struct net_move_result *result)
 {
 	struct net_move *m = CONTAINER_OF(message, struct net_move, message);
 

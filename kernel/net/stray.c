@@ -22,7 +22,8 @@ static struct arrival *expected(const struct frame *f, unsigned group)
 	return NULL;
 }
 
-bool moving_takes(const struct frame *f)
+/* Out of line, as all that is rare: the way of an ordinary segment is not to save registers for it. */
+__attribute__((noinline)) bool moving_takes(const struct frame *f)
 {
 	struct net_move *m;
 	struct arrival *a;
@@ -78,7 +79,7 @@ static bool is_first_answer(const struct frame *f, struct conn *c)
 	return pcb_of(c)->state == SYN_SENT && (tcp[13] & FLAGS_SYN_ACK) == FLAGS_SYN_ACK;
 }
 
-bool moving_holds(const struct frame *f, struct conn *c)
+__attribute__((noinline)) bool moving_holds(const struct frame *f, struct conn *c)
 {
 	struct buf *b = f->b;
 

@@ -67,7 +67,7 @@ static bool is_final(struct buf *b)
  * until one knows it, and only the last may answer it; what may acknowledge a cookie comes back to the first,
  * where its connection belongs. Beyond the limit it is dropped, never reset.
  */
-bool walk_takes(const struct frame *f)
+__attribute__((noinline)) bool walk_takes(const struct frame *f)
 {
 	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
 	uint32_t me = core_id(), next = (me + 1) % cpu_core_count();

@@ -49,7 +49,7 @@ static void answer(const struct order_answer *a)
 }
 
 /* Those whose group is not under way; the others wait. */
-static void begin_waiting(void)
+static __attribute__((noinline)) void begin_waiting(void)
 {
 	struct order_queue *q = &order_queue;
 	uint32_t kept = 0;
@@ -84,18 +84,25 @@ static void end_move(const struct net_move_result *r)
 	answer(&a);
 }
 
-void order_poll(void)
+static __attribute__((noinline)) void take(struct flow_message *m)
 {
-	struct flow_message *m = flow_messages(), *next;
+	struct net_move_result result;
+	struct flow_message *next;
 
-	if (unlikely(core_id() == 0 && order_queue.count))
-		begin_waiting();
-	for (; unlikely(m != NULL); m = next) {
-		struct net_move_result result;
-
+	for (; m; m = next) {
 		next = m->next;
 		if (net_move_message(m, &result))
 			end_move(&result);
 	}
+}
+
+void order_poll(void)
+{
+	struct flow_message *m = flow_messages();
+
+	if (unlikely(core_id() == 0 && order_queue.count))
+		begin_waiting();
+	if (unlikely(m != NULL))
+		take(m);
 	net_move_poll();
 }
