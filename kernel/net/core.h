@@ -81,6 +81,7 @@ struct conn {
 	uint8_t group;         /* flow group, FLOW_GROUP_NONE: not known yet */
 	uint8_t strays;        /* segments in a row that arrived on core ... */
 	uint8_t stray_core;    /* ... instead of here */
+	uint8_t empty_64ms;    /* when it last answered an empty segment from elsewhere, modulo 2^8 */
 	struct buf *rx_head, *rx_tail;
 	struct buf *rx_tell; /* first one with bytes not announced */
 	uint16_t rx_held;    /* buffers in the queue */

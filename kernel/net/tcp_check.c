@@ -39,11 +39,8 @@ static bool is_refused_for_memory(const struct frame *f, const uint8_t *tcp, str
  * By the connection's own clock: a limit that all share would tell an outsider, who has a connection of
  * his own to ask with, whether his guess at another one was right [CVE-2016-5696].
  */
-static void challenge(struct conn *c)
+static void answer(struct conn *c)
 {
-	if ((uint16_t)(net_self.now_ms - c->challenge_ms) < CHALLENGE_MS)
-		return;
-	c->challenge_ms = (uint16_t)net_self.now_ms;
 	net_self.stats.challenges++;
 	net_self.tx_conn = c;
 	tcp_ack_now(pcb_of(c));
@@ -52,14 +49,36 @@ static void challenge(struct conn *c)
 	conn_after(c);
 }
 
-/* [RFC 5961 3.2]: exactly the next byte resets; another one in the window is asked about, the rest is nothing. */
+static void challenge(struct conn *c)
+{
+	if ((uint16_t)(net_self.now_ms - c->challenge_ms) < CHALLENGE_MS)
+		return;
+	c->challenge_ms = (uint16_t)net_self.now_ms;
+	answer(c);
+}
+
+/* By a clock of its own: a peer that has just sent a keepalive may reset once, and must be asked about it. */
+static void answer_empty(struct conn *c)
+{
+	uint8_t now = (uint8_t)(net_self.now_ms / 64);
+
+	if ((uint8_t)(now - c->empty_64ms) < CHALLENGE_MS / 64)
+		return;
+	c->empty_64ms = now;
+	answer(c);
+}
+
+/*
+ * [RFC 5961 3.2]: exactly the next byte resets; another one in the window is asked about, the rest is nothing.
+ * A peer that has filled the window, of which we have dropped something, resets at its very end.
+ */
 static bool is_reset_good(struct conn *c, uint32_t seq)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
 
 	if (pcb->state == SYN_SENT || seq == pcb->rcv_nxt)
 		return true;
-	if (seq - pcb->rcv_nxt < pcb->rcv_wnd)
+	if (seq - pcb->rcv_nxt <= pcb->rcv_wnd)
 		challenge(c);
 	return false;
 }
@@ -93,9 +112,13 @@ static bool is_acceptable(const struct frame *f, struct conn *c, const uint8_t *
 		return true;
 	if (!(tcp[13] & TCP_ACK) && !(tcp[13] & TCP_SYN))
 		return false; /* [RFC 9293 3.10.7.4] */
-	if (!(tcp[13] & TCP_SYN) && !is_empty_elsewhere(f, pcb, tcp) && is_ack_acceptable(pcb, word_at(tcp + 8)))
+	if ((tcp[13] & TCP_SYN) || !is_ack_acceptable(pcb, word_at(tcp + 8))) {
+		challenge(c); /* a SYN: [RFC 5961 4.2] */
+		return false;
+	}
+	if (!is_empty_elsewhere(f, pcb, tcp))
 		return true;
-	challenge(c); /* a SYN: [RFC 5961 4.2] */
+	answer_empty(c);
 	return false;
 }
 

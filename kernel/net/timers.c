@@ -322,4 +322,5 @@ void timers_init(struct conn *c)
 	c->stalled_ms = net_self.now_ms;
 	c->heard_ms = net_self.now_ms;
 	c->challenge_ms = (uint16_t)(net_self.now_ms - 0x8000u);
+	c->empty_64ms = (uint8_t)(net_self.now_ms / 64 - 0x80u);
 }

@@ -77,7 +77,9 @@ static void test_only_the_exact_reset_counts(void **state)
 	assert_int_equal(guess(p.seq + 100000, p.ack, RST | ACK, 0), 1);
 	world_pass(600);
 	assert_int_equal(guess(p.seq - 1, p.ack, RST, 0), 0);
-	assert_int_equal(guess(p.seq + 131072, p.ack, RST, 0), 0);
+	assert_int_equal(guess(p.seq + 131073, p.ack, RST, 0), 0);
+	assert_int_equal(guess(p.seq - 1, p.ack, ACK, 0), 1);      /* a keepalive, just before ... */
+	assert_int_equal(guess(p.seq + 131072, p.ack, RST, 0), 1); /* ... a reset behind a window full of lost data */
 	expect_served();
 	peer_send(&p, RST, NULL, 0);
 	world_turn();
