@@ -38,7 +38,8 @@ struct ip6 {
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define APART __attribute__((noinline)) /* a function that is not to take registers from its caller */
+#define WITHIN inline __attribute__((always_inline)) /* a function with several callers, one of them hot */
+#define APART __attribute__((noinline))              /* a function that is not to take registers from its caller */
 #define ALIGNED(n) __attribute__((aligned(n)))
 #define NORETURN __attribute__((noreturn))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))

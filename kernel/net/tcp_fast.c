@@ -52,7 +52,7 @@ static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const 
  * Return: whether the option is as predicted and not old; whether it is remembered then goes by what we have
  * acknowledged [RFC 7323 4.3]. The segment begins at what is expected next.
  */
-static bool take_timestamp(struct conn *c, const uint8_t *tcp)
+static WITHIN bool take_timestamp(struct conn *c, const uint8_t *tcp)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 	uint32_t value = word_at(tcp + TCP_HLEN + 4);
@@ -66,7 +66,7 @@ static bool take_timestamp(struct conn *c, const uint8_t *tcp)
 	return true;
 }
 
-static void update_send_window(struct tcp_pcb *pcb, uint32_t seq, uint32_t ack, uint32_t window)
+static WITHIN void update_send_window(struct tcp_pcb *pcb, uint32_t seq, uint32_t ack, uint32_t window)
 {
 	if (!TCP_SEQ_LT(pcb->snd_wl1, seq) && !(pcb->snd_wl1 == seq && TCP_SEQ_LT(pcb->snd_wl2, ack)) &&
 	    !(pcb->snd_wl2 == ack && window > pcb->snd_wnd))
@@ -118,7 +118,7 @@ static uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
 	return bytes;
 }
 
-static uint32_t take_ack(struct tcp_pcb *pcb, uint32_t ack)
+static WITHIN uint32_t take_ack(struct tcp_pcb *pcb, uint32_t ack)
 {
 	uint32_t acked = ack - pcb->lastack, bytes;
 
@@ -135,7 +135,7 @@ static uint32_t take_ack(struct tcp_pcb *pcb, uint32_t ack)
 }
 
 /* lwIP keeps the mean times eight and the deviation times four. */
-static void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
+static WITHIN void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
 {
 	int m;
 
@@ -150,7 +150,7 @@ static void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
 }
 
 /* As lwip_tcp_event() does, without the general case. */
-static void release(struct conn *c, uint32_t bytes)
+static WITHIN void release(struct conn *c, uint32_t bytes)
 {
 	c->acked += bytes;
 	if (unlikely(c->busy[0] || c->busy[1])) {
@@ -164,7 +164,7 @@ static void release(struct conn *c, uint32_t bytes)
 }
 
 /* As tcp_update_rcv_ann_wnd(). Return: by how much the right edge moves. */
-static uint32_t update_announced(struct tcp_pcb *pcb)
+static WITHIN uint32_t update_announced(struct tcp_pcb *pcb)
 {
 	uint32_t edge = pcb->rcv_nxt + pcb->rcv_wnd, announced = pcb->rcv_ann_right_edge;
 
@@ -185,7 +185,7 @@ void tcp_fast_recved(struct conn *c, uint32_t bytes)
 		tcp_ack_now(pcb);
 }
 
-static void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
+static WITHIN void take_data(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 
@@ -278,7 +278,7 @@ static bool take_last(struct conn *c, const uint8_t *tcp, uint32_t header)
 }
 
 /* A segment without data, at the place and acknowledging what is expected; nothing is out of the ordinary. */
-static bool take_edge(struct conn *c, const uint8_t *tcp, uint32_t header)
+static APART bool take_edge(struct conn *c, const uint8_t *tcp, uint32_t header)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
 	uint32_t ack = word_at(tcp + 8);
