@@ -119,7 +119,7 @@ static bool is_plain_tcp(const uint8_t *eth)
 	       !(half_at(eth + 20) & FRAGMENT_BITS);
 }
 
-static enum frame_kind classify(struct frame *f)
+static WITHIN enum frame_kind classify(struct frame *f)
 {
 	const struct buf *b = f->b;
 	const uint8_t *eth = b->data + b->off;

@@ -90,7 +90,7 @@ static void grow_congestion_window(struct tcp_pcb *pcb, uint32_t acked)
 	}
 }
 
-static void free_segment(struct tcp_seg *seg)
+static WITHIN void free_segment(struct tcp_seg *seg)
 {
 	struct pbuf *p = seg->p;
 
@@ -101,7 +101,7 @@ static void free_segment(struct tcp_seg *seg)
 }
 
 /* Return: bytes of data in the segments that this acknowledges. */
-static uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
+static WITHIN uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
 {
 	uint32_t bytes = 0;
 
