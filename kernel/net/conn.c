@@ -66,7 +66,7 @@ void conn_wait_delack(struct conn *c)
 {
 	struct conn_queue *queue = unlikely(c->quick_acks) ? &net_self.quick : &net_self.delack;
 
-	c->delack_ms = net_self.now_ms;
+	c->delack_ms = (uint16_t)net_self.now_ms;
 	QUEUE_PUSH(queue, c, delack_next, CONN_ON_DELACK);
 }
 

@@ -53,6 +53,12 @@ enum conn_flag {
 	CONN_PINNED = 0x20000000, /* stays where it was begun, wherever its segments arrive */
 };
 
+/* What somebody says of the path, until a retransmission timeout confirms it. */
+struct mss_claim {
+	uint32_t seq;
+	uint16_t mss; /* 0: nobody says so */
+};
+
 struct conn {
 	/* timers.c */
 	struct time_node timer;
@@ -72,27 +78,29 @@ struct conn {
 		struct conn *delack_next;
 		struct net_move *move; /* while CONN_MOVING */
 	};
-	uint32_t delack_ms;
 	/* tcp_in.c */
-	uint32_t hash;         /* while CONN_HASHED */
-	uint16_t challenge_ms; /* when it last answered what it did not believe, modulo 2^16 */
-	uint8_t quick_acks;    /* conn.c: acknowledgements that are not delayed yet */
-	uint8_t listener;      /* while CONN_HALF_OPEN or CONN_WAITING: index of its binding */
-	uint8_t group;         /* flow group, FLOW_GROUP_NONE: not known yet */
-	uint8_t strays;        /* segments in a row that arrived on core ... */
-	uint8_t stray_core;    /* ... instead of here */
-	uint8_t empty_64ms;    /* when it last answered an empty segment from elsewhere, modulo 2^8 */
-	struct buf *rx_head, *rx_tail;
-	struct buf *rx_tell; /* first one with bytes not announced */
+	uint32_t hash;       /* while CONN_HASHED */
+	uint16_t delack_ms;  /* since when CONN_ON_DELACK, modulo 2^16 */
+	uint8_t quick_acks;  /* conn.c: acknowledgements that are not delayed yet */
+	uint8_t listener;    /* while CONN_HALF_OPEN or CONN_WAITING: index of its binding */
+	uint8_t group;       /* flow group, FLOW_GROUP_NONE: not known yet */
+	uint8_t strays;      /* segments in a row that arrived on core ... */
+	uint8_t stray_core;  /* ... instead of here */
+	uint8_t empty_64ms;  /* when it last answered an empty segment from elsewhere, modulo 2^8 */
 	uint16_t rx_held;    /* buffers in the queue */
 	uint16_t ooseq_held; /* pbufs in lwIP's out-of-order queue */
-	uint32_t rx_untold;  /* bytes not announced */
-	uint32_t rx_lent;    /* bytes announced and not given back */
-	uint32_t recved;     /* bytes given back that the window does not know of yet */
-	uint32_t recover;    /* sequence number that ends fast recovery */
-	struct tcp_ecn *ecn; /* tcp_ecn.c: agreed on */
-	uint32_t ts_offset;  /* our clock as this peer sees it, less now_ms */
-	struct list link;    /* in net_core.half_open, then in .ooseq while ooseq_held; moving: in net_move.conns */
+	struct buf *rx_head, *rx_tail;
+	struct buf *rx_tell; /* first one with bytes not announced */
+	union {
+		struct mss_claim claim; /* path_mtu.c */
+		struct tcp_ecn *ecn;    /* tcp_ecn.c: with CONN_ECN, and then the claim is in there */
+	};
+	struct list link;   /* in net_core.half_open, then in .ooseq while ooseq_held; moving: in net_move.conns */
+	uint32_t rx_untold; /* bytes not announced */
+	uint32_t rx_lent;   /* bytes announced and not given back */
+	uint32_t recved;    /* bytes given back that the window does not know of yet */
+	uint32_t recover;   /* sequence number that ends fast recovery */
+	uint32_t ts_offset; /* our clock as this peer sees it, less now_ms */
 	/* tcp_out.c: positions in the stream, modulo 2^32 */
 	uint32_t queued, acked, released, reported;
 	uint32_t grace_mark; /* released becomes this when CONN_GRACE ends */
@@ -100,9 +108,8 @@ struct conn {
 	/* output.c */
 	uint32_t l2_version; /* of the neighbour table that l2 was read from, 0: not read */
 	uint8_t l2[14];
-	/* path_mtu.c */
-	uint16_t mss_claimed; /* 0: nobody says so */
-	uint32_t mss_claimed_seq;
+	/* tcp_check.c */
+	uint16_t challenge_ms; /* when it last answered what it did not believe, modulo 2^16 */
 	struct owner_stamp owner;
 };
 

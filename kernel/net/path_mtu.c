@@ -7,7 +7,13 @@
  */
 #include "kernel/net/path_mtu.h"
 
+#include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_queue.h"
+
+static struct mss_claim *claim_of(struct conn *c)
+{
+	return c->flags & CONN_ECN ? &c->ecn->claim : &c->claim;
+}
 
 /* What cannot be cut, because memory is short, goes out as it is, and a further error will say so. */
 static void cut_unsent(struct tcp_pcb *pcb)
@@ -48,21 +54,22 @@ void path_mtu_claim(struct conn *c, uint32_t seq, unsigned mss)
 		conn_after(c);
 		return;
 	}
-	c->mss_claimed = (uint16_t)mss;
-	c->mss_claimed_seq = seq;
+	*claim_of(c) = (struct mss_claim){ .seq = seq, .mss = (uint16_t)mss };
 }
 
 bool path_mtu_on_timeout(struct conn *c)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
-	uint16_t mss = c->mss_claimed;
+	struct mss_claim *claim = claim_of(c);
 
-	if (!mss || mss >= pcb->mss || (int32_t)(c->mss_claimed_seq - pcb->lastack) < 0) {
-		c->mss_claimed = 0;
+	if (!claim->mss)
+		return false;
+	if (claim->mss >= pcb->mss || (int32_t)(claim->seq - pcb->lastack) < 0) {
+		claim->mss = 0;
 		return false;
 	}
-	if (!lower(c, mss))
+	if (!lower(c, claim->mss))
 		return false;
-	c->mss_claimed = 0;
+	claim->mss = 0;
 	return true;
 }

@@ -18,16 +18,6 @@
 #define ALPHA_ONE 1024u /* a share of 1 */
 #define GAIN_SHIFT 4    /* 1/16 [RFC 8257 3.3] */
 
-struct tcp_ecn {
-	bool is_dctcp;
-	bool is_echoing;        /* our acknowledgements say that marks came */
-	bool is_reduction_owed; /* to be told to the peer by the next data */
-	uint16_t alpha;         /* share of marked bytes, smoothed */
-	uint32_t reduced_to;    /* sequence number: until it is acknowledged, no further reduction */
-	uint32_t window_end;    /* the same: then alpha is brought up to date */
-	uint32_t acked, marked; /* bytes since */
-};
-
 static PERCORE bool is_offered;
 
 void ecn_offered(unsigned flags)
@@ -38,25 +28,29 @@ void ecn_offered(unsigned flags)
 void ecn_accept(struct conn *c, unsigned wanted)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
+	struct tcp_ecn *e;
 
 	if (!is_offered || wanted == IX_ECN_OFF)
 		return;
-	c->ecn = mem_alloc(sizeof(*c->ecn));
-	if (!c->ecn)
+	e = mem_alloc(sizeof(*e));
+	if (!e)
 		return;
-	*c->ecn = (struct tcp_ecn){ .is_dctcp = wanted == IX_ECN_DCTCP,
-				    .alpha = ALPHA_ONE, /* [RFC 8257 4.2] */
-				    .reduced_to = pcb->snd_nxt,
-				    .window_end = pcb->snd_nxt };
+	*e = (struct tcp_ecn){ .claim = c->claim,
+			       .is_dctcp = wanted == IX_ECN_DCTCP,
+			       .alpha = ALPHA_ONE, /* [RFC 8257 4.2] */
+			       .reduced_to = pcb->snd_nxt,
+			       .window_end = pcb->snd_nxt };
+	c->ecn = e;
 	c->flags |= CONN_ECN;
 }
 
 void ecn_free(struct conn *c)
 {
-	if (c->ecn)
-		mem_free(c->ecn);
-	c->ecn = NULL;
+	if (!(c->flags & CONN_ECN))
+		return;
 	c->flags &= ~(unsigned)CONN_ECN;
+	mem_free(c->ecn);
+	c->claim = (struct mss_claim){ 0 };
 }
 
 /* ---- what the peer sends ---- */

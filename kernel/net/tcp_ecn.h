@@ -3,6 +3,17 @@
 #pragma once
 #include "kernel/net/core.h"
 
+struct tcp_ecn {
+	struct mss_claim claim; /* path_mtu.c; conn.claim has made room for the pointer to this */
+	bool is_dctcp;
+	bool is_echoing;        /* our acknowledgements say that marks came */
+	bool is_reduction_owed; /* to be told to the peer by the next data */
+	uint16_t alpha;         /* share of marked bytes, smoothed */
+	uint32_t reduced_to;    /* sequence number: until it is acknowledged, no further reduction */
+	uint32_t window_end;    /* the same: then alpha is brought up to date */
+	uint32_t acked, marked; /* bytes since */
+};
+
 /** ecn_offered() - the request that lwIP is about to see asks for it. @flags: byte 13 of its header. */
 void ecn_offered(unsigned flags);
 /** ecn_accept() - @c is made of that request; @wanted: enum ix_ecn of its listener. Without memory it goes without. */

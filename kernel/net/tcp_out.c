@@ -151,7 +151,7 @@ static bool is_due(const struct conn *c, uint32_t delay_ms)
 
 static void send_delayed_acks(struct conn_queue *queue, uint32_t delay_ms)
 {
-	while (queue->head && net_self.now_ms - queue->head->delack_ms >= delay_ms) {
+	while (queue->head && (uint16_t)(net_self.now_ms - queue->head->delack_ms) >= delay_ms) {
 		struct conn *c = conn_take_delack(queue);
 
 		if (c->flags & CONN_GONE) {
@@ -179,7 +179,7 @@ static uint64_t ack_due(const struct conn_queue *queue, uint32_t delay_ms)
 
 	if (!queue->head)
 		return UINT64_MAX;
-	waited = net_self.now_ms - queue->head->delack_ms;
+	waited = (uint16_t)(net_self.now_ms - queue->head->delack_ms);
 	return net_self.now_tick + (delay_ms - MIN(waited, delay_ms) + 1) * 1000 / TIME_TICK_US;
 }
 

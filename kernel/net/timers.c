@@ -249,7 +249,7 @@ static bool fire_rto(struct conn *c)
 		conn_abort(c, IX_DEAD_UNREACHABLE);
 		return false;
 	}
-	if (unlikely(c->mss_claimed) && path_mtu_on_timeout(c))
+	if (path_mtu_on_timeout(c))
 		return true;
 	pcb->nrtx = (u8_t)MIN((unsigned)pcb->nrtx, RETRIES_SHOWN);
 	pcb->persist_probe = (u8_t)MIN((unsigned)pcb->persist_probe, RETRIES_SHOWN);

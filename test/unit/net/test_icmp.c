@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors that somebody reports about our segments: believed only as far as they can be true. */
+#include "kernel/abi/manifest.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/types.h"
 #include "kernel/net/core.h"
@@ -92,6 +93,7 @@ static void report(unsigned type_code, unsigned mtu, uint32_t seq)
 #define TOO_BIG 0x304u
 #define QUENCH 0x400u
 #define EXPIRED 0xb00u
+#define ECE_CWR 0xc0u /* of a TCP header */
 
 static uint64_t send_bytes(ix_handle_t h, uint32_t bytes)
 {
@@ -256,12 +258,10 @@ static void test_with_timestamps_they_are_smaller(void **state)
 }
 
 /* What gets through is believed more than what is said. */
-static void test_later_it_takes_a_timeout_too(void **state)
+static void expect_timeout_needed(ix_handle_t h)
 {
-	ix_handle_t h = peer_open(&p, 7, 5);
 	uint32_t first;
 
-	(void)state;
 	fill();
 	send_bytes(h, 3000);
 	drain();
@@ -295,6 +295,26 @@ static void test_later_it_takes_a_timeout_too(void **state)
 		peer_send(&p, ACK, NULL, 0);
 		world_turn();
 	}
+}
+
+static void test_later_it_takes_a_timeout_too(void **state)
+{
+	(void)state;
+	expect_timeout_needed(peer_open(&p, 7, 5));
+}
+
+/* The claim lies elsewhere then. */
+static void test_with_ecn_it_does_as_well(void **state)
+{
+	ix_handle_t h;
+
+	(void)state;
+	world.conf.ports[0].ecn = IX_ECN_CLASSIC;
+	world_listen(WORLD_SPECIAL_PORT, 1);
+	p.syn_flags = ECE_CWR;
+	h = peer_open(&p, WORLD_SPECIAL_PORT, 5);
+	assert_true(conn_find(h)->flags & CONN_ECN);
+	expect_timeout_needed(h);
 }
 
 static void test_implausible_sizes(void **state)
@@ -404,6 +424,7 @@ int main(void)
 		TEST(test_the_first_flight_is_cut_at_once),
 		TEST(test_with_timestamps_they_are_smaller),
 		TEST(test_later_it_takes_a_timeout_too),
+		TEST(test_with_ecn_it_does_as_well),
 		TEST(test_implausible_sizes),
 		TEST(test_damaged),
 		TEST(test_no_more_than_so_many_a_second),
