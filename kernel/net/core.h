@@ -283,6 +283,8 @@ bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned by
 void tcp_fast_recved(struct conn *c, uint32_t bytes);
 /** tcp_fast_write() - queue a short copy as a segment of its own; false: lwIP must, nothing has happened. */
 bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more);
+/** tcp_fast_close() - as tcp_close() where the peer has finished, the FIN only queued; false: lwIP must, nothing has happened. */
+bool tcp_fast_close(struct conn *c);
 /** tcp_fast_output() - send what is queued if it is one plain segment; false: lwIP must, nothing has happened. */
 bool tcp_fast_output(struct conn *c);
 

@@ -347,25 +347,40 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 _Static_assert(NOTE_END % PORT_BLOCK_ALIGN == PORT_INSIDE, "no block begins where the segment does");
 _Static_assert((DATA_AT - TCP_HLEN) % sizeof(uint32_t) == 0, "lwIP reads the header by words");
 
-static void write_header(const struct tcp_pcb *pcb, struct tcp_hdr *tcp, uint32_t words, bool is_pushed)
+static void write_header(const struct tcp_pcb *pcb, struct tcp_hdr *tcp, uint32_t words, uint32_t flags)
 {
 	uint32_t ports, rest;
 
 	memcpy(&ports, &pcb->local_port, sizeof(ports));
 	ports = be32(ports << 16 | ports >> 16);
-	rest = words << 4 | (is_pushed ? TCP_PSH << 8 : 0);
+	rest = words << 4 | flags << 8;
 	memcpy(tcp, &ports, sizeof(ports));
 	tcp->seqno = be32(pcb->snd_lbb);
 	memcpy((char *)tcp + 12, &rest, sizeof(rest)); /* length, flags, window */
 	memset((char *)tcp + 16, 0, 4);
 }
 
+/* The segment in block @p, whose data, behind @options, is in its place; the next one of the stream, and the only one. */
+static void put_segment(struct tcp_pcb *pcb, struct pbuf *p, uint32_t options, uint32_t bytes, uint32_t flags)
+{
+	struct tcp_hdr *tcp = (struct tcp_hdr *)(void *)((char *)p + DATA_AT - TCP_HLEN);
+	struct tcp_seg *seg = (struct tcp_seg *)(void *)((char *)p + NOTE_END);
+
+	write_header(pcb, tcp, (TCP_HLEN + options) / 4, flags);
+	*p = (struct pbuf){ .payload = tcp,
+			    .len = (u16_t)(TCP_HLEN + options + bytes),
+			    .tot_len = (u16_t)(TCP_HLEN + options + bytes),
+			    .type_internal = (u8_t)PBUF_RAM,
+			    .ref = 1 };
+	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .flags = options ? TF_SEG_OPTS_TS : 0, .tcphdr = tcp };
+	pcb->unsent = seg;
+	pcb->snd_queuelen++;
+}
+
 bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
 	uint32_t options = tcp_option_bytes(pcb);
-	struct tcp_seg *seg;
-	struct tcp_hdr *tcp;
 	struct pbuf *p;
 
 	if (pcb->unsent || bytes > TCP_COPY_MAX || pcb->state != ESTABLISHED || (pcb->flags & SPECIAL) ||
@@ -375,29 +390,37 @@ bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool ha
 	if (unlikely(!p))
 		return false;
 	memcpy((char *)p + DATA_AT + options, data, bytes);
-	tcp = (struct tcp_hdr *)(void *)((char *)p + DATA_AT - TCP_HLEN);
-	write_header(pcb, tcp, (TCP_HLEN + options) / 4, !has_more);
-	*p = (struct pbuf){ .payload = tcp,
-			    .len = (u16_t)(TCP_HLEN + options + bytes),
-			    .tot_len = (u16_t)(TCP_HLEN + options + bytes),
-			    .type_internal = (u8_t)PBUF_RAM,
-			    .ref = 1 };
-	seg = (struct tcp_seg *)(void *)((char *)p + NOTE_END);
-	*seg = (struct tcp_seg){ .p = p, .len = (u16_t)bytes, .flags = options ? TF_SEG_OPTS_TS : 0, .tcphdr = tcp };
-	pcb->unsent = seg;
+	put_segment(pcb, p, options, bytes, has_more ? 0 : TCP_PSH);
 	pcb->snd_lbb += bytes;
 	pcb->snd_buf -= bytes;
-	pcb->snd_queuelen++;
 	c->queued += bytes;
 	return true;
 }
 
-/* One short segment, for the first time, with nothing else under way. */
+bool tcp_fast_close(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	uint32_t options = tcp_option_bytes(pcb);
+	struct pbuf *p;
+
+	if (pcb->state != CLOSE_WAIT || pcb->unsent || (pcb->flags & SPECIAL) || pcb->refused_data ||
+	    pcb->rcv_wnd != TCP_WND_MAX(pcb))
+		return false;
+	p = mem_alloc(DATA_AT + options);
+	if (unlikely(!p))
+		return false;
+	put_segment(pcb, p, options, 0, TCP_FIN);
+	tcp_set_flags(pcb, TF_RXCLOSED | TF_FIN);
+	pcb->snd_lbb++;
+	pcb->state = LAST_ACK;
+	return true;
+}
+
+/* One short segment, for the first time, with nothing else under way; its connection is in a state for it. */
 static bool is_plain_output(const struct conn *c, const struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-	return seg && !seg->next && !pcb->unacked && !(seg->flags & ~TF_SEG_OPTS_TS) && seg->len &&
-	       pcb->state == ESTABLISHED && !(pcb->flags & SPECIAL) && !pcb->persist_backoff && seg->p->ref == 1 &&
-	       seg->p->payload == (void *)seg->tcphdr &&
+	return seg && !seg->next && !pcb->unacked && !(seg->flags & ~TF_SEG_OPTS_TS) && !pcb->persist_backoff &&
+	       seg->p->ref == 1 && seg->p->payload == (void *)seg->tcphdr &&
 	       be32(seg->tcphdr->seqno) - pcb->lastack + seg->len <= MIN(pcb->snd_wnd, pcb->cwnd) &&
 	       c->l2_version == neighbour_version();
 }
@@ -410,17 +433,12 @@ static void write_timestamp(const struct conn *c, struct tcp_hdr *tcp)
 	memcpy(tcp + 1, option, sizeof(option));
 }
 
-bool tcp_fast_output(struct conn *c)
+/* Return: whether the device has it. */
+static bool output_plain(struct conn *c, struct tcp_seg *seg, uint32_t seq)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
-	struct tcp_seg *seg = pcb->unsent;
-	struct tcp_hdr *tcp;
-	uint32_t seq;
+	struct tcp_hdr *tcp = seg->tcphdr;
 
-	if (!is_plain_output(c, pcb, seg))
-		return false;
-	tcp = seg->tcphdr;
-	seq = be32(tcp->seqno);
 	TCPH_SET_FLAG(tcp, TCP_ACK);
 	tcp->ackno = be32(pcb->rcv_nxt);
 	tcp->wnd = be16((uint16_t)MIN(pcb->rcv_ann_wnd >> pcb->rcv_scale, 0xffffu));
@@ -440,11 +458,41 @@ bool tcp_fast_output(struct conn *c)
 	if (output_segment(seg->p, c) != ERR_OK) {
 		tcp_set_flags(pcb, TF_NAGLEMEMERR);
 		conn_after(c);
-		return true;
+		return false;
 	}
 	pcb->unsent = NULL;
 	pcb->unacked = seg;
 	tcp_clear_flags(pcb, TF_ACK_DELAY | TF_ACK_NOW);
+	return true;
+}
+
+/* As tcp_fast_output(), of a FIN that is alone in its segment. */
+static bool output_fin(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	bool is_plain = is_plain_output(c, pcb, pcb->unsent) && !pcb->unsent->len &&
+			(pcb->flags & SPECIAL) == (TF_RXCLOSED | TF_FIN);
+
+	if (is_plain && output_plain(c, pcb->unsent, pcb->snd_lbb - 1)) {
+		pcb->snd_nxt = pcb->snd_lbb;
+		conn_after(c);
+	}
+	return is_plain;
+}
+
+bool tcp_fast_output(struct conn *c)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	struct tcp_seg *seg = pcb->unsent;
+	uint32_t seq;
+
+	if (unlikely(pcb->state != ESTABLISHED))
+		return pcb->state == LAST_ACK && output_fin(c);
+	if (!is_plain_output(c, pcb, seg) || !seg->len || (pcb->flags & SPECIAL))
+		return false;
+	seq = be32(seg->tcphdr->seqno);
+	if (!output_plain(c, seg, seq))
+		return true;
 	if (TCP_SEQ_LT(pcb->snd_nxt, seq + seg->len))
 		pcb->snd_nxt = seq + seg->len;
 	conn_after_plain(c);

@@ -242,7 +242,8 @@ static void close_orderly(struct conn *c)
 		tcp_close(pcb);
 	} else {
 		credit_window(c);
-		tcp_queue_end(pcb, close_pcb);
+		if (!tcp_fast_close(c))
+			tcp_queue_end(pcb, close_pcb);
 	}
 	net_self.tx_conn = NULL;
 	if (!is_freed)

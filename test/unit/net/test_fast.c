@@ -273,8 +273,11 @@ static void close_both(struct peer *p, struct peer *q, const ix_handle_t h[2], b
 		world.sent_count = world.taken = 0;
 		compare(h[0], h[1]);
 	}
+	tcp_set_flags(pcb_of(conn_find(h[1])), TF_NAGLEMEMERR); /* so that lwIP does it */
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(net_close(h[i]), IX_OK);
+	assert_non_null(pcb_of(conn_find(h[0]))->unsent);
+	assert_null(pcb_of(conn_find(h[1]))->unsent);
 	world_turn();
 	assert_int_equal(take_both(p, q), ACK | FIN);
 	compare(h[0], h[1]);
