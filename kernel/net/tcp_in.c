@@ -24,7 +24,7 @@
 
 #define RTT_MAX_MS 3000u /* lwIP keeps eight times the estimate in 16 bits */
 
-#define HEADERS_MAX (ETH_BYTES + 60u + 60u)
+#define TCP_HEADER_MAX 60u
 
 #define DUPACKS 3u /* that mean a loss [RFC 5681 3.2] */
 
@@ -173,10 +173,10 @@ void tcp_in_replay(const struct frame *f, struct pbuf *p)
 	to_lwip(f, NULL, p);
 }
 
-/* Of a frame in several buffers: whether the first one holds every header that there can be. */
-static bool has_headers(const struct buf *b)
+/* Of a frame in several buffers: whether the first one holds as long a TCP header as there can be. */
+static bool has_headers(const struct frame *f)
 {
-	return b->len >= HEADERS_MAX;
+	return f->b->len >= ETH_BYTES + f->ip_bytes + TCP_HEADER_MAX;
 }
 
 /* A segment that was not as predicted. */
@@ -211,7 +211,7 @@ void tcp_in_frame(const struct frame *f)
 		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
 			pcb->rttest = tcp_ticks - RTT_MAX_MS;
 		owner_check(&conn_of(pcb)->owner);
-		if (likely(!net_self.is_low) && likely(!f->b->next || has_headers(f->b)) &&
+		if (likely(!net_self.is_low) && likely(!f->b->next || has_headers(f)) &&
 		    (likely((f->b->flags & (BUF_CSUM_GOOD | BUF_MISPLACED)) == BUF_CSUM_GOOD) ||
 		     (!f->b->next && !(f->b->flags & BUF_MISPLACED) && is_sum_good(f, tcp))) &&
 		    likely(tcp_fast_input(conn_of(pcb), f->b, tcp, f->l4_bytes)))

@@ -310,6 +310,47 @@ static void test_lost_data_checksums_are_counted(void **state)
 	assert_int_equal(after.bad_csum, before.bad_csum);
 }
 
+/*
+ * With extension headers in front a TCP header may end in the second buffer, although the first one is long: what
+ * lies behind its end, from an earlier frame, is no option.
+ */
+static void test_options_behind_extension_headers(void **state)
+{
+	static uint8_t frame[2048];
+	struct peer p = { .has_ts = true, .ts = 1000 };
+	unsigned header = 72, bytes;
+	struct buf *b;
+
+	(void)state;
+	world_end();
+	world_begin(2 | WORLD_IP6);
+	world_listen(7, 1);
+	peer_open(&p, 7, 5);
+	p.ts_echo = 0;
+	peer_send(&p, ACK | PSH, stream, 1000);
+	assert_int_equal(world_take_waiting(&b), 1);
+	bytes = b->len;
+	memcpy(frame, b->data + b->off, 54);
+	memcpy(frame + 54 + header, b->data + b->off + 54, bytes - 54);
+	buf_free_frame(b);
+	frame[20] = 60; /* destination options: one that nobody knows */
+	frame[19] = (uint8_t)(frame[19] + header);
+	frame[18] = (uint8_t)(frame[18] + (frame[19] < header));
+	memset(frame + 54, 0, header);
+	frame[54] = 6;
+	frame[55] = (uint8_t)(header / 8 - 1);
+	frame[56] = 0x1e;
+	frame[57] = (uint8_t)(header - 4);
+	world.pieces = 54 + header + 20;
+	world_receive(frame, bytes + header);
+	assert_int_equal(world_take_waiting(&b), 1);
+	memcpy(b->data + b->off + b->len, frame + b->len, 12);
+	world_receive_buf(b);
+	world.pieces = 0;
+	world_turn();
+	assert_int_equal(check_events(0), 1000);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -326,6 +367,7 @@ int main(void)
 		TEST(test_long_frames),
 		TEST(test_merged_frames_are_acknowledged_at_once),
 		TEST(test_lost_data_checksums_are_counted),
+		TEST(test_options_behind_extension_headers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
