@@ -17,6 +17,8 @@
 
 #define OOSEQ_BUDGET 16u /* one in so many receive buffers may wait out of order, all connections of a core together */
 
+#define MSS_LEAST 48u /* whatever a peer says: else it makes us cut what we send into segments of a byte */
+
 #define QUICK_ACKS 16u /* so many segments of data are acknowledged in the batch in which they come */
 
 PERCORE struct net_core net_self;
@@ -193,6 +195,7 @@ void conn_established(struct conn *c, unsigned event)
 {
 	if (!net_shared.has_timestamps) /* nor from a peer that was not asked */
 		tcp_clear_flags(pcb_of(c), TF_TIMESTAMP);
+	pcb_of(c)->mss = MAX(pcb_of(c)->mss, (u16_t)MSS_LEAST);
 	c->flags |= event;
 	conn_mark(c);
 }

@@ -448,6 +448,28 @@ static void test_a_fin_goes_with_the_last_byte(void **state)
 	assert_true(seg_flags(last) & FIN);
 }
 
+/* A peer that claims to take a byte at a time makes neither the device nor us cut what we send into such. */
+static void test_segments_have_a_least_size(void **state)
+{
+	struct net_range r = { .data = stream, .bytes = 120000 };
+	unsigned before;
+	uint64_t taken;
+
+	(void)state;
+	world.mss = 1;
+	open_receiver(500000);
+	pcb_of(conn_find(to.h))->cwnd = 500000;
+	before = world.sent_count;
+	assert_int_equal(net_sendv(to.h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(taken, 120000);
+	world_turn();
+	assert_int_equal(world.sent[before].mss, 48);
+	world_pass(3000); /* nobody answers: all is cut to be sent again */
+	check_queues();
+	assert_true(segments_queued() <= 120000 / 48 + 2);
+	world.sent_count = world.taken = 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -464,6 +486,7 @@ int main(void)
 		TEST(test_short_writes_share_a_frame),
 		TEST(test_nagle_keeps_the_end_of_a_train),
 		TEST(test_a_fin_goes_with_the_last_byte),
+		TEST(test_segments_have_a_least_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
