@@ -83,13 +83,16 @@ static bool is_reset_good(struct conn *c, uint32_t seq)
 	return false;
 }
 
-/* Nothing but an acknowledgement, at a place where none is expected: a keepalive, or two that answer each other. */
+/*
+ * Nothing but an acknowledgement, at a place where none is expected: a keepalive, or two that answer each other.
+ * A peer that has filled the window, of which we lack something, acknowledges from its very end: what is new is taken.
+ */
 static bool is_empty_elsewhere(const struct frame *f, const struct tcp_pcb *pcb, const uint8_t *tcp)
 {
-	uint32_t seq = word_at(tcp + 4);
+	uint32_t ahead = word_at(tcp + 4) - pcb->rcv_nxt;
 
-	return f->l4_bytes == (tcp[12] >> 4) * 4u && !(tcp[13] & TCP_FIN) && seq != pcb->rcv_nxt &&
-	       seq - pcb->rcv_nxt >= pcb->rcv_wnd;
+	return f->l4_bytes == (tcp[12] >> 4) * 4u && !(tcp[13] & TCP_FIN) && ahead && ahead >= pcb->rcv_wnd &&
+	       !(ahead == pcb->rcv_wnd && TCP_SEQ_GT(word_at(tcp + 8), pcb->lastack));
 }
 
 /* [RFC 5961 5.2]: an acknowledgement from far outside the window is not a peer's. */

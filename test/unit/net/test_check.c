@@ -178,6 +178,28 @@ static void test_a_closed_window_does_not_answer_acknowledgements(void **state)
 	assert_int_equal(answers(), 1);
 }
 
+/* Who has filled our window, of which we lost the beginning, still says what has arrived of ours. */
+static void test_an_acknowledgement_from_the_end_of_a_full_window(void **state)
+{
+	struct net_range r = { .data = data, .bytes = 1000 };
+	struct peer behind = p;
+	uint64_t taken;
+
+	(void)state;
+	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	world_turn();
+	assert_int_equal(answers(), 1);
+	behind.ack += 1000;
+	peer_send_at(&behind, p.seq + 131072, ACK, NULL, 0);
+	world_turn();
+	assert_int_equal(world_event(IX_EV_SENT, 0)->len, 1000);
+	drain();
+	p.ack = behind.ack;
+	assert_int_equal(guess(p.seq + 131072, p.ack, ACK, 0), 1); /* it says nothing new */
+	assert_int_equal(guess(p.seq + 131072, p.ack, ACK, 0), 0); /* two who are there do not stop answering */
+	expect_served();
+}
+
 /* ---- TIME_WAIT ---- */
 /* We close first, the peer follows. */
 static void into_time_wait(void)
@@ -339,6 +361,7 @@ int main(void)
 		TEST(test_connections_do_not_share_the_limit),
 		TEST(test_keepalives_are_answered),
 		TEST(test_a_closed_window_does_not_answer_acknowledgements),
+		TEST(test_an_acknowledgement_from_the_end_of_a_full_window),
 		TEST(test_time_wait),
 		TEST(test_time_wait_with_timestamps),
 		TEST(test_time_wait_before_timestamps),
