@@ -49,8 +49,13 @@ static inline uint16_t checksum_pseudo_ip6(const uint8_t *ip, uint8_t protocol, 
 /** checksum_is_ip4_good() - whether a header of 20 bytes sums up. */
 static inline bool checksum_is_ip4_good(const uint8_t *ip)
 {
-	uint32_t words[5];
+	uint64_t sum = 0;
 
-	__builtin_memcpy(words, ip, sizeof(words));
-	return checksum_fold_short((uint64_t)words[0] + words[1] + words[2] + words[3] + words[4]) == 0xffff;
+	for (unsigned i = 0; i < 5; i++) {
+		uint32_t word;
+
+		__builtin_memcpy(&word, ip + i * sizeof(word), sizeof(word));
+		sum += word;
+	}
+	return checksum_fold_short(sum) == 0xffff;
 }

@@ -9,6 +9,7 @@
 #include "kernel/net/demux.h"
 #include "kernel/net/endpoint.h"
 #include "kernel/net/moving.h"
+#include "kernel/net/tcp_queue.h"
 #include "kernel/net/udp.h"
 
 static void put(const struct conn *c, enum ix_event_kind kind, uint32_t len, uint64_t addr)
@@ -92,6 +93,51 @@ static bool write_moving(struct conn *c)
 	return true;
 }
 
+/* All that would be told beside data and what was sent, and all that would keep these back. */
+#define UNUSUAL                                                                                                     \
+	(CONN_KNOCK | CONN_MOVED | CONN_MOVING | CONN_CONNECTED | CONN_EOF | CONN_CLOSING | CONN_SHUT | CONN_GONE | \
+	 CONN_DEAD)
+
+/* As event_put(), without the count. */
+static inline void fill(struct ix_event *e, const struct conn *c, enum ix_event_kind kind, uint32_t len, uint64_t addr)
+{
+	*(uint64_t *)(void *)e = (uint64_t)kind | (uint64_t)len << 32;
+	e->cookie = c->cookie;
+	e->handle = c->handle;
+	e->addr = addr;
+}
+
+/* Data in one buffer, what was sent, or both, and nothing else. Return: false: it is not that, nothing has happened. */
+static WITHIN bool write_usual(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+	struct buf *b = c->rx_tell;
+	struct rx_buf *x;
+	unsigned room;
+	struct ix_event *first = event_slots(&room), *e = first;
+	uint32_t bytes;
+
+	if (unlikely((c->flags & (UNUSUAL | CONN_ACCEPTED)) != CONN_ACCEPTED || room < 2))
+		return false;
+	if (b) {
+		x = rx_of(b);
+		if (unlikely(x->next))
+			return false;
+		bytes = (uint32_t)x->len - x->told;
+		fill(e++, c, IX_EV_RECV, bytes, buf_user_va(b, x->start + x->told));
+		x->told = x->len;
+		c->rx_tell = NULL;
+		c->rx_untold -= bytes;
+		c->rx_lent += bytes;
+	}
+	if (c->released != c->reported) {
+		fill(e++, c, IX_EV_SENT, c->released - c->reported, tcp_queue_has_room(pcb) ? pcb->snd_buf : 0);
+		c->reported = c->released;
+	}
+	event_add((unsigned)(e - first));
+	return true;
+}
+
 /* What comes before anything else. Return: false if there is no room. */
 static __attribute__((noinline)) bool write_first(struct conn *c)
 {
@@ -107,7 +153,7 @@ static __attribute__((noinline)) bool write_first(struct conn *c)
 }
 
 /* Return: whether all of it is written. */
-static bool write_conn(struct conn *c)
+static APART bool write_conn(struct conn *c)
 {
 	bool is_closing = c->flags & (CONN_CLOSING | CONN_DEAD);
 
@@ -148,9 +194,14 @@ void net_events(void)
 	struct conn *c;
 
 	while ((c = net_self.dirty.head) != NULL) {
-		bool is_dead = (c->flags & (CONN_DEAD | CONN_MOVING)) == CONN_DEAD;
+		bool is_dead;
 
 		owner_check(&c->owner);
+		if (likely(c->handle) && likely(write_usual(c))) {
+			conn_take_dirty();
+			continue;
+		}
+		is_dead = (c->flags & (CONN_DEAD | CONN_MOVING)) == CONN_DEAD;
 		if (c->handle && !write_conn(c))
 			return;
 		conn_take_dirty();

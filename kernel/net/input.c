@@ -205,6 +205,8 @@ static void input_one(const struct frame *f)
 
 static void input_batch(struct buf **bufs, unsigned count)
 {
+	bool is_cached = net_self.stats.connections <= CACHED_CONNECTIONS;
+
 	for (unsigned i = 0; i < count; i++) {
 		struct frame *f = &frames[i];
 
@@ -213,10 +215,11 @@ static void input_batch(struct buf **bufs, unsigned count)
 		f->kind = (uint8_t)classify(f);
 		if (f->kind == FRAME_TCP) {
 			f->hash = demux_hash(&f->tuple);
-			demux_prefetch(f->hash);
+			if (unlikely(!is_cached))
+				demux_prefetch(f->hash);
 		}
 	}
-	if (count >= PREFETCH_FROM && net_self.stats.connections > CACHED_CONNECTIONS)
+	if (unlikely(!is_cached) && count >= PREFETCH_FROM)
 		look_ahead(count);
 	demux_mark();
 	for (unsigned i = 0; i < count; i++)

@@ -32,19 +32,19 @@ err_t ip4_send(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 /* A header without options, its checksum included. @l4_bytes: behind it. */
 static inline void write_ip_header(void *at, be32_t from, be32_t to, unsigned l4_bytes, uint32_t tos_ttl_protocol)
 {
-	uint32_t words[5];
-
-	words[0] = VERSION_AND_BYTES | (tos_ttl_protocol & 0xff) << 8 |
-		   (uint32_t)be16((uint16_t)(IP4_BYTES + l4_bytes)) << 16;
+	uint32_t head = VERSION_AND_BYTES | (tos_ttl_protocol & 0xff) << 8 |
+			(uint32_t)be16((uint16_t)(IP4_BYTES + l4_bytes)) << 16;
 	/* TCP finds out what the path takes, and what is never cut needs no name [RFC 1191 3, RFC 6864 4.1]. */
-	words[1] = tos_ttl_protocol >> 16 == IP_PROTOCOL_TCP ? be16(IP_DONT_FRAGMENT) << 16 : be16(next_id++);
-	words[2] = tos_ttl_protocol >> 8;
-	words[3] = from;
-	words[4] = to;
-	words[2] |=
-		(uint32_t)(uint16_t)~checksum_fold_short((uint64_t)words[0] + words[1] + words[2] + words[3] + words[4])
-		<< 16;
-	memcpy(at, words, sizeof(words));
+	uint32_t name = tos_ttl_protocol >> 16 == IP_PROTOCOL_TCP ? be16(IP_DONT_FRAGMENT) << 16 : be16(next_id++);
+	uint32_t rest = tos_ttl_protocol >> 8;
+	uint64_t two[2];
+
+	rest |= (uint32_t)(uint16_t)~checksum_fold_short((uint64_t)head + name + rest + from + to) << 16;
+	two[0] = head | (uint64_t)name << 32;
+	two[1] = rest | (uint64_t)from << 32;
+	memcpy(at, &two[0], sizeof(two[0]));
+	memcpy((uint8_t *)at + 8, &two[1], sizeof(two[1]));
+	memcpy((uint8_t *)at + 16, &to, sizeof(to));
 }
 
 void ip4_put_header(void *at, be32_t from, be32_t to, unsigned l4_bytes, uint8_t protocol)

@@ -157,7 +157,7 @@ static err_t send_piece(struct pbuf *p, bool needs_csum)
 		net_self.is_sending_blocked = true;
 		return ERR_MEM;
 	}
-	pbuf_ref(p);
+	p->ref++; /* pbuf_ref(), as often as there are segments */
 	return ERR_OK;
 }
 
@@ -174,7 +174,7 @@ static void describe_train(struct nic_tx *tx, const struct pbuf *p, const struct
 	tx->mss = (uint16_t)unit;
 }
 
-static err_t send_pieces(struct pbuf *p, struct conn *c, bool needs_csum)
+static APART err_t send_pieces(struct pbuf *p, struct conn *c, bool needs_csum)
 {
 	struct nic_tx *tx = &own.tx;
 

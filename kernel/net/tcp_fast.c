@@ -300,6 +300,29 @@ static APART bool take_edge(struct conn *c, const uint8_t *tcp, uint32_t header)
 }
 
 /* ---- in between ---- */
+/* As conn_after_plain(): all that was sent is acknowledged, and an acknowledgement that we owe waits in the queue already. */
+static WITHIN void after_input(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+
+	if (likely(pcb->rtime < 0 && !pcb->so_options && (c->flags & CONN_ON_DELACK) && !c->quick_acks &&
+		   !net_self.is_sending_blocked))
+		timers_stop(c);
+	else
+		conn_after_plain(c);
+}
+
+/* The same after a segment with data has gone and taken the acknowledgement along. */
+static WITHIN void after_output(struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+
+	if (likely(!pcb->so_options && pcb->rtime == 0 && !net_self.is_sending_blocked))
+		timers_restart(c);
+	else
+		conn_after_plain(c);
+}
+
 bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t l4_bytes)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
@@ -333,7 +356,7 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 	if (unlikely(pcb->unsent || (pcb->flags & TF_ACK_NOW)))
 		conn_touch(c); /* once a batch: what there is room for now, or an acknowledgement */
 	else
-		conn_after_plain(c);
+		after_input(c);
 	return true;
 }
 
@@ -495,6 +518,6 @@ bool tcp_fast_output(struct conn *c)
 		return true;
 	if (TCP_SEQ_LT(pcb->snd_nxt, seq + seg->len))
 		pcb->snd_nxt = seq + seg->len;
-	conn_after_plain(c);
+	after_output(c);
 	return true;
 }
