@@ -278,7 +278,7 @@ int tcp_rx_done(struct conn *c, uint64_t bytes);
  */
 bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes);
 
-/* tcp_fast.c */
+/* tcp_fast.c, tcp_fast_out.c */
 /** tcp_fast_recved() - as tcp_recved(), of any number of bytes; an acknowledgement that is due waits for tcp_output(). */
 void tcp_fast_recved(struct conn *c, uint32_t bytes);
 /** tcp_fast_write() - queue a short copy as a segment of its own; false: lwIP must, nothing has happened. */

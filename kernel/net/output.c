@@ -117,6 +117,11 @@ static struct tcp_hdr *tcp_of(const struct pbuf *framed, unsigned tcp_at)
 	return (struct tcp_hdr *)(void *)((char *)framed->payload + tcp_at);
 }
 
+static APART uint16_t pseudo6_of(const uint8_t *frame, unsigned bytes)
+{
+	return checksum_pseudo_ip6(frame + ETH_BYTES, IP_PROTOCOL_TCP, bytes);
+}
+
 /* What the device is to find in the checksum field. @bytes: TCP header and data. */
 static inline uint16_t pseudo_of(const struct pbuf *framed, unsigned tcp_at, unsigned bytes)
 {
@@ -125,7 +130,7 @@ static inline uint16_t pseudo_of(const struct pbuf *framed, unsigned tcp_at, uns
 
 	if (likely(tcp_at == TCP4_AT))
 		return checksum_pseudo(ip->src.addr, ip->dest.addr, IP_PROTOCOL_TCP, bytes);
-	return checksum_pseudo_ip6(frame + ETH_BYTES, IP_PROTOCOL_TCP, bytes);
+	return pseudo6_of(frame, bytes);
 }
 
 /* The sum of a frame from @skip on, in as many pieces as it has; @skip: within the first. */
@@ -143,12 +148,18 @@ static uint32_t sum_of(const struct pbuf *p, unsigned skip)
 	return sum;
 }
 
+/* Of a device that does not. */
+static APART void sum_up(const struct pbuf *p, unsigned tcp_at)
+{
+	tcp_of(p, tcp_at)->chksum = (uint16_t)~checksum_fold(sum_of(p, tcp_at));
+}
+
 /* The common case of send_pieces(). */
-static err_t send_piece(struct pbuf *p, bool needs_csum)
+static WITHIN err_t send_piece(struct pbuf *p, uint16_t flags)
 {
 	struct nic_tx *tx = &own.tx;
 
-	tx->flags = needs_csum ? NIC_TX_NEEDS_CSUM : 0;
+	tx->flags = flags;
 	tx->seg_count = 1;
 	tx->segs[0].pa = (uintptr_t)p->payload - own.direct;
 	tx->segs[0].bytes = p->len;
@@ -174,17 +185,18 @@ static void describe_train(struct nic_tx *tx, const struct pbuf *p, const struct
 	tx->mss = (uint16_t)unit;
 }
 
-static APART err_t send_pieces(struct pbuf *p, struct conn *c, bool needs_csum)
+/* @flags: NIC_TX_NEEDS_CSUM, or 0. */
+static APART err_t send_pieces(struct pbuf *p, struct conn *c, uint16_t flags)
 {
 	struct nic_tx *tx = &own.tx;
 
-	tx->flags = needs_csum ? NIC_TX_NEEDS_CSUM : 0;
+	tx->flags = flags;
 	tx->seg_count = (uint16_t)add_pieces(tx, p);
 	if (unlikely(!tx->seg_count)) { /* nobody makes one */
 		net_self.stats.dropped_no_memory++;
 		return ERR_OK; /* as if lost */
 	}
-	if (c && needs_csum)
+	if (c && flags)
 		describe_train(tx, p, pcb_of(c));
 	tx->token = c ? (void *)((uintptr_t)p | TOKEN_NOTED) : p; /* NOLINT */
 	if (unlikely(!flow_tx(tx))) {
@@ -199,17 +211,18 @@ static APART err_t send_pieces(struct pbuf *p, struct conn *c, bool needs_csum)
 
 err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at)
 {
-	bool needs_csum = tcp_at && (own.offloads & NIC_TX_CSUM);
+	uint16_t flags = 0;
 
 	if (likely(tcp_at)) {
-		struct tcp_hdr *tcp = tcp_of(p, tcp_at);
-
-		tcp->chksum = pseudo_of(p, tcp_at, p->tot_len - tcp_at);
-		if (unlikely(!needs_csum))
-			tcp->chksum = (uint16_t)~checksum_fold(sum_of(p, tcp_at));
+		tcp_of(p, tcp_at)->chksum = pseudo_of(p, tcp_at, p->tot_len - tcp_at);
 		own.tx.csum_start = (uint16_t)tcp_at;
+		flags = NIC_TX_NEEDS_CSUM;
+		if (unlikely(!(own.offloads & NIC_TX_CSUM))) {
+			flags = 0;
+			sum_up(p, tcp_at);
+		}
 	}
-	return likely(!p->next) ? send_piece(p, needs_csum) : send_pieces(p, c, needs_csum);
+	return likely(!p->next) ? send_piece(p, flags) : send_pieces(p, c, flags);
 }
 
 void output_sum_datagram(struct pbuf *p)

@@ -111,12 +111,12 @@ static void send_conn(struct conn *c)
 	struct tcp_pcb *pcb = pcb_of(c);
 
 	owner_check(&c->owner);
-	net_self.tx_conn = c;
 	if (c->recved) {
 		tcp_fast_recved(c, c->recved);
 		c->recved = 0;
 	}
 	if (!tcp_fast_output(c)) {
+		net_self.tx_conn = c;
 		if (unlikely(c->flags & CONN_RECOVER))
 			recover_more(c);
 		else if (pcb->unsent)
@@ -124,8 +124,8 @@ static void send_conn(struct conn *c)
 		tcp_train_fit(c);
 		tcp_output(pcb);
 		conn_after(c);
+		net_self.tx_conn = NULL;
 	}
-	net_self.tx_conn = NULL;
 }
 
 static void send_touched(void)

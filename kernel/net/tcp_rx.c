@@ -68,22 +68,33 @@ static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
 	return true;
 }
 
-bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
+static inline bool take_buf(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
 {
-	if (unlikely(c->rx_held >= CONN_HELD_MAX || (bytes < BUF_BYTES / 4 && c->rx_held > CONN_HELD_FREE))) {
-		uint32_t before = c->rx_untold;
-
-		if (rx_pack(c, data, bytes))
-			return false;
-		data += c->rx_untold - before; /* the rest stays where it is: it is acknowledged already */
-		bytes -= c->rx_untold - before;
-	}
 	rx_begin(rx_of(b), c, (size_t)(data - b->data), bytes);
 	rx_append(c, b);
 	c->rx_untold += bytes;
 	if (!c->rx_tell)
 		c->rx_tell = b;
 	return true;
+}
+
+/* The connection has many buffers: copy. */
+static APART bool take_packed(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
+{
+	uint32_t before = c->rx_untold;
+
+	if (rx_pack(c, data, bytes))
+		return false;
+	data += c->rx_untold - before; /* the rest stays where it is: it is acknowledged already */
+	bytes -= c->rx_untold - before;
+	return take_buf(c, b, data, bytes);
+}
+
+bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
+{
+	if (unlikely(c->rx_held >= CONN_HELD_MAX || (bytes < BUF_BYTES / 4 && c->rx_held > CONN_HELD_FREE)))
+		return take_packed(c, b, data, bytes);
+	return take_buf(c, b, data, bytes);
 }
 
 __attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)

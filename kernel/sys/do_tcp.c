@@ -63,7 +63,7 @@ int do_sendv(const struct decoded *c, uint64_t *result)
 		return send_list(c, result);
 	if (unlikely(c->len - 1 >= UINT32_MAX))
 		return IX_BAD_LENGTH;
-	if (unlikely(!fetch_range(c->arg, c->len, &range)))
+	if (unlikely(!fetch_list_range(c->arg, c->len, &range)))
 		return IX_BAD_ADDRESS;
 	return net_sendv(c->handle, &range, 1, c->flags & NET_FLAGS, result);
 }

@@ -45,7 +45,7 @@ static inline bool fetch_range(ix_uaddr_t va, uint64_t bytes, struct net_range *
 	return fetch_elsewhere(va, out);
 }
 
-/** fetch_list_range() - the same, quickest for receive buffers, which long lists are made of. */
+/** fetch_list_range() - the same, quickest for receive buffers, which long lists are made of and answers begin with. */
 static inline bool fetch_list_range(ix_uaddr_t va, uint64_t bytes, struct net_range *out)
 {
 	uint32_t off;
