@@ -9,6 +9,7 @@
 
 #include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_queue.h"
+#include "kernel/net/tcp_recover.h"
 
 static struct mss_claim *claim_of(struct conn *c)
 {
@@ -31,6 +32,7 @@ static bool lower(struct conn *c, uint16_t mss)
 	struct tcp_pcb *pcb = pcb_of(c);
 	uint8_t retries = pcb->nrtx;
 
+	recover_gather(pcb);
 	if (pcb->unacked && tcp_rexmit_rto_prepare(pcb) != ERR_OK)
 		return false;
 	pcb->mss = mss;

@@ -84,14 +84,40 @@ static struct tcp_seg **move_to(struct tcp_seg **tail, struct tcp_seg **link)
 	return &seg->next;
 }
 
-/* In front of what was never sent; a measurement of what is sent again would say nothing [RFC 6298 3]. */
-static void requeue(struct tcp_pcb *pcb, struct tcp_seg *first, struct tcp_seg **tail)
+/* Both in the order of the stream, and so is what comes of it. */
+static void merge(struct tcp_seg **into, struct tcp_seg *list)
 {
-	*tail = pcb->unsent;
-	pcb->unsent = first;
+	while (list) {
+		struct tcp_seg *seg = list;
+
+		list = seg->next;
+		while (*into && TCP_SEQ_LT(seg_seq(*into), seg_seq(seg)))
+			into = &(*into)->next;
+		seg->next = *into;
+		*into = seg;
+	}
+}
+
+/* In front of what was never sent; a measurement of what is sent again would say nothing [RFC 6298 3]. */
+static void requeue(struct tcp_pcb *pcb, struct tcp_seg *first)
+{
+	merge(&pcb->unsent, first);
 	pcb->rttest = 0;
 	pcb->rtime = 0;
 	net_self.stats.retransmits++;
+}
+
+void recover_gather(struct tcp_pcb *pcb)
+{
+	struct tcp_seg *first = pcb->unsent, **link = &first;
+
+	if (!pcb->unacked)
+		return;
+	while (*link && TCP_SEQ_LT(seg_seq(*link), pcb->snd_nxt))
+		link = &(*link)->next;
+	pcb->unsent = *link;
+	*link = NULL;
+	merge(&pcb->unacked, first);
 }
 
 static bool is_to_be_sent_again(const struct tcp_seg *seg)
@@ -103,7 +129,7 @@ static bool is_to_be_sent_again(const struct tcp_seg *seg)
 static bool resend_last(struct conn *c)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
-	struct tcp_seg **link = &pcb->unacked, *first = NULL, **tail;
+	struct tcp_seg **link = &pcb->unacked, *first = NULL;
 
 	if (!*link || (c->flags & CONN_RESCUED))
 		return false;
@@ -112,8 +138,8 @@ static bool resend_last(struct conn *c)
 	if (((*link)->flags & (SEG_SACKED | SEG_SENT_AGAIN)) || (*link)->p->ref != 1)
 		return false;
 	c->flags |= CONN_RESCUED;
-	tail = move_to(&first, link);
-	requeue(pcb, first, tail);
+	move_to(&first, link);
+	requeue(pcb, first);
 	return true;
 }
 
@@ -138,7 +164,7 @@ static void send_lost(struct conn *c, const struct scoreboard *s, bool is_first)
 		link = &seg->next;
 	}
 	if (first)
-		requeue(pcb, first, tail);
+		requeue(pcb, first);
 	if (is_blocked)
 		conn_touch(c); /* the device gives it back soon */
 	else if (room >= pcb->mss && !pcb->unsent && !s->has_lost)

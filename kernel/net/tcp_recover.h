@@ -52,6 +52,11 @@ void recover_forget(void);
 /** recover_begin() - @c is established; @was_sent_again: its SYN. recover_idle() - it is about to send. */
 void recover_begin(struct conn *c, bool was_sent_again);
 void recover_idle(struct conn *c);
+/**
+ * recover_gather() - what waits to be sent again, back among the unacknowledged ones: lwIP is about to put all of these in
+ * front of what waits, and sends nothing that lies behind what does not fit the window.
+ */
+void recover_gather(struct tcp_pcb *pcb);
 /** recover_from_timeout() - lwIP's retransmission timer has just fired. @ssthresh: before. */
 void recover_from_timeout(struct conn *c, uint32_t ssthresh);
 /** recover_is_probed() - whether more is under way than the one segment whose acknowledgement may be delayed. */

@@ -260,6 +260,7 @@ static bool fire_rto(struct conn *c)
 	net_self.stats.retransmits++;
 	net_self.stats.timeouts++;
 	tcp_train_dissolve(c);
+	recover_gather(pcb);
 	if (!run_lwip(c, tcp_slowtmr))
 		return false;
 	recover_from_timeout(c, ssthresh);

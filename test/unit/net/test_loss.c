@@ -363,6 +363,59 @@ static void test_the_end_does_not_join_what_is_sent_again(void **state)
 	world_end();
 }
 
+/* A peer that says what it lacks and takes back the window for it: what waits to be sent again is out of its order. */
+static void test_a_window_that_is_taken_back(void **state)
+{
+	static const uint8_t data[10 * 1448];
+	struct net_range r = { .data = data, .bytes = sizeof(data) };
+	uint32_t blocks[1][2], first, missing = 4 * 1448;
+	struct peer p = new_peer(true);
+	const struct sent *s;
+	uint64_t taken;
+	ix_handle_t h;
+
+	(void)state;
+	begin();
+	h = peer_open(&p, 7, 5);
+	while (peer_take(&p))
+		;
+	first = p.ack;
+	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	world_turn();
+	while (peer_take(&p))
+		;
+	assert_int_equal(p.ack, first + sizeof(data));
+	blocks[0][0] = first + missing;
+	blocks[0][1] = first + sizeof(data);
+	p.sacks = blocks;
+	p.sack_count = 1;
+	p.ack = first + 1448;
+	p.window = 1000;
+	peer_send(&p, ACK, NULL, 0);
+	world_pass(3000);
+	p.window = 400000;
+	p.ack = first + 1448;
+	peer_send(&p, ACK, NULL, 0);
+	for (unsigned ms = 0; ms < 20000 && p.ack != first + sizeof(data); ms++) {
+		uint32_t before = p.ack = p.ack;
+
+		while ((s = peer_take(&p)) != NULL) {
+			p.ack = before;
+			if (seg_bytes(s) && seg_seq(s) == before)
+				before += seg_bytes(s);
+			if (before == first + missing)
+				before = first + sizeof(data);
+			p.ack = before;
+			peer_send(&p, ACK, NULL, 0);
+		}
+		p.ack = before;
+		world_pass(1);
+	}
+	assert_int_equal(p.ack, first + sizeof(data));
+	world_pass(50);
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_device_while_much_is_lost),
 		cmocka_unit_test(test_new_data_does_not_join_what_is_sent_again),
 		cmocka_unit_test(test_the_end_does_not_join_what_is_sent_again),
+		cmocka_unit_test(test_a_window_that_is_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
