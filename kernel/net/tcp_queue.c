@@ -274,7 +274,10 @@ static uint32_t gather(struct writer *w, const uint8_t *data, uint32_t bytes)
 	return part;
 }
 
-/* @bytes, few, at @data. Return: how many were taken. */
+/*
+ * @bytes, few, at @data. Return: how many were taken. What a segment begins with is no longer than one may be on the wire:
+ * of a frame in one piece output.c does not ask whether the device has to cut it.
+ */
 static uint32_t write_copy(struct writer *w, const uint8_t *data, uint32_t bytes)
 {
 	uint32_t taken = 0, part;
@@ -285,7 +288,7 @@ static uint32_t write_copy(struct writer *w, const uint8_t *data, uint32_t bytes
 		taken = gather(w, data, bytes);
 	for (; taken < bytes && w->pbufs; taken += part) {
 		if (!has_space(w)) {
-			part = MIN(bytes - taken, w->limit);
+			part = MIN(bytes - taken, tcp_train_unit(w->pcb));
 			if (!begin_segment(w, data + taken, part))
 				break;
 			continue;

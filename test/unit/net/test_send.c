@@ -381,6 +381,26 @@ static void test_merged_segments_survive_loss(void **state)
 	assert_int_equal(seen, 12000);
 }
 
+/* What is copied is no longer than one of the peer's segments, or the device would have to be told. */
+static void test_short_writes_to_a_peer_with_short_segments(void **state)
+{
+	struct peer p = { 0 };
+	ix_handle_t h;
+	unsigned i;
+
+	(void)state;
+	world.mss = 100;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	i = world.sent_count;
+	assert_int_equal(send_bytes(h, big, 200), 200);
+	turn();
+	assert_true(world.sent_count > i);
+	for (; i < world.sent_count; i++)
+		assert_true(world.sent[i].mss == 100 || seg_bytes(&world.sent[i]) <= 100);
+	assert_int_equal(receive_all(&p, 0), 200);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -395,9 +415,12 @@ int main(void)
 		TEST(test_transfer_over_a_lossy_wire),
 	};
 	const struct CMUnitTest merging[] = {
-		TEST_TSO(test_consecutive_segments_are_merged), TEST_TSO(test_merged_segments_survive_loss),
-		TEST_TSO(test_sent_waits_for_the_device),       TEST_TSO(test_echo_without_copying),
+		TEST_TSO(test_consecutive_segments_are_merged),
+		TEST_TSO(test_merged_segments_survive_loss),
+		TEST_TSO(test_sent_waits_for_the_device),
+		TEST_TSO(test_echo_without_copying),
 		TEST_TSO(test_full_transmit_queue_delays_only),
+		TEST_TSO(test_short_writes_to_a_peer_with_short_segments),
 	};
 
 	return MERGING ? cmocka_run_group_tests(merging, NULL, NULL) : cmocka_run_group_tests(plain, NULL, NULL);
