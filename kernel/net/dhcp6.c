@@ -11,6 +11,7 @@
 #include "kernel/flow/flow.h"
 #include "kernel/net/checksum.h"
 #include "kernel/net/setup6.h"
+#include "kernel/net/word.h"
 
 #define SERVER_PORT 547u
 #define UDP_BYTES 8u
@@ -64,14 +65,6 @@ static void put16(uint8_t *p, unsigned v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
-}
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
 }
 
 /* ---- out ---- */

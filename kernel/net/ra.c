@@ -12,6 +12,7 @@
 #include "kernel/net/dhcp6.h"
 #include "kernel/net/nd.h"
 #include "kernel/net/setup6.h"
+#include "kernel/net/word.h"
 
 #define MESSAGE_BYTES 16u /* of an advertisement before its options */
 #define OPTION_BYTES 8u
@@ -30,14 +31,6 @@ static struct solicitor {
 	struct time_node timer;
 	uint32_t wait_s;
 } solicitor;
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
-}
 
 /* ---- questions ---- */
 static void solicit(void)

@@ -13,17 +13,10 @@
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_syn.h"
 #include "kernel/net/tcp_ts.h"
+#include "kernel/net/word.h"
 
 #define DOWN_DROP_MS 3000u /* so long a restarting partition's ports look slow instead of closed */
 #define CHALLENGE_MS 500u  /* a connection answers what it does not believe once in so long [RFC 5961 7] */
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
-}
 
 /* ---- of a connection ---- */
 /* Memory is short: data waits for a retransmission, but never what ends a connection or frees memory. */

@@ -9,6 +9,7 @@
 #include "kernel/net/port/ix_hooks.h"
 #include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_recover.h"
+#include "kernel/net/word.h"
 
 #define OPTION_BYTES_MAX 40u
 #define OPTION_SACK 5u
@@ -16,14 +17,6 @@
 #define OPTION_TS_BYTES 10u
 
 static PERCORE struct tcp_options current;
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
-}
 
 /* @at: kind, length, then pairs of sequence numbers. */
 static void read_sacks(struct tcp_options *o, const uint8_t *at)

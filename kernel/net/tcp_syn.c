@@ -19,6 +19,7 @@
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_check.h"
 #include "kernel/net/tcp_ts.h"
+#include "kernel/net/word.h"
 
 #define PERIOD_MS_BITS 15u /* a cookie is good in its period of 33 s and in the next one */
 #define NO_SCALE 0u
@@ -48,14 +49,6 @@ static struct syn_shared {
 void syn_init(void)
 {
 	cpu_random(&shared.key, sizeof(shared.key));
-}
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
 }
 
 static uint32_t period_now(void)
