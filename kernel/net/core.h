@@ -285,6 +285,11 @@ void tcp_fast_recved(struct conn *c, uint32_t bytes);
 bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool has_more);
 /** tcp_fast_close() - as tcp_close() where the peer has finished, the FIN only queued; false: lwIP must, nothing has happened. */
 bool tcp_fast_close(struct conn *c);
+/**
+ * tcp_fast_mark() - queue a SYN or a FIN, which @flags say, as a segment of its own with room for @options bytes; nothing is unsent
+ * Return: false: no memory.
+ */
+bool tcp_fast_mark(struct tcp_pcb *pcb, uint32_t options, uint32_t flags);
 /** tcp_fast_output() - send what is queued if it is one plain segment; false: lwIP must, nothing has happened. */
 bool tcp_fast_output(struct conn *c);
 

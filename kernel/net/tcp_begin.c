@@ -2,7 +2,7 @@
 /*
  * A connection request like nearly all: a bare SYN with options that everybody knows, to a listener on any
  * address. The half-open connection is made here, field for field as lwIP's tcp_listen_input() would leave
- * it; lwIP then queues and sends the answer. Whatever is not exactly that is left to lwIP.
+ * it, and so is the answer, which lwIP sends again if it must. Whatever is not exactly that is left to lwIP.
  * [RFC 9293 3.10.7.2]
  */
 #include "kernel/abi/status.h"
@@ -12,6 +12,13 @@
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_syn.h"
+#include "kernel/net/tcp_ts.h"
+#include "kernel/net/word.h"
+
+/* First words of options, as lwIP writes them. */
+#define OPTION_MSS 0x02040000u
+#define OPTION_SCALE 0x01030300u
+#define OPTION_SACK_PERMITTED 0x01010402u
 
 /* What a request says of itself. */
 struct request {
@@ -23,14 +30,6 @@ struct request {
 	uint8_t scale;
 	uint32_t ts;
 };
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
-}
 
 /* Return: false if it is none that is known here. @room: bytes from @at to the end of all options. */
 static bool take_option(struct request *r, const uint8_t *at, unsigned room)
@@ -104,14 +103,83 @@ static void fill(struct tcp_pcb *pcb, const struct request *r)
 		tcp_set_flags(pcb, TF_SACK);
 }
 
+/* ---- the answer ---- */
+/* What it says beside its header, for lwIP's struct tcp_seg. Return: bytes. */
+static uint32_t choose_options(const struct tcp_pcb *pcb, uint8_t *which)
+{
+	uint32_t bytes = sizeof(uint32_t);
+
+	*which = TF_SEG_OPTS_MSS;
+	if (pcb->flags & TF_TIMESTAMP) {
+		*which |= TF_SEG_OPTS_TS;
+		bytes += TS_BYTES;
+	}
+	if (pcb->flags & TF_WND_SCALE) {
+		*which |= TF_SEG_OPTS_WND_SCALE;
+		bytes += sizeof(uint32_t);
+	}
+	if (pcb->flags & TF_SACK) {
+		*which |= TF_SEG_OPTS_SACK_PERM;
+		bytes += sizeof(uint32_t);
+	}
+	return bytes;
+}
+
+/* In the order in which lwIP does. */
+static void write_options(struct conn *c, uint32_t *at, unsigned which)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+
+	*at++ = be32(OPTION_MSS | tcp_eff_send_mss((u16_t)TCP_MSS, &pcb->local_ip, &pcb->remote_ip));
+	if (which & TF_SEG_OPTS_TS)
+		at += ts_write((uint8_t *)at, ts_clock(c), pcb->ts_recent) / sizeof(*at);
+	if (which & TF_SEG_OPTS_WND_SCALE)
+		*at++ = be32(OPTION_SCALE | TCP_RCV_SCALE);
+	if (which & TF_SEG_OPTS_SACK_PERM)
+		*at = be32(OPTION_SACK_PERMITTED);
+}
+
+static void write_answer(struct conn *c, struct tcp_seg *seg)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	struct tcp_hdr *tcp = seg->tcphdr;
+
+	tcp->ackno = be32(pcb->rcv_nxt);
+	tcp->wnd = be16((uint16_t)MIN(pcb->rcv_ann_wnd, 0xffffu)); /* never scaled [RFC 7323 2.2] */
+	write_options(c, (uint32_t *)(void *)(tcp + 1), seg->flags);
+	if (unlikely(c->flags & CONN_ECN))
+		ecn_output(c, tcp, 0);
+	pcb->rcv_ann_right_edge = pcb->rcv_nxt + pcb->rcv_ann_wnd;
+	pcb->ts_lastacksent = pcb->rcv_nxt;
+	pcb->rtime = 0;
+	pcb->rttest = tcp_ticks;
+	pcb->rtseq = pcb->snd_nxt;
+}
+
 /* Return: whether the answer is queued; what can be sent of it is sent. */
 static bool answer(struct tcp_pcb *pcb, const struct binding *b)
 {
-	if (!conn_begin_passive(pcb, b) || tcp_enqueue_flags(pcb, TCP_SYN | TCP_ACK) != ERR_OK)
+	struct conn *c = conn_of(pcb);
+	struct tcp_seg *seg;
+	uint8_t which;
+
+	if (!conn_begin_passive(pcb, b) || !tcp_fast_mark(pcb, choose_options(pcb, &which), TCP_SYN | TCP_ACK))
 		return false;
-	net_self.tx_conn = conn_of(pcb);
-	(void)output_link_is_known(conn_of(pcb)); /* if it is, there is a short way out */
-	tcp_output(pcb);
+	seg = pcb->unsent;
+	seg->flags = which;
+	net_self.tx_conn = c;
+	if (unlikely(!output_link_is_known(c))) {
+		tcp_output(pcb);
+	} else {
+		write_answer(c, seg);
+		if (unlikely(output_segment(seg->p, c) != ERR_OK)) {
+			tcp_set_flags(pcb, TF_NAGLEMEMERR);
+		} else {
+			pcb->unsent = NULL;
+			pcb->unacked = seg;
+			pcb->snd_nxt = pcb->snd_lbb;
+		}
+	}
 	net_self.tx_conn = NULL;
 	return true;
 }

@@ -17,19 +17,12 @@
 #include "kernel/net/tcp_recover.h"
 #include "kernel/net/tcp_ecn.h"
 #include "kernel/net/tcp_ts.h"
+#include "kernel/net/word.h"
 
 #define FLAG_FIN 1u
 #define FLAG_PSH 8u
 #define FLAG_ACK 16u
 #define FLAGS_ECN 0xc0u /* not lwIP's: tcp_ecn.c */
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32(v);
-}
 
 /* @bytes: behind the header of @header bytes. */
 static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const uint8_t *tcp, uint32_t header,

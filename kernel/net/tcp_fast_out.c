@@ -72,21 +72,25 @@ bool tcp_fast_write(struct conn *c, const uint8_t *data, uint32_t bytes, bool ha
 	return true;
 }
 
+bool tcp_fast_mark(struct tcp_pcb *pcb, uint32_t options, uint32_t flags)
+{
+	struct pbuf *p = mem_alloc(DATA_AT + options);
+
+	if (unlikely(!p))
+		return false;
+	put_segment(pcb, p, options, 0, flags);
+	pcb->snd_lbb++;
+	return true;
+}
+
 bool tcp_fast_close(struct conn *c)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
-	uint32_t options = tcp_option_bytes(pcb);
-	struct pbuf *p;
 
 	if (pcb->state != CLOSE_WAIT || pcb->unsent || (pcb->flags & SPECIAL) || pcb->refused_data ||
-	    pcb->rcv_wnd != TCP_WND_MAX(pcb))
+	    pcb->rcv_wnd != TCP_WND_MAX(pcb) || !tcp_fast_mark(pcb, tcp_option_bytes(pcb), TCP_FIN))
 		return false;
-	p = mem_alloc(DATA_AT + options);
-	if (unlikely(!p))
-		return false;
-	put_segment(pcb, p, options, 0, TCP_FIN);
 	tcp_set_flags(pcb, TF_RXCLOSED | TF_FIN);
-	pcb->snd_lbb++;
 	pcb->state = LAST_ACK;
 	return true;
 }
