@@ -88,19 +88,28 @@ static void say_moved(struct ix_conn *c)
 		c->on->on_move(c);
 }
 
+/* It belongs to this core from now on; if it waits for memory, among those who do here. */
+static void settle(struct ix_conn *c)
+{
+	bool was_starved = c->flags & CONN_STARVED;
+
+	c->flags &= ~(uint32_t)(CONN_ARRIVED | CONN_STARVED);
+	if (was_starved)
+		ix_conn_starve(c);
+}
+
 void ix_move_leave(struct ix_conn *c)
 {
 	struct ix_core *core = c->core;
 	struct ix_conn **head = &inboxes[c->to % CORES_MAX].head, *old;
 
-	if (c->flags & CONN_ARRIVED) { /* only passing: it is on no list of this core */
-		c->flags &= ~(uint32_t)CONN_ARRIVED;
+	if (c->flags & CONN_ARRIVED) { /* only passing */
+		settle(c);
 		say_moved(c);
-	} else {
-		ix_conn_unstarve(c);
 	}
 	if ((c->flags & CONN_TOLD) && c->on->on_leave)
 		c->on->on_leave(c, c->to);
+	ix_conn_unstarve(c); /* last, for handlers may find no memory */
 	take_repeats(core, c);
 	c->flags &= ~(uint32_t)(CONN_READY | CONN_LEAVING);
 	ix_batch_call(core, IX_OP_RELEASE, c->handle, 0, 0);
@@ -169,11 +178,7 @@ void ix_move_moved(struct ix_core *core, const struct ix_event *ev)
 
 void ix_move_arrive(struct ix_conn *c)
 {
-	bool was_starved = c->flags & CONN_STARVED;
-
-	c->flags &= ~(uint32_t)(CONN_ARRIVED | CONN_STARVED);
-	if (was_starved)
-		ix_conn_starve(c);
+	settle(c);
 	issue_repeats(c);
 	say_moved(c);
 }

@@ -5,12 +5,15 @@
 
 static struct ix_core *here, *there;
 static unsigned leaves, moves;
+static bool is_writing; /* when it leaves, and there is no memory for it */
 
 static void on_leave(struct ix_conn *c, uint32_t to)
 {
 	assert_ptr_equal(c->core, fake.core ? there : here);
 	assert_int_equal(to, !fake.core);
 	leaves++;
+	if (is_writing)
+		assert_int_equal(ix_write(c, "x", 1), 0);
 }
 
 static void on_move(struct ix_conn *c)
@@ -213,6 +216,46 @@ static void test_passing(void **state)
 	assert_int_equal(fake.bad, 0);
 }
 
+/* Whether @c is among those that the core of @core looks at again. */
+static bool is_starved_on(const struct ix_core *core, const struct ix_conn *c)
+{
+	const struct ix_conn *at = core->starved;
+
+	while (at && at != c)
+		at = at->next_starved;
+	return at;
+}
+
+/* The last thing it does here is refused for want of memory: it waits for it there, and here no more. */
+static void test_starved(void **state)
+{
+	for (unsigned is_passing = 0; is_passing < 2; is_passing++) {
+		struct fake_conn *peer = start();
+
+		(void)state;
+		while (ix_slab_take(&here->chunks))
+			;
+		while (ix_slab_take(&there->chunks))
+			;
+		is_writing = true;
+		go(peer);
+		assert_false(is_starved_on(here, seen.conn));
+		if (is_passing) {
+			fake_moving(peer, 0);
+			ix_round(there);
+			ix_round(there);
+			assert_int_equal(leaves, 2);
+			assert_false(is_starved_on(there, seen.conn));
+			fake.core = 0;
+			fake_moved(peer);
+		}
+		is_writing = false;
+		ix_round(is_passing ? here : there);
+		assert_true(is_starved_on(is_passing ? here : there, seen.conn));
+		assert_ptr_equal(seen.conn->next_starved, NULL);
+	}
+}
+
 static unsigned left_in(struct ix_slab *s)
 {
 	unsigned n = 0;
@@ -250,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_idle),       cmocka_unit_test(test_loaded),  cmocka_unit_test(test_late_calls),
 		cmocka_unit_test(test_late_close), cmocka_unit_test(test_passing), cmocka_unit_test(test_trade),
+		cmocka_unit_test(test_starved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
