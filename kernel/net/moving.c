@@ -158,32 +158,23 @@ static void hold_granted(void)
 	}
 }
 
-static void again(struct park *p)
-{
-	struct buf *b;
-
-	while ((b = park_take(p)) != NULL)
-		input_again(b);
-}
-
-/* The other core has answered. */
+/*
+ * The other core has answered. One connection was held while it was asked, and ring 3 may have heard of it by
+ * a call: where there is no room it goes the whole way all the same, to this core, and calls are repeated.
+ */
 static void go_on(struct net_move *m)
 {
-	if (m->group != FLOW_GROUP_NONE) {
-		if (m->status) {
-			finish(m, m->status);
-			return;
-		}
+	if (m->group == FLOW_GROUP_NONE) {
+		if (m->status)
+			m->to = m->from;
+		m->status = 0;
+		tell(m);
+	} else if (m->status) {
+		finish(m, m->status);
+	} else {
 		m->state = MOVE_GRANTED;
 		leaving[m->group] = m;
 		list_add_tail(&net_self.moves, &m->link);
-	} else if (!m->status) {
-		tell(m);
-	} else {
-		list_remove(&m->link);
-		pack_thaw(m);
-		again(&m->waiting);
-		finish(m, m->status);
 	}
 }
 
@@ -284,19 +275,34 @@ static int prepare(struct net_move *m)
 	return 0;
 }
 
-static void receive(struct net_move *m)
+static void again(struct park *p)
+{
+	struct buf *b;
+
+	while ((b = park_take(p)) != NULL)
+		input_again(b);
+}
+
+static void end_arrival(struct net_move *m)
 {
 	struct arrival *a = m->arrival;
 
-	list_remove(&a->link);
+	demux_unreserve(m->room);
+	again(&a->early);
+	mem_free(a);
+}
+
+static void receive(struct net_move *m)
+{
+	if (m->arrival)
+		list_remove(&m->arrival->link);
 	unpack(m);
 	walk_settle();
-	demux_unreserve(m->room);
 	if (m->group != FLOW_GROUP_NONE)
 		flow_enter(m->group);
 	again(&m->waiting);
-	again(&a->early);
-	mem_free(a);
+	if (m->arrival)
+		end_arrival(m);
 	finish(m, 0);
 }
 

@@ -46,7 +46,7 @@ struct net_move {
 	uint64_t device_end;         /* tick: the device is reset; 0: not waited for yet, UINT64_MAX: it was */
 	struct park waiting;
 	struct timewait_batch *timewait;
-	struct arrival *arrival;  /* on @to */
+	struct arrival *arrival;  /* on @to; NULL: it refused, and @to is @from */
 	struct demux_tuple tuple; /* of the one connection */
 };
 

@@ -102,9 +102,11 @@ static void unpack_one(const struct net_move *m, struct conn *c)
 
 	owner_take(&c->owner);
 	c->flags &= ~(CONN_MOVING | CONN_TELL | CONN_RELEASED | CONN_STRAYED);
-	c->strays = 0;
-	if (m->group == FLOW_GROUP_NONE && flow_is_queue())
-		c->group = m->queue;
+	if (m->to != m->from) { /* else strays go on to be counted: the next try is 256 segments away */
+		c->strays = 0;
+		if (m->group == FLOW_GROUP_NONE && flow_is_queue())
+			c->group = m->queue;
+	}
 	if (c->handle)
 		handle_receive(c->handle);
 	has_room = demux_insert(pcb_of(c));

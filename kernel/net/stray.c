@@ -100,7 +100,8 @@ __attribute__((noinline)) bool moving_holds(const struct frame *f, struct conn *
 		c->strays = 0;
 	c->stray_core = b->core;
 	c->flags |= CONN_STRAYED;
-	if (++c->strays != STRAYS_MAX && !is_first_answer(f, c))
+	c->strays++;
+	if (c->strays != STRAYS_MAX && !(c->strays == 1 && is_first_answer(f, c)))
 		return false;
 	if (!follow(c, b))
 		return false;

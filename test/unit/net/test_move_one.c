@@ -4,6 +4,7 @@
  * of a closed one, an attempt to connect, a request that is not complete, a delayed acknowledgement.
  */
 #include "kernel/order/order.h"
+#include "test/fake/slab.h"
 #include "test/unit/net/cores.h"
 
 #ifndef MODE
@@ -381,6 +382,84 @@ static void test_eight(void **state)
 	close_one(&p, handle, to);
 }
 
+/* A millisecond each core; there is no memory on @starved. Return: what a call on @core, which comes last, answers. */
+static int turn_starved(uint32_t starved, uint32_t core, ix_handle_t handle)
+{
+	world.now_us += 1000;
+	for (uint32_t c = 0; c < CORES_IN_TEST; c++) {
+		if (c == starved)
+			fake_slab_fail_from = 0;
+		if (c != core)
+			cores_turn(c);
+		fake_slab_fail_from = SIZE_MAX;
+	}
+	cores_turn(core);
+	return net_set(handle, IX_SET_NODELAY, 1);
+}
+
+/* The other core has no room: calls that came too late are asked for again here, as after any other move. */
+static void test_refused(void **state)
+{
+	ix_handle_t handle;
+	uint32_t core, to;
+	struct peer p;
+	int status = IX_OK;
+
+	(void)state;
+	begin();
+	if (MODE != CORES_QUEUE)
+		return;
+	core = open_one(&p, &handle);
+	steering = foreign_queue(core);
+	to = flow_owner((uint8_t)steering);
+	for (unsigned i = 0; i < 8; i++) {
+		cores_switch(0);
+		peer_send(&p, ACK | PSH, "y", 1);
+		if (i < 7)
+			cores_all(8);
+	}
+	for (unsigned ms = 0; ms < 8 && status == IX_OK; ms++)
+		status = turn_starved(to, core, handle);
+	assert_int_equal(status, IX_MOVED);
+	for (unsigned ms = 0; ms < 8 && !event_on(core, IX_EV_MOVING); ms++)
+		turn_starved(to, core, handle);
+	assert_non_null(event_on(core, IX_EV_MOVING));
+	assert_int_equal(event_on(core, IX_EV_MOVING)->detail, core);
+	assert_int_equal(net_release(handle), IX_OK);
+	assert_int_equal(wait_for(IX_EV_MOVED), core);
+	assert_non_null(event_on(core, IX_EV_RECV)); /* the eighth */
+	assert_int_equal(net_set(handle, IX_SET_NODELAY, 1), IX_OK);
+	close_one(&p, handle, core);
+}
+
+/* The same of one that begins: it goes on where it was begun, and does not ask for ever. */
+static void test_connect_refused(void **state)
+{
+	struct peer p;
+	ix_handle_t handle;
+	unsigned asked = 0;
+
+	(void)state;
+	begin();
+	if (MODE != CORES_QUEUE)
+		return;
+	cores_switch(1);
+	handle = connect_to(&p, 0);
+	steering = foreign_queue(1);
+	cores_switch(0);
+	peer_send(&p, SYN | ACK, NULL, 0);
+	for (unsigned ms = 0; ms < 20 && !event_on(1, IX_EV_CONNECTED); ms++) {
+		turn_starved(flow_owner((uint8_t)steering), 1, handle);
+		if (event_on(1, IX_EV_MOVING)) {
+			assert_int_equal(net_release(handle), IX_OK);
+			asked++;
+		}
+	}
+	assert_int_equal(asked, 1);
+	assert_non_null(event_on(1, IX_EV_CONNECTED));
+	close_one(&p, handle, 1);
+}
+
 static void test_empty(void **state)
 {
 	(void)state;
@@ -399,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_retransmission), cmocka_unit_test(test_delayed_ack),
 		cmocka_unit_test(test_time_wait),      cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_connect),        cmocka_unit_test(test_eight),
+		cmocka_unit_test(test_refused),        cmocka_unit_test(test_connect_refused),
 		cmocka_unit_test(test_empty),
 	};
 
