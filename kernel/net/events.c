@@ -202,8 +202,10 @@ void net_events(void)
 			continue;
 		}
 		is_dead = (c->flags & (CONN_DEAD | CONN_MOVING)) == CONN_DEAD;
-		if (c->handle && !write_conn(c))
+		if (c->handle && !write_conn(c)) {
+			moving_put_off();
 			return;
+		}
 		conn_take_dirty();
 		if (c->handle && is_dead)
 			conn_told_dead(c);

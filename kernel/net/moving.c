@@ -115,6 +115,12 @@ void moving_told(struct conn *c)
 		c->move->hold_end = net_self.now_tick + RELEASE_TICKS;
 }
 
+__attribute__((noinline)) void moving_put_off(void)
+{
+	for (struct list *node = net_self.moves.next; node != &net_self.moves; node = node->next)
+		CONTAINER_OF(node, struct net_move, link)->is_put_off = true;
+}
+
 int net_release(ix_handle_t handle)
 {
 	struct conn *c = net_handle_find(handle, NET_CONNECTION);
@@ -194,6 +200,11 @@ static bool is_free(struct net_move *m)
 {
 	if (m->unreleased && net_self.now_tick < m->hold_end)
 		return false;
+	if (m->untold && m->is_put_off) { /* however long ring 3 took for the last array */
+		m->is_put_off = false;
+		m->hold_end = net_self.now_tick + TELL_TICKS;
+		return false;
+	}
 	if (m->unreleased) {
 		m->forced = m->unreleased;
 		net_self.stats.releases_forced += m->unreleased;

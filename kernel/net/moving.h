@@ -34,6 +34,7 @@ struct net_move {
 	uint8_t by, from, to;        /* cores: who wants it done, has it, gets it */
 	uint8_t queue;               /* where groups are queues: that of the one connection's segments */
 	uint8_t state;               /* enum move_state */
+	bool is_put_off;             /* ring 3 reads events, but not all fitted into its last array */
 	int status;                  /* 0 or KERR_* */
 	struct list link;            /* in net_core.moves of @from */
 	struct list conns;           /* by conn.link */
@@ -61,9 +62,10 @@ struct net_move *moving_of_group(unsigned group);
 bool moving_takes(const struct frame *f);
 /** moving_holds() - a segment of @c, which moves or whose segments go astray: whether it waits; it is taken then. */
 bool moving_holds(const struct frame *f, struct conn *c);
-/** moving_to() - where @c goes. moving_told() - ring 3 knows. */
+/** moving_to() - where @c goes. moving_told() - ring 3 knows. moving_put_off() - its array is full, the rest is told later. */
 uint32_t moving_to(const struct conn *c);
 void moving_told(struct conn *c);
+void moving_put_off(void);
 /** moving_end() - the partition ends: what is held is this core's again. */
 void moving_end(void);
 

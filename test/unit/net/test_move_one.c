@@ -3,6 +3,7 @@
  * One thing at a time that a connection takes along when it changes cores: a timer that runs, what is left
  * of a closed one, an attempt to connect, a request that is not complete, a delayed acknowledgement.
  */
+#include "kernel/event/event.h"
 #include "kernel/order/order.h"
 #include "test/fake/slab.h"
 #include "test/unit/net/cores.h"
@@ -382,6 +383,54 @@ static void test_eight(void **state)
 	close_one(&p, handle, to);
 }
 
+/* A turn of @core, whose array has other events already and no room. */
+static void turn_full(uint32_t core)
+{
+	const struct ix_event other = { .kind = IX_EV_TIMER };
+
+	cores_switch(core);
+	net_tx_reclaim();
+	order_poll();
+	net_output();
+	event_begin();
+	while (event_room())
+		event_push(&other);
+	net_events();
+}
+
+/* Ring 3 has so much to do that it is told late: nothing goes before it has been. */
+static void test_told_late(void **state)
+{
+	struct order o = { .op = ORDER_MOVE };
+	ix_handle_t handle;
+	struct peer p;
+	uint32_t core;
+
+	(void)state;
+	begin();
+	core = open_one(&p, &handle);
+	o.group = group_of(&p);
+	o.to = (core + 1) % CORES_IN_TEST;
+	cores_switch(0);
+	assert_int_equal(order_submit(&o), 0);
+	under_way = 1;
+	for (unsigned i = 0; i < 8; i++) {
+		world.now_us += i < 4 ? 1000 : 1500000;
+		turn_full(core);
+		for (uint32_t c = 0; c < CORES_IN_TEST; c++) {
+			if (c == core)
+				continue;
+			cores_turn(c);
+			assert_null(event_on(c, IX_EV_MOVED));
+		}
+	}
+	assert_int_equal(wait_for(IX_EV_MOVING), core);
+	assert_int_equal(net_release(handle), IX_OK);
+	assert_int_equal(wait_for(IX_EV_MOVED), o.to);
+	cores_all(2);
+	close_one(&p, handle, o.to);
+}
+
 /* A millisecond each core; there is no memory on @starved. Return: what a call on @core, which comes last, answers. */
 static int turn_starved(uint32_t starved, uint32_t core, ix_handle_t handle)
 {
@@ -479,7 +528,7 @@ int main(void)
 		cmocka_unit_test(test_time_wait),      cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_connect),        cmocka_unit_test(test_eight),
 		cmocka_unit_test(test_refused),        cmocka_unit_test(test_connect_refused),
-		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_told_late),      cmocka_unit_test(test_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
