@@ -99,7 +99,7 @@ bool nic_tx_starved(uint16_t queue);
 /** nic_irq_core() - @queue interrupts core @core, which polls it. KERR_INVALID: its APIC id cannot be addressed. */
 int nic_irq_core(uint16_t queue, uint32_t core);
 
-/** nic_steer() - on the boot core, with NIC_RSS: 0, KERR_TIMEOUT or KERR_UNSUPPORTED. Kept over device resets. */
+/** nic_steer() - on the boot core, with NIC_RSS: 0, KERR_TIMEOUT or KERR_UNSUPPORTED. Kept over device resets, told after one. */
 int nic_steer(const struct nic_steering *steering);
 
 /**

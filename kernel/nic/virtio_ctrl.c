@@ -53,6 +53,7 @@ static int command(struct virtio_ctrl *c, uint8_t number, uint32_t data_bytes)
 	while (virtq_used_count(&c->q) == 0) {
 		if (cpu_tsc() > until) {
 			log_line("virtio-net: no answer to control command %u", number);
+			virtio_net_want_reset(); /* it could come as the answer to the next one */
 			return KERR_TIMEOUT;
 		}
 		cpu_pause();

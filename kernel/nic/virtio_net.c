@@ -234,7 +234,7 @@ static int steer(const struct nic_steering *steering)
 
 	n->steering = *steering;
 	n->is_steering = true;
-	return choose_queues(n);
+	return n->is_stopping ? 0 : choose_queues(n); /* the device is told when it is back */
 }
 
 static void stats(struct nic_stats *out)

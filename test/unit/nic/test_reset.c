@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
+#include "kernel/base/err.h"
 #include "kernel/nic/virtio_net.h"
 #include "test/unit/nic/nic_setup.h"
 
@@ -115,6 +116,53 @@ static void test_steering_survives(void **state)
 	assert_int_equal(fake_device.rss_commands, 2);
 	assert_int_equal(fake_device.rss.table[0], 1);
 	check_works(1);
+}
+
+/* What is wanted while the device is down is told when it is back, and nobody waits for an answer meanwhile. */
+static void test_steering_meanwhile(void **state)
+{
+	struct nic_steering s = { .key = { 5 }, .table = { 1 } };
+
+	(void)state;
+	nic_setup_started(2, 64);
+	fake_device.never_resets = true;
+	nic_want_reset();
+	nic_check();
+	turn(0);
+	turn(1);
+	percore_id = 0;
+	nic_check();
+	assert_int_equal(nic_steer(&s), 0);
+	assert_int_equal(fake_device.rss_commands, 0);
+	fake_device.never_resets = false;
+	virtio_net.retry_at = 0;
+	nic_check();
+	assert_int_equal(fake_device.rss_commands, 1);
+	assert_int_equal(fake_device.rss.table[0], 1);
+	check_works(1);
+}
+
+/* A command that is not answered in time may be answered later, in place of the next one: not with this device. */
+static void test_steering_unanswered(void **state)
+{
+	struct nic_steering s = { .key = { 5 }, .table = { 1 } };
+
+	(void)state;
+	nic_setup_started(2, 64);
+	fake_device.is_mute = true;
+	assert_int_equal(nic_steer(&s), KERR_TIMEOUT);
+	fake_device.is_mute = false;
+	nic_check();
+	turn(0);
+	turn(1);
+	percore_id = 0;
+	nic_check();
+	assert_int_equal(fake_device.resets, 2);
+	assert_int_equal(fake_device.rss.table[0], 1);
+	check_works(1);
+	s.table[0] = 0;
+	assert_int_equal(nic_steer(&s), 0);
+	assert_int_equal(fake_device.rss.table[0], 0);
 }
 
 static void test_liar_is_reset(void **state)
@@ -300,6 +348,8 @@ int main(void)
 		cmocka_unit_test(test_needs_reset),
 		cmocka_unit_test(test_wanted_on_many_cores),
 		cmocka_unit_test(test_steering_survives),
+		cmocka_unit_test(test_steering_meanwhile),
+		cmocka_unit_test(test_steering_unanswered),
 		cmocka_unit_test(test_liar_is_reset),
 		cmocka_unit_test(test_reset_fails_then_works),
 		cmocka_unit_test(test_comes_back_with_less),
