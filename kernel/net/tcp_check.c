@@ -100,7 +100,9 @@ static bool is_acceptable(const struct frame *f, struct conn *c, const uint8_t *
 
 	if (tcp[13] & TCP_RST)
 		return is_reset_good(c, word_at(tcp + 4));
-	if (pcb->state == SYN_RCVD && !(tcp[13] & TCP_SYN) && !backlog_may_establish(c)) {
+	if (pcb->state == SYN_RCVD && (tcp[13] & TCP_SYN))
+		return word_at(tcp + 4) == pcb->rcv_nxt - 1; /* of any other one lwIP would still take the options */
+	if (pcb->state == SYN_RCVD && !backlog_may_establish(c)) {
 		net_self.stats.backlog_dropped++;
 		return false; /* it will be sent again, and so will our SYN */
 	}

@@ -373,6 +373,32 @@ static void test_half_open_ones_wait_for_room(void **state)
 	assert_int_equal(world_event_count(IX_EV_KNOCK), 1);
 }
 
+/* Anybody can send one while a handshake is under way: what was asked for first counts. */
+static void test_another_syn_changes_nothing(void **state)
+{
+	struct peer p = stranger(PEER_ADDRESS, 2300), other;
+	const struct tcp_pcb *pcb;
+
+	(void)state;
+	peer_send(&p, SYN, NULL, 0);
+	world_turn();
+	world_turn();
+	assert_non_null(peer_take(&p));
+	other = p;
+	other.has_ts = true;
+	other.ts = 77;
+	world.mss = 536;
+	peer_send_at(&other, p.seq + 5000, SYN, NULL, 0);
+	world_turn();
+	world.mss = 0;
+	peer_send(&p, ACK, NULL, 0);
+	world_turn();
+	assert_int_equal(world_event_count(IX_EV_KNOCK), 1);
+	pcb = pcb_of(conn_find(world_event(IX_EV_KNOCK, 0)->handle));
+	assert_false(pcb->flags & TF_TIMESTAMP);
+	assert_int_equal(pcb->mss, world.is_ip6 ? 1440 : 1460);
+}
+
 static void test_a_cookie_waits_for_room(void **state)
 {
 	struct peer p[WORLD_BACKLOG] = { 0 }, late = stranger(PEER_ADDRESS, 2200);
@@ -415,6 +441,7 @@ int main(void)
 		TEST(test_a_small_segment_size_has_no_cookie),
 		TEST(test_backlog_is_bounded),
 		TEST(test_half_open_ones_wait_for_room),
+		TEST(test_another_syn_changes_nothing),
 		TEST(test_a_cookie_waits_for_room),
 	};
 
