@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Receiving: data in place, giving it back, a reader that stalls, bounded memory, order out of disorder. */
+#include "kernel/event/event.h"
 #include "kernel/net/core.h"
 #include "test/unit/net/world.h"
 
@@ -215,6 +216,48 @@ static void test_full_event_array_loses_nothing(void **state)
 	assert_int_equal(total, 120);
 }
 
+/* A turn whose events find @taken places of the array taken. */
+static void turn_with_events_before(unsigned taken)
+{
+	static struct buf *frames[64];
+	const struct ix_event other = { .kind = IX_EV_TIMER };
+	unsigned count = world_take_waiting(frames);
+
+	net_tx_reclaim();
+	net_input(frames, count);
+	net_output();
+	event_begin();
+	while (taken--)
+		event_push(&other);
+	net_events();
+}
+
+/* Data and what was sent are due, and there is one place left. */
+static void test_one_place_in_the_event_array(void **state)
+{
+	struct net_range r = { .data = stream, .bytes = 300 };
+	struct peer p = { 0 };
+	uint64_t taken;
+	ix_handle_t h;
+
+	(void)state;
+	world_listen(7, 1);
+	h = peer_open(&p, 7, 5);
+	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	world_turn();
+	assert_non_null(peer_take(&p));
+	peer_send(&p, ACK, stream, 100);
+	turn_with_events_before(IX_EVENTS_MAX - 1);
+	assert_int_equal(world.events.count, IX_EVENTS_MAX);
+	assert_int_equal(world.events.events[IX_EVENTS_MAX - 1].kind, IX_EV_RECV);
+	assert_int_equal(world.events.events[IX_EVENTS_MAX - 1].len, 100);
+	turn_with_events_before(0);
+	assert_int_equal(world.events.count, 1);
+	assert_int_equal(world.events.events[0].kind, IX_EV_SENT);
+	assert_int_equal(world.events.events[0].len, 300);
+	assert_int_equal(net_recv_done(h, 100), IX_OK);
+}
+
 /* Enough connections that the batch is looked ahead at, and some of them end within it. */
 static void test_batches_over_many_connections(void **state)
 {
@@ -363,6 +406,7 @@ int main(void)
 		TEST(test_a_quarter_of_the_buffers_is_kept_back),
 		TEST(test_frames_in_several_buffers),
 		TEST(test_full_event_array_loses_nothing),
+		TEST(test_one_place_in_the_event_array),
 		TEST(test_batches_over_many_connections),
 		TEST(test_long_frames),
 		TEST(test_merged_frames_are_acknowledged_at_once),
