@@ -36,7 +36,8 @@ struct address {
 
 struct prefix {
 	struct ip6 ip;
-	uint8_t bits; /* 0: free */
+	uint8_t bits;   /* 0: free */
+	bool is_static; /* the manifest's: no router ends it */
 	uint32_t valid;
 };
 
@@ -234,7 +235,7 @@ void setup6_prefix(const struct ip6 *ip, unsigned bits, uint32_t valid_s)
 		if (!q->bits && !p)
 			p = q;
 	}
-	if (!p || (!p->bits && !valid_s))
+	if (!p || p->is_static || (!p->bits && !valid_s))
 		return;
 	p->ip = *ip;
 	p->bits = valid_s ? (uint8_t)bits : 0;
@@ -382,6 +383,12 @@ static void on_second(struct time_node *node)
 		time_arm(node, net_self.now_tick + TICK_TICKS);
 }
 
+static void static_prefix(const struct ip6 *ip, unsigned bits)
+{
+	setup6_prefix(ip, bits, SETUP6_FOREVER); /* the first of all: there is room */
+	setup.prefixes[0].is_static = true;
+}
+
 void setup6_core0_init(void)
 {
 	const struct conf *conf = net_shared.conf;
@@ -400,7 +407,7 @@ void setup6_core0_init(void)
 	if (!ip6_is_zero(&conf->address6)) {
 		setup6_address(&conf->address6, ORIGIN_STATIC, SETUP6_FOREVER, SETUP6_FOREVER);
 		if (conf->prefix6_bits)
-			setup6_prefix(&conf->address6, conf->prefix6_bits, SETUP6_FOREVER);
+			static_prefix(&conf->address6, conf->prefix6_bits);
 	}
 	if (!ip6_is_zero(&conf->gateway6)) {
 		setup.routers[0] = (struct router){ .ip = conf->gateway6, .valid = SETUP6_FOREVER };

@@ -6,6 +6,8 @@
 #include "kernel/net/checksum.h"
 #include "kernel/net/core.h"
 #include "kernel/net/ip6.h"
+#include "kernel/net/neighbour.h"
+#include "kernel/net/setup6.h"
 #include "test/unit/net/world.h"
 
 static uint64_t rng = 88172645463325252ull;
@@ -318,12 +320,32 @@ static void test_text(void **state)
 	}
 }
 
+/* A router that withdraws the prefix that the manifest gives. */
+static void test_the_manifests_prefix_stays(void **state)
+{
+	struct ip6 ours = world.conf.address6, neighbour = ours, hop;
+
+	(void)state;
+	neighbour.words[3] ^= be32(0xff);
+	setup6_prefix(&ours, 64, 0);
+	setup6_prefix(&ours, 64, 1);
+	world_pass(3000);
+	assert_int_equal(net_self.ip6.prefix_count, 1);
+	assert_true(neighbour_next_hop(&neighbour, &hop));
+	assert_true(ip6_is_equal(&neighbour, &hop));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_headers_are_walked), TEST(test_what_is_not_understood), TEST(test_chains_without_end),
-		TEST(test_errors_are_few),     TEST(test_random_damage),          TEST(test_impossible_addresses),
+		TEST(test_headers_are_walked),
+		TEST(test_what_is_not_understood),
+		TEST(test_chains_without_end),
+		TEST(test_errors_are_few),
+		TEST(test_random_damage),
+		TEST(test_impossible_addresses),
+		TEST(test_the_manifests_prefix_stays),
 		cmocka_unit_test(test_text),
 	};
 
