@@ -49,6 +49,7 @@ struct run_words {
 	char *kernel, *app;
 	bool has_address, wants_help;
 	struct image *image;
+	struct ix_manifest manifest; /* the image's, with the overrides */
 };
 
 static int add_override(struct run_words *w, const char *key, const char *value, struct err *err)
@@ -187,22 +188,23 @@ static int open_image(struct run_words *w, struct err *err)
 
 static int check_fit(struct run_words *w, struct err *err)
 {
-	struct ix_manifest m = w->image->m;
+	struct ix_manifest *m = &w->manifest;
 	struct image_budget budget;
 	char words[200];
 
+	*m = w->image->m;
 	for (unsigned i = 0; i < w->m.override_count; i++)
-		if (image_override(&m, w->overrides[i], err) != 0)
+		if (image_override(m, w->overrides[i], err) != 0)
 			return -1;
 	if (w->m.cpus == 0)
-		w->m.cpus = m.cores_min;
-	if (w->m.cpus < m.cores_min || w->m.cpus > m.cores_max)
+		w->m.cpus = m->cores_min;
+	if (w->m.cpus < m->cores_min || w->m.cpus > m->cores_max)
 		return err_set(err, STATUS_USAGE,
 			       "--cpus: %s takes %u..%u (its manifest's cores.min and cores.max), got %u",
-			       w->image->name, m.cores_min, m.cores_max, w->m.cpus);
+			       w->image->name, m->cores_min, m->cores_max, w->m.cpus);
 	if (w->m.memory_mib == 0)
-		w->m.memory_mib = m.memory_mib;
-	image_budget(&budget, &m, w->m.cpus, w->image->end_pa, w->image->app_bytes);
+		w->m.memory_mib = m->memory_mib;
+	image_budget(&budget, m, w->m.cpus, w->image->end_pa, w->image->app_bytes);
 	if (w->m.memory_mib >= budget.total_mib)
 		return 0;
 	image_budget_words(&budget, words, sizeof(words));
