@@ -86,8 +86,9 @@ static inline uint32_t open_one(struct peer *p, ix_handle_t *handle)
 	const struct sent *s = NULL;
 	uint32_t core;
 
+	port++;
 	*p = (struct peer){
-		.address = PEER_ADDRESS, .port = ++port, .our_port = PORT, .seq = port * 7777u, .window = 60000
+		.address = PEER_ADDRESS, .port = port, .our_port = PORT, .seq = port * 7777u, .window = 60000
 	};
 	cores_switch(0);
 	while (peer_take(p))
