@@ -100,9 +100,9 @@ void order_poll(void)
 {
 	struct flow_message *m = flow_messages();
 
-	if (unlikely(core_id() == 0 && order_queue.count))
-		begin_waiting();
 	if (unlikely(m != NULL))
 		take(m);
+	if (unlikely(core_id() == 0 && order_queue.count)) /* behind the answers that they waited for */
+		begin_waiting();
 	net_move_poll();
 }

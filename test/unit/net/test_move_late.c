@@ -130,6 +130,37 @@ static void test_connect_refused(void **state)
 	close_one(&p, handle, 1);
 }
 
+/* The next order for a group begins in the turn that answers the last one: nothing else would wake the boot core for it. */
+static void test_next_order(void **state)
+{
+	uint32_t from, first, second;
+	struct order o = { .op = ORDER_MOVE };
+
+	(void)state;
+	begin();
+	o.group = MODE == CORES_QUEUE ? 3 : 99;
+	from = flow_owner((uint8_t)o.group);
+	first = from == 1 ? 2 : 1;
+	second = first + 1;
+	cores_switch(0);
+	o.to = first;
+	assert_int_equal(order_submit(&o), 0);
+	o.to = second;
+	assert_int_equal(order_submit(&o), 0);
+	under_way = 2;
+	for (unsigned n = 0; under_way == 2; n++) {
+		assert_true(n < 20);
+		for (uint32_t core = CORES_IN_TEST; core-- > 0;)
+			cores_turn(core);
+	}
+	for (unsigned n = 0; n < 20; n++)
+		for (uint32_t core = 1; core < CORES_IN_TEST; core++)
+			cores_turn(core);
+	assert_int_equal(flow_owner((uint8_t)o.group), second);
+	cores_all(2);
+	assert_int_equal(under_way, 0);
+}
+
 static void test_empty(void **state)
 {
 	(void)state;
@@ -145,9 +176,8 @@ static void test_empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_told_late),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_connect_refused),
+		cmocka_unit_test(test_told_late),       cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_connect_refused), cmocka_unit_test(test_next_order),
 		cmocka_unit_test(test_empty),
 	};
 
