@@ -13,3 +13,4 @@ static inline bool weak_fetch_range(ix_uaddr_t va, uint64_t bytes, struct net_ra
 	return true;
 }
 #define fetch_range(va, bytes, out) weak_fetch_range(va, bytes, out)
+#define fetch_list_range(va, bytes, out) weak_fetch_range(va, bytes, out)
