@@ -2,6 +2,7 @@
 """A guest started with `ixctl run`: its console line by line, its exit status, what it costs."""
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -102,10 +103,16 @@ class Guest:
         self.process.send_signal(signal.SIGINT)
 
     def stop(self):
-        """Ends it at once; ixctl takes QEMU with it."""
+        """Ends it at once; ixctl takes QEMU with it, and with QEMU the tap is free for the next guest."""
+        qemu = self._qemu_fd() if self.is_running() else None
         if self.is_running():
             self.process.kill()
         self.process.wait()
+        if qemu is not None:
+            ended = select.poll()  # a pidfd can be read when its process has ended
+            ended.register(qemu, select.POLLIN)
+            ended.poll(10000)
+            os.close(qemu)
         self.reader.join(5)
         self.process.stdout.close()
 
@@ -118,6 +125,13 @@ class Guest:
         """Process id of QEMU."""
         with open(f'/proc/{self.process.pid}/task/{self.process.pid}/children', encoding='ascii') as f:
             return int(f.read().split()[0])
+
+    def _qemu_fd(self):
+        """A pidfd of QEMU, None while or when there is none."""
+        try:
+            return os.pidfd_open(self.qemu_pid())
+        except (OSError, IndexError):
+            return None
 
     def cpu_seconds(self):
         """Time of the host's CPUs that QEMU has used."""
