@@ -13,6 +13,7 @@
 #include "kernel/net/output.h"
 #include "kernel/net/path_mtu.h"
 #include "kernel/net/rate.h"
+#include "kernel/net/word.h"
 
 #define ICMP_BYTES 8u
 #define UNREACHABLE 3u
@@ -23,14 +24,6 @@
 #define CODE_TOO_BIG 4u
 #define QUOTED_TCP_BYTES 8u /* ports and sequence number: as much as every router quotes */
 #define MSS_MIN 536u        /* with the headers 576 bytes, which every path takes [RFC 1122 3.3.3] */
-
-static unsigned half_at(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be16(v);
-}
 
 /* The error is sound as a whole, checksum included, and quotes enough. Return: its start, NULL: it is not. */
 static const uint8_t *find_icmp(const struct buf *b, unsigned *bytes)

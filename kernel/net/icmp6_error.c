@@ -7,19 +7,12 @@
 #include "kernel/net/icmp.h"
 #include "kernel/net/icmp6.h"
 #include "kernel/net/rate.h"
+#include "kernel/net/word.h"
 
 #define ERROR_BYTES 8u
 #define QUOTED_TCP_BYTES 8u
 #define CODE_PORT 4u        /* of unreachable */
 #define CODE_NEXT_HEADER 1u /* of a parameter problem: nobody there speaks TCP */
-
-static unsigned half_at(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be16(v);
-}
 
 static enum quote_kind kind_of(const uint8_t *message)
 {

@@ -16,6 +16,7 @@
 #include "kernel/net/output.h"
 #include "kernel/net/pressure.h"
 #include "kernel/net/udp.h"
+#include "kernel/net/word.h"
 
 #define FRAGMENT_BITS 0x3fffu   /* more fragments, or an offset */
 #define FIRST_NOT_UNICAST 224u  /* first byte of multicast and broadcast addresses: never a sender's */
@@ -75,14 +76,6 @@ static enum frame_kind bad(void)
 static bool is_header_good(const uint8_t *ip, unsigned bytes)
 {
 	return bytes == IP4_BYTES ? checksum_is_ip4_good(ip) : port_chksum(ip, (int)bytes) == 0xffff;
-}
-
-static unsigned half_at(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be16(v);
 }
 
 /* Any IPv4 packet of @room bytes at most, whose first buffer has @here of them. */

@@ -23,14 +23,9 @@
 #include "kernel/net/tcp_queue.h"
 
 #define RTT_MAX_MS 3000u /* lwIP keeps eight times the estimate in 16 bits */
-
 #define TCP_HEADER_MAX 60u
-
 #define DUPACKS 3u /* that mean a loss [RFC 5681 3.2] */
-
 #define FLAG_FIN 1u
-#define FLAG_SYN 2u
-#define FLAG_ACK 16u
 
 /* ---- before lwIP ---- */
 static bool is_checksum_good(const struct frame *f, const struct pbuf *p)

@@ -14,6 +14,7 @@
 #include "kernel/net/endpoint.h"
 #include "kernel/net/output.h"
 #include "kernel/net/pressure.h"
+#include "kernel/net/word.h"
 
 #define QUEUE_MAX 256u /* datagrams a socket and core */
 
@@ -25,11 +26,6 @@ struct udp_socket {
 };
 
 static PERCORE struct udp_socket sockets[NET_BINDINGS_MAX];
-
-static uint16_t half_at(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
 
 /* ---- in ---- */
 /* Return: payload bytes, negative if lengths or checksum are wrong. */
