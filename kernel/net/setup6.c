@@ -318,9 +318,11 @@ bool setup6_router(const struct ip6 *ip, const uint8_t mac[6], uint32_t valid_s)
 		return false;
 	}
 	r->is_silent = false;
-	r->valid = until(valid_s);
-	if (!valid_s)
-		r->ip = (struct ip6){ 0 };
+	if (r->valid != SETUP6_FOREVER) { /* else the manifest's: no advertisement ends it */
+		r->valid = until(valid_s);
+		if (!valid_s)
+			r->ip = (struct ip6){ 0 };
+	}
 	choose_router();
 	arm();
 	return setup.router == r;

@@ -23,7 +23,7 @@ static uint32_t rnd(void)
 static int begin(void **state)
 {
 	(void)state;
-	world_begin(WORLD_IP6);
+	world_begin(WORLD_IP6 | WORLD_GATEWAY6);
 	world_listen(7, 1);
 	return 0;
 }
@@ -335,6 +335,21 @@ static void test_the_manifests_prefix_stays(void **state)
 	assert_true(ip6_is_equal(&neighbour, &hop));
 }
 
+/* An advertisement, from the address of the manifest's gateway, that it is no router any more. */
+static void test_the_manifests_gateway_stays(void **state)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
+	struct ip6 gateway = world.conf.gateway6;
+
+	(void)state;
+	for (unsigned tries = 0; tries < 3; tries++) { /* the first one only says which Ethernet address it has */
+		setup6_router(&gateway, mac, tries < 2);
+		world_pass(100);
+	}
+	world_pass(3000);
+	assert_true(ip6_is_equal(&net_self.ip6.router, &gateway));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -346,6 +361,7 @@ int main(void)
 		TEST(test_random_damage),
 		TEST(test_impossible_addresses),
 		TEST(test_the_manifests_prefix_stays),
+		TEST(test_the_manifests_gateway_stays),
 		cmocka_unit_test(test_text),
 	};
 

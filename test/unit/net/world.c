@@ -358,14 +358,15 @@ void world_begin(uint32_t offloads)
 {
 	static bool is_up;
 	static uint64_t now_us = 1000000000;
-	bool is_slaac;
+	bool is_slaac, has_gateway6;
 
 	now_us = MAX(now_us, world.now_us) + 10000000; /* time goes on from test to test */
 	memset(&world.sent_count, 0, sizeof(world) - offsetof(struct world, sent_count)); /* sent[] is large */
 	world.now_us = now_us;
 	world.is_ip6 = offloads & WORLD_IP6;
 	is_slaac = offloads & WORLD_SLAAC;
-	offloads &= ~(WORLD_IP6 | WORLD_SLAAC);
+	has_gateway6 = offloads & WORLD_GATEWAY6;
+	offloads &= ~(WORLD_IP6 | WORLD_SLAAC | WORLD_GATEWAY6);
 	world_nic.offloads = offloads;
 	world.is_csum_unchecked = offloads != 0; /* such a device vouches for what it receives, too */
 	world.conf = (struct conf){ .name = "test",
@@ -385,6 +386,8 @@ void world_begin(uint32_t offloads)
 						 .backlog = WORLD_BACKLOG,
 						 .half_open = WORLD_HALF_OPEN } } };
 	world.conf.slaac = is_slaac;
+	if (has_gateway6)
+		world.conf.gateway6 = (struct ip6){ .words = { be32(0xfe800000), 0, 0, be32(1) } };
 	if (!is_slaac)
 		world_ip6((uint8_t *)&world.conf.address6, WORLD_ADDRESS);
 	fake_slab_fail_from = SIZE_MAX;
