@@ -51,8 +51,8 @@ class Guest:
             raise Failure(f'the image ended before it was ready (status {self.process.wait(STOP_SECONDS)})')
 
     def accelerator(self):
-        said = [m.group(1).upper() for m in (re.search(r'\b(kvm|tcg)\b', line, re.I) for line in self.lines) if m]
-        return said[0] if said else 'not said'
+        said = [m.group(1) for m in (re.search(r'\baccelerator (KVM|TCG)\b', line) for line in self.lines) if m]
+        return said[-1] if said else 'not said'     # KVM may give way to TCG
 
     def stop(self):
         """Ends the guest as Ctrl-C does; returns ixctl's exit status."""

@@ -42,6 +42,8 @@ static void take_event(struct qmp *q, const char *name, const json_t *object)
 		q->is_running = true;
 	if (strcmp(name, "GUEST_PANICKED") == 0)
 		q->is_panicked = true;
+	if (strcmp(name, "STOP") == 0)
+		qmp_send(q, "query-status"); /* the event does not say why */
 	if (strcmp(name, "SHUTDOWN") != 0 || reason == NULL || q->reason != QMP_REASON_NONE)
 		return;
 	if (strcmp(reason, "guest-shutdown") == 0)
@@ -58,11 +60,14 @@ static void take_line(struct qmp *q)
 {
 	json_t *object = json_loadb(q->line, q->line_bytes, 0, NULL);
 	const char *name = json_string_value(json_object_get(object, "event"));
+	const char *status = json_string_value(json_object_get(json_object_get(object, "return"), "status"));
 
 	if (json_object_get(object, "QMP") != NULL)
 		take_greeting(q, object);
 	else if (name != NULL)
 		take_event(q, name, object);
+	else if (status != NULL && strcmp(status, "internal-error") == 0)
+		q->is_stuck = true;
 	json_decref(object);
 	q->line_bytes = 0;
 }

@@ -19,6 +19,7 @@ struct qmp {
 	bool is_greeted; /* version is known */
 	bool is_running; /* our `cont`, or a debugger's, was obeyed */
 	bool is_panicked;
+	bool is_stuck; /* the accelerator cannot go on with the guest: run state internal-error */
 	bool is_closed;
 	char version[32];
 	enum qmp_reason reason;

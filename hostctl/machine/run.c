@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One run: QEMU is started with the guest stopped, says its version over QMP, the guest is let go,
- * its console is passed on, and in the end how QEMU ended becomes our exit status. All paths lead
- * through finish(), which leaves no process behind.
+ * its console is passed on, and in the end how QEMU ended becomes our exit status. No path leaves a
+ * process behind. Where KVM turns out not to be able to run the guest, although /dev/kvm answered (it may be
+ * one that emulates ring 0 instruction by instruction and does not know them all), TCG does, unless
+ * the user has asked for KVM.
  */
 #include "hostctl/base/say.h"
 #include "hostctl/machine/report.h"
@@ -20,6 +22,7 @@
 
 #define READ_BYTES 65536u
 #define STOP_MS 2000 /* from asking QEMU to end to ending it */
+#define RUN_AGAIN (-2)
 
 struct run {
 	struct machine *m;
@@ -31,6 +34,7 @@ struct run {
 	int out, error, signals;
 	bool is_started; /* the guest was let go */
 	bool is_ended;   /* facts.wait_status is valid */
+	bool is_dump;    /* what QEMU says from here on is a dump of registers */
 	char *bytes;     /* READ_BYTES */
 	char said[512];  /* QEMU's stderr, the line so far */
 	size_t said_bytes;
@@ -90,8 +94,9 @@ static void take_said(struct run *r, const char *data, size_t bytes)
 		colon = strstr(text, ": ");
 		if (strncmp(text, "qemu", 4) == 0 && colon != NULL)
 			text = colon + 2;
-		if (*text == '\0' || r->facts.stops != 0)
+		if (*text == '\0' || r->facts.stops != 0 || r->is_dump)
 			continue;
+		r->is_dump = strncmp(text, "KVM internal error", 18) == 0; /* registers follow */
 		say("QEMU: %s", text);
 		if (strncmp(text, "warning", 7) != 0 && strncmp(text, "info", 4) != 0)
 			snprintf(r->facts.complaint, sizeof(r->facts.complaint), "%s", text);
@@ -141,6 +146,8 @@ static void serve(struct run *r)
 		if (p[3].revents != 0) {
 			qmp_read(&r->qmp);
 			let_go(r);
+			if (r->qmp.is_stuck)
+				kill(r->pid, SIGKILL);
 		}
 		if (p[1].revents != 0)
 			take_stream(r, &r->out, take_console);
@@ -164,14 +171,21 @@ static void drain(struct run *r)
 		qmp_read(&r->qmp);
 }
 
+/* Whether TCG may show what KVM could not: nobody has been told yet that the guest is there. */
+static bool is_for_tcg(const struct run *r)
+{
+	return r->qmp.is_stuck && r->m->accel == MACHINE_ACCEL_AUTO && strcmp(r->command.accel, "kvm") == 0 &&
+	       !r->report.is_ready && r->facts.stops == 0;
+}
+
 static int finish(struct run *r)
 {
 	struct verdict v;
 	char *version = NULL;
 
-	drain(r);
 	r->facts.is_running = r->qmp.is_running;
 	r->facts.is_panicked = r->qmp.is_panicked;
+	r->facts.is_stuck = r->qmp.is_stuck;
 	r->facts.reason = r->qmp.reason;
 	if (r->qmp.is_greeted)
 		version = strdup(r->qmp.version);
@@ -204,16 +218,67 @@ static int listen_to_signals(struct run *r, sigset_t *before)
 	return r->signals;
 }
 
-static int start(struct run *r)
+static int start(struct run *r, const char *note)
 {
 	if (command_make(&r->command, r->m, r->err) != 0)
 		return -1;
+	if (note != NULL)
+		r->command.accel_note = note;
 	r->pid = process_start(&r->command, &r->out, &r->error, r->err);
 	if (r->pid < 0)
 		return -1;
 	/* The child has them now; its end of the control socket must not stay open here. */
 	argv_fini(&r->command.argv);
 	return 0;
+}
+
+/* @note: why it is not KVM, NULL: nothing new. Return: as machine_run(); RUN_AGAIN: under TCG, please. */
+static int run_once(struct run *r, const char *note)
+{
+	int result = -1;
+
+	if (start(r, note) != 0) {
+		command_fini(&r->command);
+		return -1;
+	}
+	if (qmp_init(&r->qmp, r->command.qmp)) {
+		serve(r);
+		drain(r);
+		result = is_for_tcg(r) ? RUN_AGAIN : finish(r);
+	} else {
+		kill(r->pid, SIGKILL);
+		waitpid(r->pid, NULL, 0);
+		err_set(r->err, STATUS_MACHINE, "out of memory");
+	}
+	qmp_fini(&r->qmp);
+	command_fini(&r->command);
+	return result;
+}
+
+static void run_init(struct run *r, struct machine *m, char *bytes, int signals, struct err *err)
+{
+	memset(r, 0, sizeof(*r));
+	r->m = m;
+	r->bytes = bytes;
+	r->signals = signals;
+	r->err = err;
+	r->out = r->error = -1;
+	report_init(&r->report, m->is_json);
+}
+
+/* Return: as machine_run(). */
+static int run(struct run *r, struct machine *m, struct err *err)
+{
+	char *bytes = r->bytes;
+	int signals = r->signals, result;
+
+	run_init(r, m, bytes, signals, err);
+	result = run_once(r, NULL);
+	if (result != RUN_AGAIN)
+		return result;
+	m->accel = MACHINE_ACCEL_TCG;
+	run_init(r, m, bytes, signals, err);
+	return run_once(r, "KVM cannot run this guest here (--accel tcg does not try)");
 }
 
 int machine_run(struct machine *m, struct err *err)
@@ -226,24 +291,10 @@ int machine_run(struct machine *m, struct err *err)
 		free(r);
 		return err_set(err, STATUS_MACHINE, "out of memory");
 	}
-	r->m = m;
-	r->err = err;
-	r->out = r->error = -1;
-	report_init(&r->report, m->is_json);
-	if (listen_to_signals(r, &before) < 0) {
+	if (listen_to_signals(r, &before) < 0)
 		err_set(err, STATUS_MACHINE, "no signals: %s", strerror(errno));
-	} else if (start(r) == 0) {
-		if (qmp_init(&r->qmp, r->command.qmp)) {
-			serve(r);
-			result = finish(r);
-		} else {
-			kill(r->pid, SIGKILL);
-			waitpid(r->pid, NULL, 0);
-			err_set(err, STATUS_MACHINE, "out of memory");
-		}
-		qmp_fini(&r->qmp);
-	}
-	command_fini(&r->command);
+	else
+		result = run(r, m, err);
 	if (r->signals >= 0)
 		close(r->signals);
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -70,6 +70,8 @@ void verdict(struct verdict *out, const struct verdict_facts *f)
 		end(out, IX_EXIT_PANIC, "panic", PANIC);
 	else if (f->reason == QMP_REASON_GUEST_SHUTDOWN && code > 0 && code % 2 == 1)
 		end_by_code(out, f, code >> 1);
+	else if (f->is_stuck)
+		fail(out, f, "the accelerator cannot run this guest; --accel tcg can");
 	else if (f->stops != 0)
 		end(out, STATUS_INTERRUPTED, "interrupted", NULL);
 	else if (!f->is_running)

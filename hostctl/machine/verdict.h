@@ -8,6 +8,7 @@ struct verdict_facts {
 	unsigned stops;  /* how often somebody asked us to end it */
 	bool is_running; /* the guest was let go */
 	bool is_panicked;
+	bool is_stuck; /* as in struct qmp */
 	enum qmp_reason reason;
 	const char *qemu;    /* path */
 	const char *version; /* NULL: not known */

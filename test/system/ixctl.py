@@ -412,6 +412,35 @@ os.read(fd, 1)
 '''
 
 
+# A QEMU whose KVM gives up as soon as the guest runs; under TCG it is the real one, or with FAKE_ALWAYS it is not.
+STUCK = '''#!/usr/bin/env python3
+import os, socket, sys
+if '--version' in sys.argv:
+    sys.exit(print('QEMU emulator version 10.0.2'))
+if 'tcg' in ' '.join(sys.argv) and 'FAKE_ALWAYS' not in os.environ:
+    os.execvp('qemu-system-x86_64', sys.argv)
+s = socket.socket(fileno=int([w for w in sys.argv if w.startswith('socket,id=qmp')][0].split('fd=')[1]))
+s.sendall(b'{"QMP": {"version": {"qemu": {"micro": 2, "minor": 0, "major": 10}}, "capabilities": []}}\\n')
+for line in s.makefile():
+    if 'query-status' in line:
+        s.sendall(b'{"return": {"status": "internal-error", "running": false}}\\n')
+    elif 'cont' in line:
+        print('KVM internal error. Suberror: 1\\nRAX=0000000000000000', file=sys.stderr, flush=True)
+        s.sendall(b'{"event": "RESUME"}\\n{"event": "STOP"}\\n')
+'''
+
+
+def test_kvm_gives_up(lab):
+    image = lab.image('end', READY + fixture.finish(0))
+    stuck = fake_qemu(lab, 'stuck', STUCK)
+    expect(lab.run('run', image, '--accel', 'tcg', env={**stuck, 'FAKE_ALWAYS': '1'}), MACHINE,
+           r'cannot run this guest; --accel tcg can: KVM internal error')
+    if os.access('/dev/kvm', os.R_OK | os.W_OK):
+        expect(lab.run('run', image, '--accel', 'kvm', env=stuck), MACHINE, r'cannot run this guest; --accel tcg can')
+        done = lab.run('run', image, env=stuck)
+        expect(done, 0, r'accelerator TCG: KVM cannot run this guest', 5)
+
+
 def test_qemu(lab):
     expect(lab.build(), 0, '', 0)
     expect(lab.run('run', 'toy.ix', env={'PATH': lab.folder}), MACHINE, r'not on PATH: run `ci/setup`')

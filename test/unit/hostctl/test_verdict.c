@@ -38,6 +38,7 @@ static void test_table(void **state)
 		{ { .wait_status = EXITED(205), .is_running = true, .is_panicked = true }, 102, "panic" },
 		{ { .wait_status = EXITED(0), .is_running = true, .is_panicked = true }, 102, "panic" },
 		{ { .wait_status = EXITED(1), .is_running = true }, 103, "qemu" }, /* QEMU's own failure */
+		{ { .wait_status = 9, .is_running = true, .is_stuck = true }, 103, "qemu" },
 		{ { .wait_status = EXITED(1) }, 103, "qemu" },
 		{ { .wait_status = 9, .is_running = true }, 103, "qemu" },
 		{ { .wait_status = EXITED(0), .is_running = true, .reason = QMP_REASON_HOST }, 103, "qemu" },
@@ -110,6 +111,13 @@ static void test_qmp(void **state)
 	assert_int_equal(q.reason, QMP_REASON_GUEST_RESET);
 	feed(&q, pair[1], "{\"event\": \"SHUTDOWN\", \"data\": {\"reason\": \"host-qmp-quit\"}}\n");
 	assert_int_equal(q.reason, QMP_REASON_GUEST_RESET); /* the first one counts */
+	feed(&q, pair[1], "{\"event\": \"STOP\"}\n{\"return\": {\"status\": \"paused\", \"running\": false}}\n");
+	assert_true(read(pair[1], sent, sizeof(sent) - 1) > 0);
+	assert_string_equal(sent, "{\"execute\": \"query-status\"}\n");
+	assert_false(q.is_stuck);
+	feed(&q, pair[1], "{\"return\": {\"status\": \"internal-error\", \"running\": false}}\n");
+	assert_true(q.is_stuck);
+	memset(sent, 0, sizeof(sent));
 	qmp_send(&q, "quit");
 	assert_true(read(pair[1], sent, sizeof(sent) - 1) > 0);
 	assert_string_equal(sent, "{\"execute\": \"quit\"}\n");
