@@ -10,11 +10,11 @@ C_FILES = ('.c', '.h', '.S')
 
 def files(root, *under, ext=None):
     """Paths from `root` of the project's own files, tracked or not yet, without what .gitignore names."""
-    git = subprocess.run(['git', '-C', root, 'ls-files', '-z', '--cached', '--others',
-                          '--exclude-standard', '--', *under], capture_output=True, check=False)
-    if git.returncode == 0:
+    try:
+        git = subprocess.run(['git', '-C', root, 'ls-files', '-z', '--cached', '--others',
+                              '--exclude-standard', '--', *under], capture_output=True, check=True)
         found = {p for p in os.fsdecode(git.stdout).split('\0') if p}
-    else:                                   # an exported tree without git
+    except (OSError, subprocess.CalledProcessError):    # an exported tree, or a machine without git
         found = set()
         for folder, inside, names in os.walk(root):
             inside[:] = [d for d in inside if not d.startswith('build') and d != '.git']
