@@ -349,6 +349,27 @@ static void test_new_data_does_not_join_what_is_sent_again(void **state)
 	world_end();
 }
 
+/* It had said that it has all but the first, gets that one, and now asks for the others: no timeout has to tell. */
+static void test_what_is_thrown_away_is_sent_again_at_once(void **state)
+{
+	struct peer p = new_peer(true);
+	uint32_t base;
+
+	(void)state;
+	begin();
+	wait_to_send_again(&p, &base);
+	world.is_full = false;
+	take_all(&p, base);
+	assert_int_equal(p.ack - base, SMALL);
+	for (unsigned rounds = 0; rounds < SMALLS && p.ack != base + SMALL * SMALLS; rounds++) {
+		peer_send(&p, ACK, NULL, 0);
+		take_all(&p, base); /* 20 ms; a timeout takes 200 */
+	}
+	assert_int_equal(p.ack - base, SMALL * SMALLS);
+	assert_int_equal(timeouts(), 0);
+	world_end();
+}
+
 static void test_the_end_does_not_join_what_is_sent_again(void **state)
 {
 	struct peer p = new_peer(true), q = new_peer(true);
@@ -430,6 +451,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_device_while_much_is_lost),
 		cmocka_unit_test(test_new_data_does_not_join_what_is_sent_again),
 		cmocka_unit_test(test_the_end_does_not_join_what_is_sent_again),
+		cmocka_unit_test(test_what_is_thrown_away_is_sent_again_at_once),
 		cmocka_unit_test(test_a_window_that_is_taken_back),
 	};
 
