@@ -8,6 +8,8 @@
 #include "kernel/net/demux.h"
 #include "kernel/net/input.h"
 
+#define PARK_MAX 2048u /* frames that wait for one move */
+
 /* Frames that wait, oldest first. */
 struct park {
 	struct buf *first, *last;

@@ -10,7 +10,6 @@
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_syn.h"
 
-#define PARK_MAX 2048u /* frames that wait for one move */
 #define ROUNDS_MAX 64u /* of one segment; its sender will send it again */
 #define UNSETTLED UINT64_MAX
 

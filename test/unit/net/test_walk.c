@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include "kernel/flow/flow.h"
+#include "kernel/net/moving.h"
 #include "test/fake/cpu.h"
 #include "test/unit/net/world.h"
 
@@ -237,12 +238,48 @@ static void test_ports(void **state)
 	end();
 }
 
+/* What waits for a connection that moves: in order, bounded, and not while memory is short. */
+static void test_park(void **state)
+{
+	struct park park = { 0 };
+	struct net_stats s[2];
+	struct buf *b[4];
+	uint32_t free_before;
+
+	(void)state;
+	begin();
+	net_stats(&s[0]);
+	free_before = buf_available();
+	for (unsigned i = 0; i < ARRAY_COUNT(b); i++) {
+		b[i] = buf_alloc();
+		assert_non_null(b[i]);
+		b[i]->next = NULL;
+		b[i]->count = 1;
+	}
+	park_put(&park, b[0]);
+	park_put(&park, b[1]);
+	net_self.is_low = true;
+	park_put(&park, b[2]);
+	net_self.is_low = false;
+	park.count = PARK_MAX;
+	park_put(&park, b[3]);
+	assert_int_equal(buf_available(), free_before - 2);
+	net_stats(&s[1]);
+	assert_int_equal(s[1].moving_dropped - s[0].moving_dropped, 2);
+	assert_ptr_equal(park_take(&park), b[0]);
+	assert_ptr_equal(park_take(&park), b[1]);
+	assert_null(park_take(&park));
+	buf_free(b[0]);
+	buf_free(b[1]);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring_full), cmocka_unit_test(test_round), cmocka_unit_test(test_syn_stays),
 		cmocka_unit_test(test_kinds),     cmocka_unit_test(test_owner), cmocka_unit_test(test_wave),
-		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_ports),     cmocka_unit_test(test_park),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
