@@ -19,7 +19,7 @@ class Plan:
 
 
 def params(connections):
-    return {'connections': connections, 'message_bytes': MESSAGE_BYTES, 'cores': 1, 'backend': 'tap', 'app': 'echo'}
+    return {'connections': connections, 'message_bytes': MESSAGE_BYTES, 'cores': 1, 'app': 'echo'}
 
 
 def each_window(bench, plan, plugin, connections):

@@ -1,20 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Work `echo --cores`: what a 64 B request costs a guest of several cores, on a tap and on a switch that polls."""
-import os
-import sys
-
 from driver.counted import EXITS, STAGES, add_exits, add_instructions, settle
 from driver.guest import IxGuest
 from driver.results import print_table, shown
-from driver.wire import HOST, PREFIX, TAP
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', '..', 'test', 'lib'))
-import ovs  # noqa: E402  pylint: disable=wrong-import-position
 
 MESSAGE_BYTES = 64
 PER_CORE = 64                       # connections of a core, beside 64 in all
-POLLING = {'pmd-maxsleep': '0'}     # the switch never sleeps, as in production
-POLL_US = 50                        # and neither does the guest: its default with KVM
 
 
 class Work:
@@ -27,24 +18,17 @@ class Work:
     def measure(self, bench, is_quick, out):
         self.plan = (0.5, 1.0) if is_quick else (1.2, 3.0)
         for n in self.cores:
-            bench.wire.tap(n)
-            self.count(bench, out, n, 'tap')
-        for n in self.cores:
-            # A switch a guest: its queues are what the first guest had.
-            with ovs.Switch(POLLING, bench.wire.inside, TAP, f'{HOST}/{PREFIX}') as switch:
-                switch.steer('hash')
-                bench.wire.address()
-                self.count(bench, out, n, 'ovs', socket=switch.socket, words=f'poll_us={POLL_US}')
+            self.count(bench, out, n)
 
-    def count(self, bench, out, n, backend, **guest):
+    def count(self, bench, out, n):
         """Two boots: instructions by the plain plugin, exits by the one that sees every access."""
         for plugin, add in ([], add_instructions), (['mmio=1'], add_exits):
-            with IxGuest(bench, plugin=plugin, cores=n, **guest) as ix:
+            with IxGuest(bench, plugin=plugin, cores=n) as ix:
                 settle(ix)
                 for connections in sorted({PER_CORE, PER_CORE * n}):
                     got = ix.load(connections, MESSAGE_BYTES, *self.plan)
                     add(out, ix, got, {'connections': connections, 'message_bytes': MESSAGE_BYTES, 'cores': n,
-                                       'backend': backend, 'app': 'echo'})
+                                       'app': 'echo'})
 
     def show(self, out):
         """Against one core where that was measured."""

@@ -18,7 +18,7 @@ class Plan:
 
 
 def params(connections):
-    return {'connections': connections, 'message_bytes': MESSAGE_BYTES, 'cores': 1, 'backend': 'tap', 'app': 'echo'}
+    return {'connections': connections, 'message_bytes': MESSAGE_BYTES, 'cores': 1, 'app': 'echo'}
 
 
 def count_instructions(bench, plan, out):
@@ -44,7 +44,7 @@ def time_both(bench, plan, out):
     for _ in range(plan.rounds):
         for kind in PEERS:
             with kind(bench) as guest:
-                out.add(guest.peer, 'boot_to_first_reply_s', guest.boot_s, 's', cores=1, backend='tap', app='echo')
+                out.add(guest.peer, 'boot_to_first_reply_s', guest.boot_s, 's', cores=1, app='echo')
                 settle(guest, plan.settle_s)
                 for n in CONNECTIONS:
                     got = guest.load(n, MESSAGE_BYTES, plan.warm_s, plan.window_s)

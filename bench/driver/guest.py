@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from driver.wire import GUEST, HOST, MAC, PREFIX, SOURCES, SOURCES_COUNT, TAP
+from driver.wire import GUEST, HOST, MAC, PREFIX, SOURCES, SOURCES_COUNT, lab
 
 MEMORY_MIB = 256
 MACHINE = 'q35,usb=off,sata=off,smbus=off,vmport=off,graphics=off,i8042=off'
@@ -49,40 +49,31 @@ class Bench:
 
 class Guest:
     """One boot, not pinned until pin(). `with LinuxGuest(bench) as g:`; plugin: arguments of the counter, None for none;
-    card: more properties of the network card; cores, and queues if not one each; socket: of a vhost-user switch, None for the tap;
-    words: more of the kernel's command line; memory_mib: of the guest."""
+    card: more properties of the network card; cores, and queues if not one each; words: more of the kernel's command line;
+    memory_mib: of the guest."""
     peer = ''
     booted = 0
 
     counter = 'insn.so'
 
-    def __init__(self, bench, plugin=None, card='', cores=1, queues=None, socket=None, words='', memory_mib=MEMORY_MIB):
+    def __init__(self, bench, plugin=None, card='', cores=1, queues=None, words='', memory_mib=MEMORY_MIB):
         self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
         self.cores, self.words, self.memory_mib = cores, words, memory_mib
         Guest.booted += 1
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
         self.marks = None
-        queues = queues or cores
-        if socket:
-            card += ',tx_queue_size=1024'   # as ixctl has it
+        queues, wire = queues or cores, bench.wire
+        wire.ready(queues)
+        card = wire.card + card
         if queues > 1:
             card += f',mq=on,vectors={2 * queues + 2}'
-        self.argv = [bench.qemu, '-machine', MACHINE + (',memory-backend=mem' if socket else ''), '-accel', 'tcg,thread=multi',
+        self.argv = [bench.qemu, '-machine', MACHINE + wire.machine(), '-accel', 'tcg,thread=multi',
                      '-cpu', 'max', '-smp', str(cores), '-m', f'{memory_mib}M', '-nodefaults', '-no-user-config',
                      '-no-reboot', '-display', 'none', '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
-                     *self.net(socket, queues), '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
+                     *wire.netdev(queues, memory_mib), '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
         if plugin is not None:
             self.marks = bench.file(f'{self.peer}-{Guest.booted}.marks')
             self.argv += ['-plugin', ','.join([bench.part(self.counter), f'socket={self.marks}', *plugin])]
-
-    def net(self, socket, queues):
-        """What the network card is connected to."""
-        queues = f',queues={queues}' if queues > 1 else ''
-        if not socket:
-            return ['-netdev', f'tap,id=net0,ifname={TAP},script=no,downscript=no,vhost=off{queues}']
-        return ['-object', f'memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on',
-                '-chardev', f'socket,id=vhost0,path={socket},server=on',
-                '-netdev', f'vhost-user,id=net0,chardev=vhost0{queues}']
 
     def kernel(self):
         raise NotImplementedError
@@ -91,7 +82,7 @@ class Guest:
         begin_ns = time.monotonic_ns()
         with open(self.log + '.qemu', 'wb') as out:
             self.process = subprocess.Popen(self.bench.wire.inside + self.argv, stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=out)
+                                            stdout=out, stderr=out, preexec_fn=lab.die_with_parent)
         try:
             self.boot_s = self.first_reply(begin_ns)
         except BaseException:
@@ -163,7 +154,7 @@ class IxGuest(Guest):
         with open(seed, 'wb') as f:
             f.write(os.urandom(32))
         return ['-kernel', os.path.join(self.bench.build, 'images', 'echo.ix'),
-                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min={self.cores} cores.max={self.cores} {self.words}',
+                '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min={self.cores} cores.max={self.cores} {self.bench.wire.words} {self.words}',
                 '-fw_cfg', f'name=opt/ix/seed,file={seed}',
                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-device', 'pvpanic']
 

@@ -49,9 +49,7 @@ def measure(bench, is_quick, out):
     warm_s, window_s = (0.5, 1) if is_quick else (2, 6)
     names = Names(bench)
     for cores, queues in MACHINES:
-        params = {'connections': CONNECTIONS, 'message_bytes': MESSAGE_BYTES, 'cores': cores, 'queues': queues, 'backend': 'tap',
-                  'app': 'echo'}
-        bench.wire.tap(queues)
+        params = {'connections': CONNECTIONS, 'message_bytes': MESSAGE_BYTES, 'cores': cores, 'queues': queues, 'app': 'echo'}
         with LinesGuest(bench, plugin=[], cores=cores, queues=queues) as guest:
             settle(guest)
             got = guest.load(CONNECTIONS, MESSAGE_BYTES, warm_s, window_s)

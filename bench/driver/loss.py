@@ -36,7 +36,7 @@ def rule(loss):
 
 def params(loss, way):
     return {'loss_percent': loss, 'way': way, 'connections': CONNECTIONS, 'message_bytes': MESSAGE_BYTES, 'cores': 1,
-            'delay_ms': DELAY_MS, 'rate_mbit_per_s': RATE_MBIT, 'backend': 'tap', 'app': 'echo'}
+            'delay_ms': DELAY_MS, 'rate_mbit_per_s': RATE_MBIT, 'app': 'echo'}
 
 
 def wire(bench, *rules, seed=1):

@@ -11,10 +11,17 @@ import time
 
 class Results:
     def __init__(self, work):
-        self.work, self.rows = work, []
+        self.work, self.rows, self.where = work, [], {}
+
+    def of(self, **params):
+        """Those rows alone that have these parameters or say nothing of them."""
+        part = Results(self.work)
+        part.rows = [r for r in self.rows if all(r['params'].get(k, v) == v for k, v in params.items())]
+        return part
 
     def add(self, peer, metric, value, unit, **params):
-        self.rows.append({'work': self.work, 'params': params, 'peer': peer, 'metric': metric, 'value': value,
+        """A row; self.where are parameters of all rows from now on."""
+        self.rows.append({'work': self.work, 'params': {**params, **self.where}, 'peer': peer, 'metric': metric, 'value': value,
                           'unit': unit})
 
     def values(self, peer, metric, **params):

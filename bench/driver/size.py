@@ -23,8 +23,7 @@ class Plan:
 
 
 def params(connections, size, card):
-    return {'connections': connections, 'message_bytes': size, 'offloads': card, 'cores': 1, 'backend': 'tap',
-            'app': 'echo'}
+    return {'connections': connections, 'message_bytes': size, 'offloads': card, 'cores': 1, 'app': 'echo'}
 
 
 def measure(bench, is_quick, out):

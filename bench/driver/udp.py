@@ -11,8 +11,7 @@ WAYS = {'one by one': 'bench.udp=single', 'in batches': 'bench.udp=batches'}    
 
 
 def params(sockets, way):
-    return {'connections': sockets, 'message_bytes': MESSAGE_BYTES, 'protocol': 'udp', 'cores': 1, 'backend': 'tap',
-            'app': 'echo', 'calls': way}
+    return {'connections': sockets, 'message_bytes': MESSAGE_BYTES, 'protocol': 'udp', 'cores': 1, 'app': 'echo', 'calls': way}
 
 
 def measure(bench, is_quick, out):

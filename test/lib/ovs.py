@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A switch of the test's own: ovsdb-server and ovs-vswitchd with DPDK, as lab machines have it between guest and world, but
 without huge pages and without a trace. Call lab.enter() first: everything is in that network namespace and in one folder."""
+import fcntl
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,6 +18,7 @@ from report import Failed, Skipped
 VSWITCHD = '/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk'
 SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 BRIDGE, UPLINK, PORT = 'br0', 'ixup0', 'vh0'
+PREFIX, LOCK = 'ix-ovs.', 'lock'       # of its folder, and in it
 MEMORY_MIB = 256
 START_SECONDS = 30
 # One PMD thread that sleeps when it finds nothing: it has to share a CPU with the guest. From OVS 3.2 on: pmd-sleep-max.
@@ -25,6 +28,27 @@ SETTINGS = {'dpdk-init': 'true', 'dpdk-lcore-mask': '0x1', 'pmd-cpu-mask': '0x1'
             'dpdk-extra': f'"--no-huge --legacy-mem -m {MEMORY_MIB} --no-pci --no-telemetry"'}
 
 
+def lock(folder):
+    """Says that a living process uses the folder; None where one does already. Ends with the process, however that ends."""
+    file = open(os.path.join(folder, LOCK), 'wb')  # pylint: disable=consider-using-with
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def remove_stale():
+    """The folders of those that were killed; their daemons died with them."""
+    for path in pathlib.Path(tempfile.gettempdir()).glob(PREFIX + '*'):
+        if (path / LOCK).exists():          # else it is only just being made
+            held = lock(path)
+            if held:
+                shutil.rmtree(path, ignore_errors=True)
+                held.close()
+
+
 class Switch:
     """`with Switch() as switch:`; one bridge with a port for a guest at switch.socket. The host's end of the cable to it has the
     name and address of the tap in other tests. @inside: words before a command that runs in another namespace than this process."""
@@ -32,7 +56,9 @@ class Switch:
     def __init__(self, settings=None, inside=(), cable=lab.TAP, address=f'{lab.HOST}/{lab.PREFIX}'):
         if not os.path.exists(VSWITCHD):
             raise Skipped(f'{VSWITCHD} is not there: ci/setup installs it')
-        self.folder = tempfile.TemporaryDirectory(prefix='ix-ovs.')  # pylint: disable=consider-using-with
+        remove_stale()
+        self.folder = tempfile.TemporaryDirectory(prefix=PREFIX)  # pylint: disable=consider-using-with
+        self.lock = lock(self.folder.name)
         self.socket = os.path.join(self.folder.name, 'vh0.sock')
         self.log = os.path.join(self.folder.name, 'vswitchd.log')
         self.settings = {**SETTINGS, **(settings or {})}
@@ -62,6 +88,7 @@ class Switch:
             process.wait()
         self._run('ip', 'link', 'del', self.cable, check=False)
         self.folder.cleanup()
+        self.lock.close()
 
     def _run(self, *words, check=True):
         subprocess.run([*self.inside, *words], check=check, stdout=subprocess.DEVNULL, stderr=None if check else subprocess.DEVNULL)
