@@ -1,29 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A connection's stream is a walk through one table of pseudo-random bytes whose length is a prime, begun at another place
- * by each connection: a byte that is lost, doubled, swapped or from another connection shows at once, whatever the size of
- * a message and wherever a read ends, and checking is one memcmp.
- */
+/* Connections from a thread's epoll: how they open, what keeps requests under way on them, what ends them. */
 #define _GNU_SOURCE
 #include "bench/load/client.h"
+#include "bench/load/stream.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <netinet/tcp.h>
 #include <time.h>
 #include <unistd.h>
 
-#define TABLE_BYTES 65521u
-#define TABLE_COPIES 18u /* so that no message wraps, wherever it begins */
-#define PIECE_BYTES CLIENT_MESSAGE_MAX
-#define TABLE_STEP 4099u /* between the first bytes of two connections */
 #define EVENTS 256
 #define INPUT_BYTES (1u << 20)
 #define ORDERLY_MAX 4096u
@@ -35,7 +28,6 @@ struct connection {
 	int fd;
 	uint8_t state;     /* enum state */
 	bool wants_out;    /* its last send was short */
-	uint32_t begin;    /* its first byte in the table */
 	uint64_t sent;     /* bytes of the stream */
 	uint64_t received; /* bytes, all of them right */
 	uint64_t started;  /* requests, the last of them perhaps not sent whole */
@@ -51,10 +43,7 @@ static __thread unsigned begun_count, up_count;
 static __thread bool is_started;
 static __thread unsigned turn, turn_step; /* whose turn it is, of those that take turns */
 static __thread uint64_t turns_left = UINT64_MAX;
-
-static uint8_t table[TABLE_COPIES * TABLE_BYTES];
-_Static_assert((TABLE_COPIES - 1) * TABLE_BYTES >= PIECE_BYTES, "a piece that begins in the first copy");
-static pthread_once_t table_once = PTHREAD_ONCE_INIT;
+static __thread struct open_loop *paced; /* NULL: a closed loop */
 
 uint64_t clock_ns(void)
 {
@@ -86,11 +75,6 @@ static unsigned number_of(const struct connection *c)
 	return config->first + index_of(c);
 }
 
-static const uint8_t *table_at(const struct connection *c, uint64_t offset)
-{
-	return table + (c->begin + offset) % TABLE_BYTES;
-}
-
 static void watch(struct connection *c, int op, uint32_t events)
 {
 	struct epoll_event e = { .events = events, .data.ptr = c };
@@ -114,8 +98,8 @@ static void send_pending(struct connection *c)
 	uint64_t target = c->started * config->message_bytes;
 
 	while (c->sent < target) {
-		uint64_t piece = target - c->sent < PIECE_BYTES ? target - c->sent : PIECE_BYTES;
-		ssize_t n = send(c->fd, table_at(c, c->sent), piece, MSG_NOSIGNAL);
+		uint64_t piece = target - c->sent < STREAM_PIECE ? target - c->sent : STREAM_PIECE;
+		ssize_t n = send(c->fd, stream_at(number_of(c), c->sent), piece, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
 			set_wants_out(c, true);
@@ -158,6 +142,20 @@ static void pass_on(void)
 	start_requests(c);
 }
 
+/* Of the open loop: all that can go out by now. Latency is from when they were due. */
+static void send_due(void)
+{
+	unsigned slot;
+	uint64_t due;
+
+	while (open_next(paced, clock_ns(), &slot, &due)) {
+		struct connection *c = &all[slot];
+
+		*started_at(c, c->started++) = due;
+		send_pending(c);
+	}
+}
+
 static unsigned common_divisor(unsigned a, unsigned b)
 {
 	return b ? common_divisor(b, a % b) : a;
@@ -172,16 +170,9 @@ static void check(const struct connection *c, const uint8_t *data, size_t bytes)
 	if (offset + bytes > c->sent)
 		die("connection %u: %zu bytes came that were never sent", number_of(c),
 		    (size_t)(offset + bytes - c->sent));
-	while (bytes) {
-		size_t piece = bytes < TABLE_BYTES ? bytes : TABLE_BYTES;
-
-		if (memcmp(data, table_at(c, offset), piece))
-			die("connection %u: wrong bytes in the %zu that follow byte %llu of its stream", number_of(c),
-			    piece, (unsigned long long)offset);
-		data += piece;
-		offset += piece;
-		bytes -= piece;
-	}
+	if (!stream_is_right(number_of(c), offset, data, bytes))
+		die("connection %u: wrong bytes in the %zu that follow byte %llu of its stream", number_of(c), bytes,
+		    (unsigned long long)offset);
 }
 
 static void begin_connect(struct connection *c);
@@ -226,9 +217,13 @@ static uint64_t receive(struct connection *c, struct histogram *latency)
 		return 0;
 	}
 	now = clock_ns();
+	for (uint64_t i = first; paced && i < last; i++)
+		open_reply(paced, index_of(c), *started_at(c, i), now);
 	for (uint64_t i = first; latency && i < last; i++)
 		histogram_add(latency, now - *started_at(c, i));
-	if (last != first && !config->active)
+	if (paced)
+		send_due();
+	else if (last != first && !config->active)
 		start_requests(c);
 	else if (last == c->started && config->active)
 		pass_on();
@@ -254,7 +249,6 @@ static void begin_connect(struct connection *c)
 	int on = 1;
 
 	*c = (struct connection){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) };
-	c->begin = (uint32_t)((uint64_t)number_of(c) * TABLE_STEP % TABLE_BYTES);
 	if (c->fd < 0 || setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
 		die("socket: %s", strerror(errno));
 	if (config->sources)
@@ -313,11 +307,12 @@ static uint64_t handle(const struct epoll_event *e, struct histogram *latency)
 static uint64_t step(uint64_t until_ns, struct histogram *latency)
 {
 	static __thread struct epoll_event events[EVENTS];
-	uint64_t now = clock_ns(), ms = now < until_ns ? (until_ns - now) / 1000000 + 1 : 0, done = 0;
-	int n = epoll_wait(epoll_fd, events, EVENTS, ms < 1000 ? (int)ms : 1000);
+	uint64_t now = clock_ns(), left = now < until_ns ? until_ns - now : 0, done = 0;
+	struct timespec t = { .tv_sec = left >= 1000000000, .tv_nsec = left < 1000000000 ? (long)left : 0 };
+	int n = epoll_pwait2(epoll_fd, events, EVENTS, &t, NULL);
 
 	if (n < 0 && errno != EINTR)
-		die("epoll_wait: %s", strerror(errno));
+		die("epoll_pwait2: %s", strerror(errno));
 	for (int i = 0; i < n; i++)
 		done += handle(&events[i], latency);
 	return done;
@@ -358,6 +353,38 @@ uint64_t client_once(double seconds, struct histogram *latency)
 	return got;
 }
 
+void client_pace(struct open_loop *o)
+{
+	is_started = true;
+	paced = o;
+	prctl(PR_SET_TIMERSLACK, 1); /* ns: a request goes out when it is due, not 50 us later */
+}
+
+void client_run_paced(uint64_t until_ns)
+{
+	uint64_t now, wake;
+
+	while ((now = clock_ns()) < until_ns && !open_is_over(paced, now)) {
+		send_due();
+		wake = open_wake(paced, now);
+		step(wake < until_ns ? wake : until_ns, NULL);
+	}
+}
+
+void client_end_paced(void)
+{
+	uint64_t now = clock_ns();
+
+	for (unsigned i = 0; i < config->connections; i++) {
+		struct connection *c = &all[i];
+
+		for (uint64_t r = c->received / config->message_bytes; r < c->started; r++)
+			open_give_up(paced, i, *started_at(c, r), now);
+	}
+	open_end(paced, now);
+	paced = NULL;
+}
+
 void client_idle(double seconds)
 {
 	uint64_t until = clock_ns() + (uint64_t)(seconds * 1e9);
@@ -375,27 +402,12 @@ void client_idle(double seconds)
 
 /* ---- life ---- */
 
-static void fill_table(void)
-{
-	uint64_t x = 0x9e3779b97f4a7c15u;
-
-	for (unsigned i = 0; i < TABLE_BYTES; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		table[i] = (uint8_t)(x >> 32);
-	}
-	for (unsigned i = 1; i < TABLE_COPIES; i++)
-		memcpy(table + i * TABLE_BYTES, table, TABLE_BYTES);
-}
-
 void client_open(const struct client_config *settings)
 {
 	uint64_t last_ns = clock_ns();
 	unsigned up = 0;
 
 	config = settings;
-	pthread_once(&table_once, fill_table);
 	input = malloc(INPUT_BYTES);
 	all = calloc(config->connections, sizeof(*all));
 	start_ns = calloc((size_t)config->connections * config->depth, sizeof(*start_ns));

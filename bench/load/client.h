@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections that keep a number of requests under way (closed loop) and compare every byte that comes back: all of them at
- * once, a few of them in turn, or each a new one for every request. Each thread has its own; whatever goes wrong on a connection ends
- * the program with a sentence and status 1.
+ * Connections that compare every byte that comes back, and keep a number of requests under way (closed loop: all of them at once, a
+ * few of them in turn, or each a new one for every request) or send them when they are due (open loop). Each thread has its own;
+ * whatever goes wrong on a connection ends the program with a sentence and status 1.
  */
 #pragma once
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "bench/load/histogram.h"
+#include "bench/load/open.h"
 
 #define CLIENT_MESSAGE_MAX (1u << 20)
 #define CLIENT_CONNECT_S 20u
@@ -57,6 +58,15 @@ void client_start(void);
  * Return: replies (with is_churn: connections) completed.
  */
 uint64_t client_run(uint64_t requests, double seconds, struct histogram *latency);
+
+/** client_pace() - from now on requests go out as @o says, whose slots are the connections; instead of client_start(). */
+void client_pace(struct open_loop *o);
+
+/** client_run_paced() - keeps the open loop going until @until_ns of clock_ns(), or until all is sent and answered. */
+void client_run_paced(uint64_t until_ns);
+
+/** client_end_paced() - what is under way is given up, what waits stays unsent; ends the open loop. */
+void client_end_paced(void);
 
 /** client_close() - orderly if they are few; so many FINs at once that some are lost would keep the host busy for minutes. */
 void client_close(void);

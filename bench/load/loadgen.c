@@ -3,10 +3,13 @@
  * The measuring client: opens its connections, warms up, marks the window at the counting plugin's socket, and writes one line
  * of JSON.
  *   loadgen -h ADDRESS [-p PORT] [-c CONNECTIONS] [-d DEPTH] [-s BYTES] [-w WARM-SECONDS] [-t SECONDS] [-n REQUESTS]
- *           [-a ACTIVE] [-S FIRST/COUNT] [-i IDLE-SECONDS] [-o] [-x] [-P SOCKET]
+ *           [-a ACTIVE] [-S FIRST/COUNT] [-i IDLE-SECONDS] [-o] [-x] [-r RATE [-e SEED]] [-P SOCKET]
  * The window ends after REQUESTS or SECONDS, whichever is first. -a: only so many connections have requests under way, all take
  * turns. -S: from COUNT addresses of this host. -i: idle first, a window of its own. -o: the window is one request on each
  * connection, in SECONDS at most. -x: a new connection for each request, which counts when it is closed on both sides.
+ * -r: an open loop, RATE requests a second are due whether the other side keeps up or not (-e: at random, a Poisson process), of
+ * which DEPTH at most are under way on a connection and the others wait; latencies are from when they were due. What is not answered
+ * DRAIN_S after the window counts with its latency so far.
  * "counted", "open_counted" and "idle_counted" are what the plugin says, as it says it.
  */
 #define _GNU_SOURCE
@@ -29,19 +32,24 @@
 #define OPENING 64u /* connections that wait for an answer to their SYN */
 #define FILES_SPARE 64u
 #define DEPTH_MAX 4096ul
+#define RATE_MAX 100e6
+#define DRAIN_S 1.0
 
 struct options {
 	struct client_config client;
 	double warm_s, window_s, idle_s;
 	uint64_t requests;
 	bool is_once;
+	double rate; /* requests a second, 0: closed loop */
+	uint64_t seed;
 	const char *socket;
 };
 
 static void usage(void)
 {
 	fputs("Usage: loadgen -h ADDRESS [-p PORT] [-c CONNECTIONS] [-d DEPTH] [-s BYTES] [-w WARM-SECONDS] [-t "
-	      "SECONDS] [-n REQUESTS] [-a ACTIVE] [-S FIRST/COUNT] [-i IDLE-SECONDS] [-o] [-x] [-P SOCKET]\n",
+	      "SECONDS] [-n REQUESTS] [-a ACTIVE] [-S FIRST/COUNT] [-i IDLE-SECONDS] [-o] [-x] [-r RATE [-e SEED]] [-P "
+	      "SOCKET]\n",
 	      stderr);
 	exit(64);
 }
@@ -65,6 +73,16 @@ static double seconds(const char *text)
 
 	if (end == text || *end || !(n >= 0 && n <= 86400))
 		die("'%s' should be a number of seconds up to 86400", text);
+	return n;
+}
+
+static double rate(const char *text)
+{
+	char *end;
+	double n = strtod(text, &end);
+
+	if (end == text || *end || !(n >= 0.01 && n <= RATE_MAX))
+		die("'%s' should be a rate from 0.01 to %.0f requests a second", text, RATE_MAX);
 	return n;
 }
 
@@ -109,6 +127,25 @@ static bool parse_client(struct client_config *client, int c)
 	return true;
 }
 
+static bool parse_times(struct options *o, int c)
+{
+	if (c == 'w')
+		o->warm_s = seconds(optarg);
+	else if (c == 't')
+		o->window_s = seconds(optarg);
+	else if (c == 'i')
+		o->idle_s = seconds(optarg);
+	else if (c == 'r')
+		o->rate = rate(optarg);
+	else if (c == 'e')
+		o->seed = number(optarg, UINT32_MAX);
+	else if (c == 'n')
+		o->requests = number(optarg, UINT32_MAX);
+	else
+		return false;
+	return true;
+}
+
 static struct options parse(int argc, char **argv)
 {
 	struct options o = { .client = { .to = { .sin_family = AF_INET, .sin_port = htons(7) },
@@ -120,19 +157,11 @@ static struct options parse(int argc, char **argv)
 			     .requests = UINT64_MAX };
 	int c;
 
-	while ((c = getopt(argc, argv, "h:p:c:d:s:w:t:n:a:S:i:oxP:")) != -1) {
-		if (parse_client(&o.client, c))
+	while ((c = getopt(argc, argv, "h:p:c:d:s:w:t:n:a:S:i:oxr:e:P:")) != -1) {
+		if (parse_client(&o.client, c) || parse_times(&o, c))
 			continue;
-		if (c == 'w')
-			o.warm_s = seconds(optarg);
-		else if (c == 't')
-			o.window_s = seconds(optarg);
-		else if (c == 'i')
-			o.idle_s = seconds(optarg);
-		else if (c == 'o')
+		if (c == 'o')
 			o.is_once = true;
-		else if (c == 'n')
-			o.requests = number(optarg, UINT32_MAX);
 		else if (c == 'P')
 			o.socket = optarg;
 		else
@@ -147,6 +176,8 @@ static struct options parse(int argc, char **argv)
 		o.client.active = 0; /* too few to take turns */
 	if (o.client.is_churn && (o.client.active || o.client.depth > 1 || o.is_once))
 		die("-x takes neither -a nor -d nor -o");
+	if (o.rate > 0 ? o.is_once || o.client.is_churn || o.client.active : o.seed != 0)
+		die("-r takes neither -a nor -o nor -x, and -e goes with -r");
 	return o;
 }
 
@@ -155,17 +186,58 @@ static struct options parse(int argc, char **argv)
 struct worker {
 	pthread_t thread;
 	struct client_config client;
+	unsigned number;
 	uint64_t done;
 	struct histogram latency;
+	struct open_loop paced;
+	double paced_s; /* its window */
 };
 
 static struct options options;
+static unsigned workers_count;
 static pthread_barrier_t barrier;
 
 /* All workers and main() have come to here. */
 static void meet(void)
 {
 	pthread_barrier_wait(&barrier);
+}
+
+/* The open loop, from warming up to the end of the window. The workers' schedules are one of the whole rate, spread evenly. */
+static void work_paced(struct worker *w)
+{
+	uint64_t now = clock_ns(), from;
+	double each = options.rate / workers_count;
+	struct schedule s;
+
+	schedule_begin(&s, each, options.seed ? options.seed + ((uint64_t)w->number << 32) : 0,
+		       now + (uint64_t)(1e9 / options.rate * w->number));
+	if (!open_begin(&w->paced, &s, w->client.connections, w->client.depth))
+		die("out of memory");
+	client_pace(&w->paced);
+	client_run_paced(now + (uint64_t)(options.warm_s * 1e9));
+	meet();
+	meet();
+	from = clock_ns();
+	open_window(&w->paced, from, from + (uint64_t)(options.window_s * 1e9), options.requests, &w->latency);
+	client_run_paced(from + (uint64_t)((options.window_s + DRAIN_S) * 1e9));
+	w->paced_s = (double)(w->paced.until_ns - from) / 1e9;
+	client_end_paced();
+	w->done = w->paced.counts.answered;
+}
+
+static void work_closed(struct worker *w)
+{
+	if (!options.is_once) {
+		client_start();
+		client_run(UINT64_MAX, options.warm_s, NULL);
+	}
+	meet();
+	meet();
+	if (options.is_once)
+		w->done = client_once(options.window_s, &w->latency);
+	else
+		w->done = client_run(options.requests, options.window_s, &w->latency);
 }
 
 static void *work(void *arg)
@@ -181,16 +253,10 @@ static void *work(void *arg)
 		client_idle(options.idle_s);
 		meet();
 	}
-	if (!options.is_once) {
-		client_start();
-		client_run(UINT64_MAX, options.warm_s, NULL);
-	}
-	meet();
-	meet();
-	if (options.is_once)
-		w->done = client_once(options.window_s, &w->latency);
+	if (options.rate > 0)
+		work_paced(w);
 	else
-		w->done = client_run(options.requests, options.window_s, &w->latency);
+		work_closed(w);
 	meet();
 	client_close();
 	return NULL;
@@ -216,12 +282,14 @@ static unsigned hire(struct worker **out)
 
 	if (!workers || pthread_barrier_init(&barrier, NULL, count + 1))
 		die("out of memory");
+	workers_count = count;
 	if (options.requests != UINT64_MAX)
 		options.requests = (options.requests + count - 1) / count;
 	for (unsigned i = 0, first = 0; i < count; i++) {
 		struct client_config *c = &workers[i].client;
 
 		*c = options.client;
+		workers[i].number = i;
 		c->first = first;
 		c->connections = (all - first) / (count - i);
 		c->opening = (OPENING + count - 1) / count;
@@ -245,13 +313,16 @@ static void print(const struct worker *total, const struct window *main, const s
 {
 	const struct client_config *c = &options.client;
 
-	printf("{\"connections\":%u,\"depth\":%u,\"message_bytes\":%u,\"active\":%u,\"requests\":%llu,\"seconds\":%.6f,"
-	       "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"client_cpu_s\":%.3f,\"open_s\":%.3f,\"idle_s\":%.3f,"
-	       "\"open_counted\":%s,\"idle_counted\":%s,\"counted\":%s}\n",
-	       c->connections, c->depth, c->message_bytes, c->active, (unsigned long long)total->done, main->seconds,
-	       histogram_quantile_us(&total->latency, 0.5), histogram_quantile_us(&total->latency, 0.99),
-	       histogram_quantile_us(&total->latency, 0.999), main->cpu_s, open->seconds, idle->seconds,
-	       or_null(open->counted), or_null(idle->counted), or_null(main->counted));
+	printf("{\"connections\":%u,\"depth\":%u,\"message_bytes\":%u,\"active\":%u,\"requests\":%llu,\"seconds\":%."
+	       "6f,",
+	       c->connections, c->depth, c->message_bytes, c->active, (unsigned long long)total->done, main->seconds);
+	if (options.rate > 0)
+		open_print(&total->paced.counts, total->paced_s);
+	histogram_print(&total->latency);
+	printf("\"client_cpu_s\":%.3f,\"open_s\":%.3f,\"idle_s\":%.3f,\"open_counted\":%s,\"idle_counted\":%s,"
+	       "\"counted\":%s}\n",
+	       main->cpu_s, open->seconds, idle->seconds, or_null(open->counted), or_null(idle->counted),
+	       or_null(main->counted));
 }
 
 int main(int argc, char **argv)
@@ -282,6 +353,9 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < count; i++) {
 		pthread_join(workers[i].thread, NULL);
 		total.done += workers[i].done;
+		open_add(&total.paced.counts, &workers[i].paced.counts);
+		if (workers[i].paced_s > total.paced_s)
+			total.paced_s = workers[i].paced_s;
 		histogram_merge(&total.latency, &workers[i].latency);
 	}
 	if (!total.done)
