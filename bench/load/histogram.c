@@ -30,7 +30,7 @@ double histogram_quantile_us(const struct histogram *h, double q)
 {
 	uint64_t need = (uint64_t)(q * (double)h->count), seen = 0;
 
-	for (unsigned i = 0; i < 64 * HISTOGRAM_STEPS; i++) {
+	for (unsigned i = HISTOGRAM_STEP_BITS * HISTOGRAM_STEPS; i < 64 * HISTOGRAM_STEPS; i++) {
 		unsigned exponent = i / HISTOGRAM_STEPS, step = i % HISTOGRAM_STEPS;
 
 		seen += h->slots[i];
