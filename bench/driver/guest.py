@@ -116,10 +116,11 @@ class Guest:
             os.sched_setaffinity(int(thread), {self.bench.cpu})
         self.is_pinned = True
 
-    def load(self, connections, message_bytes, warm_s, window_s, active=0, is_churn=False, idle_s=0, depth=1, is_udp=False):
+    def load(self, connections, message_bytes, warm_s, window_s, active=0, is_churn=False, idle_s=0, depth=1, is_udp=False,
+             rate=None, seed=None):
         """What loadgen says, or with is_udp udpgen. active: so many connections have a request under way, the others wait their turn;
         is_churn: each request has a connection of its own; idle_s: so long nothing happens before, and is counted too;
-        depth: so many requests are under way on each."""
+        depth: so many requests are under way on each; rate: an open loop, so many requests a second are due, with a seed at random."""
         words = [self.bench.part('udpgen' if is_udp else 'loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections,
                  '-s', message_bytes, '-w', warm_s, '-t', window_s]
         if depth > 1:
@@ -130,6 +131,8 @@ class Guest:
             words += ['-x']
         if idle_s:
             words += ['-i', idle_s]
+        if rate:
+            words += ['-r', f'{rate:.3f}', *(['-e', seed] if seed else [])]
         if is_churn or connections > CONNECTIONS_AN_ADDRESS:
             words += ['-S', f'{SOURCES}/{SOURCES_COUNT}']
         if self.marks:
