@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When memory is short, those who hold little are still served. When it is all but gone, connections that
- * have held it for a second or more without anything moving are reset, those that hold most first: data
- * that the program does not read, or that the peer does not take. So no number of them can keep others out.
+ * When memory is short, those who hold little are still served; when it is shorter, those who hold nothing; in the
+ * end those who hold nothing and have been answered before, so that thousands who come for the first time
+ * leave something to those who were there. Connections that have held memory for a second or more without anything
+ * moving are reset then, those that hold most first: data that the program does not read, or that the peer does not
+ * take. So no number of them can keep others out.
  */
 #include "kernel/net/pressure.h"
 
@@ -12,7 +14,8 @@
 
 #define STARVED 8u                 /* less than one in so many receive buffers: something must go */
 #define ENOUGH 4u                  /* until one in so many is free */
-#define LAST 16u                   /* and what the device is posted from, whatever anybody needs */
+#define LAST 16u                   /* from here on only who was answered before */
+#define NONE 32u                   /* and what the device is posted from, whatever anybody needs */
 #define MODEST_BYTES 16384u        /* to send, and */
 #define MODEST_HELD CONN_HELD_FREE /* receive buffers: a connection that is served while memory is short */
 #define MODEST_QUEUED 16u          /* datagrams of a socket */
@@ -37,11 +40,16 @@ static uint32_t unsent_of(const struct conn *c)
 	return c->queued - c->released;
 }
 
+/* Their peers send again together, each time: without the last rule who comes in the crowd never gets through. */
 bool pressure_refuses(const struct conn *c)
 {
+	uint32_t left = buf_available(), all = buf_total();
+
 	if (c->rx_held > MODEST_HELD || unsent_of(c) > MODEST_BYTES)
 		return true;
-	return buf_available() < buf_total() / LAST;
+	if (left >= all / STARVED)
+		return false;
+	return c->rx_held || left < all / NONE || (left < all / LAST && !c->queued);
 }
 
 bool pressure_refuses_datagram(uint32_t queued)

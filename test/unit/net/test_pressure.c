@@ -108,6 +108,50 @@ static void test_who_holds_little_is_served(void **state)
 	assert_int_equal(dead, 0); /* nobody had to go for it */
 }
 
+/* Of a crowd that comes for the first time, each with a little, nobody gets what is left for who was there before. */
+static void test_a_crowd_leaves_something(void **state)
+{
+	(void)state;
+	expect_served(1);
+	open_many(MANY);
+	send_many(213, 4);
+	assert_in_range(buf_available(), buf_total() / 8, buf_total() / 4);
+	for (unsigned i = 213; i < 2 * MANY; i++) { /* who holds nothing yet, then all once more, and the honest one */
+		peer_send_at(&peers[i % MANY], peers[i % MANY].seq, ACK, data, FULL);
+		if (i == MANY + MANY / 2)
+			peer_send_at(&honest, honest.seq, ACK | PSH, data, FULL);
+		if (i % 8 == 7)
+			turn();
+		if (i == MANY)
+			assert_in_range(buf_available(), buf_total() / 16 - 8, buf_total() / 16 + 8);
+	}
+	assert_int_equal(honest_rounds, 2);
+	assert_int_equal(dead, 0);
+	honest.seq += FULL;
+	expect_served(1);
+	assert_in_range(buf_available(), buf_total() / 32, buf_total() / 8);
+}
+
+/* With less than an eighth left, who holds one buffer gets no second; who holds nothing gets one. */
+static void test_who_holds_nothing_comes_first(void **state)
+{
+	(void)state;
+	open_many(MANY);
+	send_many(215, 4);
+	for (unsigned i = 215; i < MANY - 1 && buf_available() >= buf_total() / 8; i++) {
+		peer_send_at(&peers[i], peers[i].seq, ACK, data, FULL);
+		turn();
+	}
+	assert_in_range(buf_available(), buf_total() / 16, buf_total() / 8 - 1);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned before = buf_available();
+
+		peer_send_at(&peers[MANY - 1], peers[MANY - 1].seq + i * FULL, ACK, data, FULL);
+		turn();
+		assert_int_equal(before - buf_available(), i ? 0 : 1);
+	}
+}
+
 static void test_datagrams_too(void **state)
 {
 	ix_handle_t udp;
@@ -181,10 +225,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_who_holds_little_is_served),
-		TEST(test_datagrams_too),
-		TEST(test_who_holds_it_for_no_use_is_reset),
-		TEST(test_who_reads_is_not_reset),
+		TEST(test_who_holds_little_is_served),       TEST(test_a_crowd_leaves_something),
+		TEST(test_who_holds_nothing_comes_first),    TEST(test_datagrams_too),
+		TEST(test_who_holds_it_for_no_use_is_reset), TEST(test_who_reads_is_not_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
