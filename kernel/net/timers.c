@@ -224,6 +224,19 @@ static bool is_peer_dead(const struct tcp_pcb *pcb)
 	return neighbour_is_dead(&to);
 }
 
+/*
+ * lwIP probes with as much as the window takes. It would cut that off without the time that the rest was sent at, which
+ * tcp_sack.c believes. Return: false if it cannot be cut now.
+ */
+static bool cut_probe(struct tcp_pcb *pcb)
+{
+	struct tcp_seg *seg = pcb->unsent;
+
+	if (!pcb->persist_backoff || !pcb->snd_wnd || !seg || seg->len <= pcb->snd_wnd)
+		return true;
+	return tcp_train_cut(pcb, seg, pcb->snd_wnd);
+}
+
 /* The retransmission timer or the probe timer is due. Return: false if the connection is gone. */
 static bool fire_rto(struct conn *c)
 {
@@ -257,10 +270,14 @@ static bool fire_rto(struct conn *c)
 	pcb->rto = (s16_t)MIN(base_ms(c), (uint32_t)INT16_MAX);
 	if (pcb->rtime >= 0)
 		pcb->rtime = (s16_t)(pcb->rto - 1);
-	net_self.stats.retransmits++;
-	net_self.stats.timeouts++;
 	tcp_train_dissolve(c);
 	recover_gather(pcb);
+	if (!cut_probe(pcb)) {
+		c->rto_at = due_in(RETRY_MS);
+		return true;
+	}
+	net_self.stats.retransmits++;
+	net_self.stats.timeouts++;
 	if (!run_lwip(c, tcp_slowtmr))
 		return false;
 	recover_from_timeout(c, ssthresh);

@@ -384,6 +384,19 @@ static void test_the_end_does_not_join_what_is_sent_again(void **state)
 	world_end();
 }
 
+/* Whatever is not acknowledged has been sent within the last 10 s, and says when. Return: how many segments that are. */
+static unsigned expect_sent_times(const struct conn *c, const struct tcp_seg *seg)
+{
+	unsigned count = 0;
+	uint32_t words[2];
+
+	for (; seg; seg = seg->next, count++) {
+		memcpy(words, seg->tcphdr + 1, sizeof(words));
+		assert_in_range(net_self.now_ms + c->ts_offset - be32(words[1]), 0, 10000);
+	}
+	return count;
+}
+
 /* A peer that says what it lacks and takes back the window for it: what waits to be sent again is out of its order. */
 static void test_a_window_that_is_taken_back(void **state)
 {
@@ -392,6 +405,7 @@ static void test_a_window_that_is_taken_back(void **state)
 	uint32_t blocks[1][2], first, missing = 4 * 1448;
 	struct peer p = new_peer(true);
 	const struct sent *s;
+	struct conn *c;
 	uint64_t taken;
 	ix_handle_t h;
 
@@ -414,6 +428,8 @@ static void test_a_window_that_is_taken_back(void **state)
 	p.window = 1000;
 	peer_send(&p, ACK, NULL, 0);
 	world_pass(3000);
+	c = conn_find(h); /* of what a probe has cut, too */
+	assert_true(expect_sent_times(c, pcb_of(c)->unacked) + expect_sent_times(c, pcb_of(c)->unsent) >= 9);
 	p.window = 400000;
 	p.ack = first + 1448;
 	peer_send(&p, ACK, NULL, 0);
