@@ -36,14 +36,19 @@ function(ix_kernel_folder name)
 	set_property(GLOBAL APPEND PROPERTY IX_KERNEL_FOLDERS kernel_${name})
 endfunction()
 
-# Host code that is attacked: unit tests of logic, always under ASan and UBSan.
+# Host code that is attacked: unit tests of logic, under ASan and UBSan, which memcheck does not go with.
+option(IX_SANITIZERS "ASan and UBSan for what is tested on the host; off for ci/check-valgrind" ON)
 add_library(ix_host_flags INTERFACE)
 target_include_directories(ix_host_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(ix_host_flags INTERFACE ${IX_WARNINGS} -O1 -g -fno-omit-frame-pointer
 	-fno-strict-aliasing -DIX_CHECKED)
 add_library(ix_sanitizers INTERFACE)
-target_compile_options(ix_sanitizers INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
-target_link_options(ix_sanitizers INTERFACE -fsanitize=address,undefined)
+if(IX_SANITIZERS)
+	target_compile_options(ix_sanitizers INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
+	target_link_options(ix_sanitizers INTERFACE -fsanitize=address,undefined)
+else() # valgrind would put a program at 1 MiB, where tests have memory of their own, and below any partition
+	target_link_options(ix_sanitizers INTERFACE -no-pie -Wl,-Ttext-segment=0x40000000)
+endif()
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang") # where it comes by is what guides a fuzzer (test/fuzz)
 	target_compile_options(ix_sanitizers INTERFACE -fsanitize=fuzzer-no-link)
 endif()

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "kernel/mem/map.h"
 #include "kernel/mem/mem.h"
+#include "test/fake/defined.h"
 
 #define PIECES_MAX 65536
 #define DEVICES_MAX 16
@@ -64,7 +65,11 @@ void *mem_boot_alloc(size_t bytes, size_t align)
 
 void *mem_boot_alloc_raw(size_t bytes, size_t align)
 {
-	return mem_boot_alloc(bytes, align);
+	void *p = mem_boot_alloc(bytes, align);
+
+	if (p)
+		defined_forget(p, bytes);
+	return p;
 }
 
 size_t mem_boot_free_bytes(void)

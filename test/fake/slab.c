@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mem_alloc() on the host: an arena at low addresses (a block's number must fit into 32 bits, as in the
- * guest), each block poisoned for ASan when it is free, and reused as late as possible.
+ * guest), each block poisoned for ASan and memcheck when it is free, and reused as late as possible.
  */
 #include "test/fake/slab.h"
 
@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include "kernel/base/assert.h"
 #include "kernel/mem/mem.h"
+#include "test/fake/defined.h"
 
 #define ARENA_BYTES (256ul << 20)
 #define GRAIN 64u
@@ -59,7 +60,7 @@ void *mem_alloc(size_t bytes)
 		return NULL;
 	b = free_lists[class].oldest;
 	if (b && (fake_slab_blocks % 4 || used > ARENA_BYTES / 2)) {
-		__asan_unpoison_memory_region(b, sizeof(*b));
+		ASAN_UNPOISON_MEMORY_REGION(b, sizeof(*b));
 		free_lists[class].oldest = b->next;
 		if (!b->next)
 			free_lists[class].newest = NULL;
@@ -69,10 +70,12 @@ void *mem_alloc(size_t bytes)
 	b->class = class;
 	b->is_free = 0;
 	data = (uint8_t *)b + HEADER;
-	__asan_unpoison_memory_region(data, bytes);
+	ASAN_UNPOISON_MEMORY_REGION(data, bytes);
+	defined_forget(data, bytes);
 	memset(data, 0xa5, bytes);
-	__asan_poison_memory_region(b, HEADER);
-	__asan_poison_memory_region(data + bytes, (size_t) class * GRAIN - bytes);
+	defined_forget(data, bytes);
+	ASAN_POISON_MEMORY_REGION(b, HEADER);
+	ASAN_POISON_MEMORY_REGION(data + bytes, (size_t) class * GRAIN - bytes);
 	fake_slab_blocks++;
 	return data;
 }
@@ -81,7 +84,7 @@ static void poison(struct block *b)
 {
 	size_t bytes = HEADER + (size_t)b->class * GRAIN;
 
-	__asan_poison_memory_region(b, bytes);
+	ASAN_POISON_MEMORY_REGION(b, bytes);
 }
 
 void mem_free(void *block)
@@ -91,19 +94,20 @@ void mem_free(void *block)
 	if (!block)
 		return;
 	b = (struct block *)(void *)((uint8_t *)block - HEADER);
-	__asan_unpoison_memory_region(b, sizeof(*b));
+	ASAN_UNPOISON_MEMORY_REGION(b, sizeof(*b));
 	kassert(!b->is_free);
 	b->is_free = 1;
 	b->next = NULL;
 	if (free_lists[b->class].newest) {
-		__asan_unpoison_memory_region(free_lists[b->class].newest, sizeof(*b));
+		ASAN_UNPOISON_MEMORY_REGION(free_lists[b->class].newest, sizeof(*b));
 		free_lists[b->class].newest->next = b;
-		__asan_poison_memory_region(free_lists[b->class].newest, sizeof(*b));
+		ASAN_POISON_MEMORY_REGION(free_lists[b->class].newest, sizeof(*b));
 	} else {
 		free_lists[b->class].oldest = b;
 	}
 	free_lists[b->class].newest = b;
 	fake_slab_blocks--;
+	defined_close(block, (size_t)b->class * GRAIN);
 	poison(b);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "kernel/base/err.h"
+#include "test/fake/defined.h"
 
 struct fake_device fake_device;
 
@@ -82,6 +83,7 @@ uint32_t fake_device_read(uint16_t index, uint16_t head, void *out, uint32_t roo
 		assert_true(head < size);
 		d = table ? &table[head] : desc_of(q, head);
 		assert_true(d->len <= room - n);
+		defined_check((const void *)(uintptr_t)d->addr, d->len);
 		memcpy((uint8_t *)out + n, (const void *)(uintptr_t)d->addr, d->len);
 		n += d->len;
 		assert_true((d->flags & ~VIRTQ_DESC_NEXT) == 0);
@@ -120,10 +122,13 @@ void fake_device_receive(uint16_t index, const struct virtio_net_hdr *h, const v
 	memcpy(whole + sizeof(*h), frame, bytes);
 	while (left) {
 		uint16_t head = fake_device_pop(index);
-		uint32_t n = fake_device_write(index, head, whole + at, left);
+		const struct virtq_desc *d = desc_of(&fake_device.queues[index], head);
+		uint32_t n;
 
+		defined_forget((const void *)(uintptr_t)d->addr, d->len); /* by an honest device */
+		n = fake_device_write(index, head, whole + at, left);
 		if (!first)
-			first = (void *)(uintptr_t)desc_of(&fake_device.queues[index], head)->addr;
+			first = (void *)(uintptr_t)d->addr;
 		fake_device_push(index, head, n);
 		at += n;
 		left -= n;
@@ -190,6 +195,7 @@ static void serve_control(struct fake_queue *q)
 
 	for (; d->flags & VIRTQ_DESC_NEXT; d = control_desc(q, d->next)) {
 		require(n + d->len <= sizeof(command));
+		defined_check((const void *)(uintptr_t)d->addr, d->len);
 		memcpy(command + n, (void *)(uintptr_t)d->addr, d->len);
 		n += d->len;
 	}

@@ -184,8 +184,7 @@ void cores_turn(uint32_t core)
 	net_input(frames, count);
 	net_output();
 	flow_tx_flush();
-	event_begin();
-	net_events();
+	world_events(&cores.events[core]);
 }
 
 void cores_all(unsigned rounds)

@@ -10,6 +10,7 @@
 #include "kernel/net/checksum.h"
 #include "kernel/time/time.h"
 #include "test/fake/cpu.h"
+#include "test/fake/defined.h"
 #include "test/fake/mem.h"
 #include "test/fake/slab.h"
 
@@ -207,6 +208,7 @@ bool world_tx(const struct nic_tx *tx)
 		unsigned room = (unsigned)sizeof(s->data) - s->bytes, part = MIN(tx->segs[i].bytes, room);
 
 		assert_true(tx->segs[i].bytes > 0);
+		defined_check(mem_va(tx->segs[i].pa), tx->segs[i].bytes);
 		memcpy(s->data + s->bytes, mem_va(tx->segs[i].pa), part);
 		s->bytes = (uint16_t)(s->bytes + part);
 		s->full_bytes += tx->segs[i].bytes;
@@ -272,6 +274,7 @@ void world_receive(const void *frame, unsigned bytes)
 			buf_free_frame(first);
 			return;
 		}
+		defined_forget(b->data, BUF_BYTES);
 		b->off = (uint16_t)world.rx_offset;
 		b->len = (uint16_t)part;
 		b->next = NULL;
@@ -302,6 +305,18 @@ unsigned world_take_waiting(struct buf **out)
 	return count;
 }
 
+void world_events(struct ix_event_array *to)
+{
+	defined_forget(to->events, sizeof(to->events));
+	defined_forget(to->peers, sizeof(to->peers));
+	event_begin();
+	net_events();
+	defined_check(&to->count, sizeof(to->count));
+	defined_check(to->events, to->count * sizeof(to->events[0]));
+	defined_check(&to->peer_count, sizeof(to->peer_count));
+	defined_check(to->peers, to->peer_count * sizeof(to->peers[0]));
+}
+
 void world_turn(void)
 {
 	static struct buf *frames[WAITING_MAX];
@@ -313,8 +328,7 @@ void world_turn(void)
 	time_run(time_now());
 	net_input(frames, count);
 	net_output();
-	event_begin();
-	net_events();
+	world_events(&world.events);
 }
 
 void world_pass(unsigned ms)

@@ -121,6 +121,8 @@ void world_receive_buf(struct buf *first);
 unsigned world_take_waiting(struct buf **out);
 /** world_turn() - one turn of the loop; its events are in world.events. */
 void world_turn(void);
+/** world_events() - what is pending goes into @to, the calling core's array, and is written whole (memcheck). */
+void world_events(struct ix_event_array *to);
 /** world_pass() - time goes by in turns of a millisecond; events of all but the last turn are lost. */
 void world_pass(unsigned ms);
 /** world_give_back() - the device is done with the oldest @count frames it holds. */

@@ -9,6 +9,7 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/mem/mem.h"
 #include "kernel/time/time.h"
+#include "test/fake/defined.h"
 
 #define GUARD 4096u
 
@@ -85,6 +86,7 @@ int world_call(struct ix_call *call)
 	assert_int_equal(sys_batch(), 1);
 	assert_int_equal(world.calls->count, 0);
 	assert_int_equal(world.calls->executed, 1);
+	defined_check(&world.calls->calls[0], sizeof(world.calls->calls[0]));
 	*call = world.calls->calls[0];
 	return call->status;
 }
