@@ -7,6 +7,9 @@
 #define ETHERNET_BYTES 14u
 #define ETHERNET_EXTRA 24u /* on a real wire beside the frame: preamble, FCS, gap [IEEE 802.3] */
 #define NS_PER_MS 1000000.0
+#define MARKS_SEED 0xd1b54a32d192ed03u
+#define ECN 3u /* the field; its values: not capable, ECT(1), ECT(0), CE [RFC 3168 5] */
+#define ECN_CE 3u
 
 enum draw { DRAW_LOSS, DRAW_DUPLICATE, DRAW_REORDER, DRAW_HOLD, DRAW_CORRUPT, DRAW_BIT, DRAWS };
 
@@ -61,6 +64,10 @@ static bool parse_word(struct way_rule *r, const char *text)
 		return parse_percent(value, &r->reorder);
 	if ((value = after(text, "corrupt")))
 		return parse_percent(value, &r->corrupt);
+	if ((value = after(text, "mark")))
+		return parse_percent(value, &r->mark);
+	if ((value = after(text, "again")))
+		return parse_ms(value, &r->again_ns);
 	if ((value = after(text, "delay")))
 		return parse_ms(value, &r->delay_ns);
 	if ((value = after(text, "hold")))
@@ -93,13 +100,16 @@ const char *way_rule_parse(struct way_rule *rule, const char *text)
 /* ---- the fate of a frame ---- */
 
 /* splitmix64's finaliser over a counter: the draws of one frame do not depend on what was drawn for others. */
-static uint64_t draw(const struct way *w, enum draw what)
+static uint64_t mix(uint64_t x)
 {
-	uint64_t x = w->seed + (w->counts.frames * DRAWS + what + 1) * 0x9e3779b97f4a7c15u;
-
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
 	return x ^ x >> 31;
+}
+
+static uint64_t draw(const struct way *w, enum draw what)
+{
+	return mix(w->seed + (w->counts.frames * DRAWS + what + 1) * 0x9e3779b97f4a7c15u);
 }
 
 static bool is_drawn(const struct way *w, enum draw what, uint32_t probability)
@@ -123,6 +133,46 @@ static void flip_a_bit(const struct way *w, uint8_t *data, uint32_t bytes)
 	uint64_t bit = draw(w, DRAW_BIT) % ((bytes - ETHERNET_BYTES) * 8);
 
 	data[ETHERNET_BYTES + bit / 8] ^= (uint8_t)(1u << bit % 8);
+}
+
+/* [RFC 1624]: the lower byte of a word has grown by @by. */
+static void grow_checksum(uint8_t *sum, uint32_t by)
+{
+	uint32_t new = (~((uint32_t)sum[0] << 8 | sum[1]) & 0xffff) + by;
+
+	new = (new & 0xffff) + (new >> 16);
+	sum[0] = (uint8_t)(~new >> 8);
+	sum[1] = (uint8_t) ~new;
+}
+
+/* Return: whether it can be marked, and is now. */
+static bool mark(uint8_t *data, uint32_t bytes)
+{
+	uint8_t *ip = data + ETHERNET_BYTES;
+	uint8_t old;
+
+	if (!is_ip(data, bytes) || bytes < ETHERNET_BYTES + 20)
+		return false;
+	if (ip[0] >> 4 == 6) { /* the traffic class lies across two bytes */
+		old = ip[1] >> 4 & ECN;
+		if (old)
+			ip[1] |= ECN_CE << 4;
+	} else {
+		old = ip[1] & ECN;
+		if (old) {
+			ip[1] |= ECN_CE;
+			grow_checksum(ip + 10, ECN_CE - old);
+		}
+	}
+	return old != 0;
+}
+
+/* Marks have lots of their own, so that they change nothing else of what a seed does. */
+static bool is_mark_drawn(const struct way *w)
+{
+	uint64_t lot = mix((w->seed ^ MARKS_SEED) + (w->counts.frames + 1) * 0x9e3779b97f4a7c15u);
+
+	return w->rule.mark == UINT32_MAX || (uint32_t)lot < w->rule.mark;
 }
 
 /* ---- the heap ---- */
@@ -197,7 +247,8 @@ static uint64_t transmit(struct way *w, uint32_t bytes, uint64_t now_ns)
 	return w->free_ns;
 }
 
-static bool enqueue(struct way *w, const void *data, uint32_t bytes, uint64_t now_ns, bool is_held)
+/* @late_ns: beside what delays every frame. */
+static bool enqueue(struct way *w, const void *data, uint32_t bytes, uint64_t now_ns, uint64_t late_ns)
 {
 	struct way_frame *f;
 
@@ -210,10 +261,10 @@ static bool enqueue(struct way *w, const void *data, uint32_t bytes, uint64_t no
 		return false;
 	f->bytes = bytes;
 	f->order = w->order++;
-	f->due_ns = transmit(w, bytes, now_ns) + w->rule.delay_ns;
+	f->due_ns = transmit(w, bytes, now_ns) + w->rule.delay_ns + late_ns;
 	memcpy(f->data, data, bytes);
-	if (is_held)
-		f->due_ns += 1 + draw(w, DRAW_HOLD) % (w->rule.hold_ns + 1);
+	if (is_mark_drawn(w))
+		w->counts.marked += mark(f->data, bytes);
 	if (is_drawn(w, DRAW_CORRUPT, w->rule.corrupt)) {
 		w->counts.corrupted++;
 		flip_a_bit(w, f->data, bytes);
@@ -225,16 +276,17 @@ static bool enqueue(struct way *w, const void *data, uint32_t bytes, uint64_t no
 bool way_put(struct way *w, const void *data, uint32_t bytes, uint64_t now_ns)
 {
 	bool is_held = is_drawn(w, DRAW_REORDER, w->rule.reorder), is_good = true;
+	uint64_t late_ns = is_held ? 1 + draw(w, DRAW_HOLD) % (w->rule.hold_ns + 1) : 0;
 
 	if (is_drawn(w, DRAW_LOSS, w->rule.loss) ||
 	    (is_drawn(w, DRAW_CORRUPT, w->rule.corrupt) && !is_ip(data, bytes))) {
 		w->counts.lost++;
 	} else {
 		w->counts.reordered += is_held;
-		is_good = enqueue(w, data, bytes, now_ns, is_held);
+		is_good = enqueue(w, data, bytes, now_ns, late_ns);
 		if (is_drawn(w, DRAW_DUPLICATE, w->rule.duplicate)) {
 			w->counts.duplicated++;
-			is_good = is_good && enqueue(w, data, bytes, now_ns, is_held);
+			is_good = is_good && enqueue(w, data, bytes, now_ns, late_ns + w->rule.again_ns);
 		}
 	}
 	w->counts.frames++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What befalls the frames of one direction of a bad wire: lost, repeated, overtaken, damaged, late, by rules in percent. What
+ * What befalls the frames of one direction of a bad wire: lost, repeated, overtaken, damaged, late, marked, by rules in percent. What
  * happens to the n-th frame is a function of seed, direction and n alone, so a run can be repeated; when it happens is the
  * caller's clock. No file, no socket: wire.c has those.
  */
@@ -14,7 +14,9 @@
 /* Probabilities in 2^-32: UINT32_MAX is always. */
 struct way_rule {
 	uint32_t loss, duplicate, reorder, corrupt;
+	uint32_t mark; /* of what says that it can be marked */
 	uint64_t delay_ns;
+	uint64_t again_ns;    /* a repetition comes so long after the frame itself */
 	uint64_t hold_ns;     /* a frame to be overtaken waits so long at most beyond its delay */
 	uint64_t rate;        /* bits a second, 0: without end */
 	uint32_t queue_limit; /* frames under way, 1..; what comes then is dropped */
@@ -22,7 +24,7 @@ struct way_rule {
 
 struct way_counts {
 	uint64_t frames, bytes; /* that came */
-	uint64_t lost, duplicated, reordered, corrupted;
+	uint64_t lost, duplicated, reordered, corrupted, marked;
 	uint64_t overflowed; /* of frames and their repetitions: found the queue full */
 	uint64_t delivered;
 };
@@ -45,8 +47,9 @@ struct way {
 
 /** way_rule_parse() - `loss=1,delay=10,...` into @rule
  *
- * loss, duplicate, reorder, corrupt in percent; delay, hold in ms; rate in Mbit/s; queue in frames. What is not named is none,
- * hold is 3 ms, queue 1000 frames.
+ * loss, duplicate, reorder, corrupt, mark in percent; delay, hold, again in ms; rate in Mbit/s; queue in frames. What is not named
+ * is none, hold is 3 ms, queue 1000 frames. mark: of IP packets whose sender understands congestion marks, as a router that has a
+ * queue does it [RFC 3168 5].
  *
  * Return: NULL, or the word that is wrong.
  */

@@ -51,7 +51,7 @@ static _Noreturn void die(const char *format, ...)
 static _Noreturn void usage(void)
 {
 	fputs("Usage: badwire [-s SEED] [-o RULE] [-i RULE] [-b RULE] NEAR FAR\n"
-	      "RULE: loss|duplicate|reorder|corrupt=PERCENT,delay|hold=MS,rate=MBIT,queue=FRAMES,...\n",
+	      "RULE: loss|duplicate|reorder|corrupt|mark=PERCENT,delay|hold|again=MS,rate=MBIT,queue=FRAMES,...\n",
 	      stderr);
 	exit(64);
 }
@@ -197,9 +197,10 @@ static void print(const char *name, const struct end *e, const char *after)
 	const struct {
 		const char *name;
 		uint64_t value;
-	} counts[] = { { "frames", c->frames },         { "bytes", c->bytes },         { "lost", c->lost },
-		       { "duplicated", c->duplicated }, { "reordered", c->reordered }, { "corrupted", c->corrupted },
-		       { "overflowed", c->overflowed }, { "refused", e->refused },     { "delivered", c->delivered } };
+	} counts[] = { { "frames", c->frames },         { "bytes", c->bytes },           { "lost", c->lost },
+		       { "duplicated", c->duplicated }, { "reordered", c->reordered },   { "corrupted", c->corrupted },
+		       { "marked", c->marked },         { "overflowed", c->overflowed }, { "refused", e->refused },
+		       { "delivered", c->delivered } };
 
 	printf("\"%s\":{", name);
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)

@@ -68,13 +68,16 @@ static void rules_are_checked(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_non_null(way_rule_parse(&r, wrong[i]));
-	assert_null(way_rule_parse(&r, "loss=50,duplicate=100,reorder=0,corrupt=0.1,delay=2.5,hold=1,rate=10,queue=7"));
+	assert_null(way_rule_parse(
+		&r, "loss=50,duplicate=100,reorder=0,corrupt=0.1,mark=100,again=3,delay=2.5,hold=1,rate=10,queue=7"));
 	assert_in_range(r.loss, UINT32_MAX / 2 - 1, UINT32_MAX / 2 + 1);
 	assert_int_equal(r.duplicate, UINT32_MAX);
 	assert_int_equal(r.reorder, 0);
 	assert_in_range(r.corrupt, 4290000, 4300000);
 	assert_int_equal(r.delay_ns, 2500000);
 	assert_int_equal(r.hold_ns, MS);
+	assert_int_equal(r.again_ns, 3 * MS);
+	assert_int_equal(r.mark, UINT32_MAX);
 	assert_int_equal(r.rate, 10000000);
 	assert_int_equal(r.queue_limit, 7);
 }
@@ -136,6 +139,12 @@ static void delay_and_hold(void **state)
 	assert_int_equal(take(10 * MS), 1);
 	assert_true(way_due(&way) == UINT64_MAX);
 	way_end(&way);
+	begin("duplicate=100,delay=1,again=7", 1);
+	put(3, 0);
+	assert_int_equal(take(MS), 3);
+	assert_int_equal(way_due(&way), 8 * MS);
+	assert_int_equal(take(8 * MS), 3);
+	way_end(&way);
 	begin("reorder=100,hold=2", 1);
 	put(1, 0);
 	assert_in_range(way_due(&way), 1, 2 * MS + 1);
@@ -192,12 +201,103 @@ static void damage_is_one_bit_of_ip(void **state)
 	way_end(&way);
 }
 
+/* Of a whole IPv4 header, whatever it holds: 0xffff if its checksum is right. */
+static uint32_t header_sum(const uint8_t *ip)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < 20; i += 2)
+		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* Return: the ECN field of what comes out when it was @ecn; the rest of the frame is as it was, and its sum right. */
+static unsigned marked(const uint8_t *frame, unsigned at, unsigned shift)
+{
+	struct way_frame *f;
+	unsigned ecn;
+
+	assert_true(way_put(&way, frame, BYTES, 0));
+	f = way_take(&way, 0);
+	assert_non_null(f);
+	ecn = f->data[at] >> shift & 3;
+	if (frame[14] >> 4 == 4) {
+		assert_int_equal(header_sum(f->data + 14), 0xffff);
+		f->data[24] = frame[24];
+		f->data[25] = frame[25];
+	}
+	f->data[at] = (uint8_t)((f->data[at] & ~(3u << shift)) | (frame[at] & 3u << shift));
+	assert_memory_equal(f->data, frame, BYTES);
+	free(f);
+	return ecn;
+}
+
+static void marks_are_put_on_what_can_be_marked(void **state)
+{
+	uint8_t frame4[BYTES] = { [12] = 0x08, [14] = 0x45, [22] = 64, [23] = 6, [26] = 10, [30] = 10 };
+	uint8_t frame6[BYTES] = { [12] = 0x86, [13] = 0xdd, [14] = 0x60, [15] = 0x0f };
+	uint8_t arp[BYTES] = { [12] = 0x08, [13] = 0x06, [15] = 1 };
+	struct way_frame *f;
+
+	(void)state;
+	begin("mark=100", 1);
+	for (unsigned ecn = 0; ecn < 4; ecn++) {
+		unsigned wanted = ecn ? 3 : 0;
+
+		for (unsigned id = 0; id < 65536; id += 13) { /* sums of all kinds, also those that carry */
+			uint32_t sum;
+
+			frame4[15] = (uint8_t)(0xb8 | ecn);
+			frame4[18] = (uint8_t)(id >> 8);
+			frame4[19] = (uint8_t)id;
+			frame4[24] = frame4[25] = 0;
+			sum = ~header_sum(frame4 + 14);
+			frame4[24] = (uint8_t)(sum >> 8);
+			frame4[25] = (uint8_t)sum;
+			assert_int_equal(marked(frame4, 15, 0), wanted);
+		}
+		frame6[15] = (uint8_t)(0x0f | ecn << 4);
+		assert_int_equal(marked(frame6, 15, 4), wanted);
+	}
+	assert_true(way_put(&way, arp, BYTES, 0));
+	f = way_take(&way, 0);
+	assert_memory_equal(f->data, arp, BYTES);
+	free(f);
+	assert_int_equal(way.counts.marked, 3 * (65536 / 13 + 1 + 1));
+	way_end(&way);
+}
+
+/* A fifth of them, and nothing else is another because of it. */
+static void marks_have_lots_of_their_own(void **state)
+{
+	uint8_t frame[BYTES] = { [12] = 0x86, [13] = 0xdd, [14] = 0x60, [15] = 0x20 };
+	struct way_counts plain;
+
+	(void)state;
+	begin("loss=5,duplicate=2,reorder=3,corrupt=1,queue=100000", 7);
+	for (uint32_t i = 0; i < FRAMES; i++)
+		assert_true(way_put(&way, frame, BYTES, 0));
+	plain = way.counts;
+	way_end(&way);
+	begin("loss=5,duplicate=2,reorder=3,corrupt=1,queue=100000,mark=20", 7);
+	for (uint32_t i = 0; i < FRAMES; i++)
+		assert_true(way_put(&way, frame, BYTES, 0));
+	assert_in_range(way.counts.marked, 3880 - 300, 3880 + 300);
+	way.counts.marked = 0;
+	assert_memory_equal(&way.counts, &plain, sizeof(plain));
+	way_end(&way);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_rules_all_pass_in_order),
 		cmocka_unit_test(rules_are_checked),
 		cmocka_unit_test(probabilities_hold),
+		cmocka_unit_test(marks_are_put_on_what_can_be_marked),
+		cmocka_unit_test(marks_have_lots_of_their_own),
 		cmocka_unit_test(the_same_seed_does_the_same),
 		cmocka_unit_test(delay_and_hold),
 		cmocka_unit_test(rate_and_queue),
