@@ -43,6 +43,11 @@ class Family:
         return cls.is_ip6()
 
     @classmethod
+    def other(cls, number):
+        """One more address on the link, 3..254."""
+        return f'fd07::{number:x}' if cls.is_ip6() else f'10.7.0.{number}'
+
+    @classmethod
     def is_ip6(cls):
         """Whether it is IPv6."""
         return cls.inet == socket.AF_INET6

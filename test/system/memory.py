@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Memory that outsiders can make a guest hold is bounded: thousands of slow connections, single bytes, floods out of order, peers
-that never read and a program that never does. Meanwhile an honest connection is served, and afterwards everything has come back."""
+that never read and a program that never does. Meanwhile an honest connection is served, and afterwards everything has come back.
+--ip6: out of order and full windows over IPv6."""
 import pathlib
 import random
 import re
@@ -23,6 +24,7 @@ ECHO, HOARDER = 7, 14  # test/guest/manners.c
 STATS = re.compile(r'stats core 0: (\d+) connections, (\d+) half-open, (\d+) waiting; buffers (\d+) of (\d+), (\d+) out of order; '
                    r'slab (\d+) KiB;')
 LONG = '--long' in sys.argv
+IS_IP6 = lab.Family.use(sys.argv)
 SLOW = 10000 if LONG else 1500
 HOARDERS = 2000 if LONG else 300
 DEAF = 300 if LONG else 60
@@ -119,11 +121,11 @@ def many(count, port):
     """So many connections, as fast as they are taken; from several addresses where one has too few ports."""
     made, waiting = [], []
     for n in range(count):
-        s = socket.socket()
+        s = socket.socket(lab.Family.inet)
         s.setblocking(False)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')  # closed by a reset: no TIME_WAIT here
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        s.connect_ex((lab.GUEST, port))
+        s.connect_ex((lab.Family.guest, port))
         waiting.append(s)
         if len(waiting) == 200 or n == count - 1:
             for one in waiting:
@@ -185,8 +187,8 @@ def deaf(_):
 def out_of_order(_):
     """Every segment but the first, in pieces with holes between."""
     with fr.Wire(lab.TAP) as wire:
-        mac = lab.mac_of(lab.GUEST)
-        raw = RawPeer(wire, mac, '10.7.0.70')
+        mac = lab.mac_of(lab.Family.guest)
+        raw = RawPeer(wire, mac, lab.Family.other(70))
         opened = []
         for n in range(OOSEQ):
             if raw.open(7000 + n, ECHO, options=b'\x02\x04\x05\xb4\x03\x03\x00\x00'):
@@ -206,10 +208,11 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
     lab.enter()
     pathlib.Path('/proc/sys/net/ipv4/ip_local_port_range').write_text('10000 60999', encoding='ascii')
-    with Guest('test/images/manners.ix', address=None, overrides=['stats_s=1', 'rx_buffers=4096']) as guest:
+    with Guest('test/images/manners.ix', address=None, overrides=[
+            'stats_s=1', 'rx_buffers=4096', f'net.address6={lab.GUEST6}/{lab.PREFIX6}']) as guest:
         guest.wait_ready()
         check(lab.Pinger().ping(), 'no answer to ping')
-        for attack in (slow, single_bytes, out_of_order, deaf, hoard):
+        for attack in (out_of_order, hoard) if IS_IP6 else (slow, single_bytes, out_of_order, deaf, hoard):
             report.run(attack.__name__, attacked, guest, attack)
     report.close()
 
