@@ -85,7 +85,7 @@ def how_it_ended(guest, mark):
     """What the console says about the end of the partition, once it runs again."""
     again = guest.wait_line(r'^serving', mark)
     check(not guest.panicked(), f'trouble in ring 0: {guest.panicked()}')
-    check(again, 'the partition was not started again')
+    check(again, f'the partition was not started again; console:\n{guest.text(mark)[-2000:]}')
     text = guest.text(mark)
     faults = re.findall(FAULT, text)
     check(len(faults) <= 1 or len({f[2] for f in faults}) == len(faults), 'a core reported more than one fault')
