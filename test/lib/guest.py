@@ -12,6 +12,7 @@ import lab
 from report import Failed
 
 BOOT_SECONDS = 60
+ACCEL = os.environ.get('IX_ACCEL', 'tcg')  # nested.py's machine has a KVM that can be relied on
 PANIC = re.compile(r'kernel panic|window self-test|in ring 0')
 
 
@@ -22,7 +23,7 @@ class Guest:
                  net=f'tap={lab.TAP}'):
         ixctl = str(lab.build_folder() / 'bin' / 'ixctl')
         image = lab.build_folder() / image
-        words = [ixctl, 'run', str(image), '--net', net, '--cpus', str(cpus), '--accel', 'tcg']
+        words = [ixctl, 'run', str(image), '--net', net, '--cpus', str(cpus), '--accel', ACCEL]
         words += ['--memory', str(memory)] if memory else []
         words += ['--address', address, '--gateway', lab.HOST] if address else []
         words += ['--set', f'net.address6={lab.GUEST6}/{lab.PREFIX6}'] if address else []
