@@ -55,6 +55,7 @@ class Guest:
     booted = 0
 
     counter = 'insn.so'
+    accel, processor = 'tcg,thread=multi', 'max'
 
     def __init__(self, bench, plugin=None, card='', cores=1, queues=None, words='', memory_mib=MEMORY_MIB):
         self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
@@ -67,8 +68,8 @@ class Guest:
         card = wire.card + card
         if queues > 1:
             card += f',mq=on,vectors={2 * queues + 2}'
-        self.argv = [bench.qemu, '-machine', MACHINE + wire.machine(), '-accel', 'tcg,thread=multi',
-                     '-cpu', 'max', '-smp', str(cores), '-m', f'{memory_mib}M', '-nodefaults', '-no-user-config',
+        self.argv = [bench.qemu, '-machine', MACHINE + wire.machine(), '-accel', self.accel,
+                     '-cpu', self.processor, '-smp', str(cores), '-m', f'{memory_mib}M', '-nodefaults', '-no-user-config',
                      '-no-reboot', '-display', 'none', '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
                      *wire.netdev(queues, memory_mib), '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
         if plugin is not None:
