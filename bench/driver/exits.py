@@ -18,6 +18,7 @@ PEERS = {'ix': IxGuest, 'linux': LinuxGuest}
 GUESTS = {'ix': ('ix', {'words': 'poll_us=0'}), 'linux': ('linux', {}), 'ix, polls 50 us': ('ix', {'words': 'poll_us=50'}),
           'ix, 2 cores, 1 queue': ('ix', {'words': 'poll_us=0', 'cores': 2, 'queues': 1})}
 QUICK = ('ix', 'linux')
+BY_THE_CLOCK = ('timer', 'read')
 KVM_ONLY = ('window', 'host', 'memory', 'other')
 NESTED_CPU = 1                      # of the machine's two, which guest and client share there as on the host
 NESTED_S = 400
@@ -36,7 +37,16 @@ def count_with_plugin(bench, plan, out):
         with PEERS[peer](bench, plugin=['mmio=1'], **options) as guest:
             settle(guest, plan['settle_s'])
             for n, warm_s, window_s in plan['cells']:
-                add_exits(out, guest, guest.load(n, MESSAGE_BYTES, warm_s, window_s), params(name, n, 'plugin'))
+                got, where = guest.load(n, MESSAGE_BYTES, warm_s, window_s), params(name, n, 'plugin')
+                add_exits(out, guest, got, where)
+                add_by_the_clock(out, peer, where, got['requests'] / got['seconds'])
+
+
+def add_by_the_clock(out, peer, where, requests_per_second):
+    """Kinds that come so often a second, whatever is served: a second time, a second, as the machines' speeds are so different."""
+    for kind in BY_THE_CLOCK:
+        each = out.median(peer, 'vm_exits_per_request', **where, kind=kind)
+        out.add(peer, 'vm_exits_per_second', each * requests_per_second, '1/s', **where, kind=kind)
 
 
 def files(bench):
@@ -74,6 +84,7 @@ def add_counted(out, got):
     peer, where = GUESTS[got['name']][0], params(got['name'], got['connections'], 'kvm')
     for kind in (*EXITS, *KVM_ONLY, 'all'):
         out.add(peer, 'vm_exits_per_request', got['exits'].get(kind, 0) / got['requests'], 'exits', **where, kind=kind)
+    add_by_the_clock(out, peer, where, got['requests'] / got['seconds'])
     for name, kind in STATISTICS.items():
         out.add(peer, 'vm_exits_per_request', got['statistics'][name] / got['requests'], 'exits',
                 **{**where, 'counted_by': 'kvm statistics'}, kind=kind)
@@ -96,7 +107,10 @@ def show(out):
             for by in ('plugin', 'kvm', 'kvm statistics'):
                 values = [out.median(peer, 'vm_exits_per_request', guest=name, connections=n, counted_by=by, kind=kind)
                           for kind in (*EXITS, *KVM_ONLY, 'all')]
+                clock = [out.median(peer, 'vm_exits_per_second', guest=name, connections=n, counted_by=by, kind=kind)
+                         for kind in BY_THE_CLOCK]
+                injected = out.median(peer, 'interrupts_injected_per_request', guest=name, connections=n, counted_by=by)
                 if any(v is not None for v in values):
-                    rows.append([f'{name}: {by}', *(shown(v, 3) for v in values)])
+                    rows.append([f'{name}: {by}', *(shown(v, 3) for v in (*values, injected)), *(shown(v) for v in clock)])
         print_table(f'VM exits per {MESSAGE_BYTES} B request, {n} connection{"s" if n > 1 else ""}',
-                    ['', *EXITS, *KVM_ONLY, 'all'], rows)
+                    ['', *EXITS, *KVM_ONLY, 'all', 'injected', *(f'{kind}/s' for kind in BY_THE_CLOCK)], rows)

@@ -158,7 +158,7 @@ def main():
                 for connections, warm_s, window_s in plan['cells']:
                     got = guest.load(connections, plan['message_bytes'], warm_s, window_s)
                     print('counted:', json.dumps({'name': spec['name'], 'connections': connections, 'requests': got['requests'],
-                                                  **got['counted']}), flush=True)
+                                                  'seconds': got['seconds'], **got['counted']}), flush=True)
 
 
 main()
