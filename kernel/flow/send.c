@@ -9,27 +9,61 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/base/bytes.h"
+#include "kernel/mem/mem.h"
 
 _Static_assert(FLOW_SLOTS < RING_SLOTS, "a slot always finds room in its rings");
 
-static bool send_by_other(const struct nic_tx *tx)
+/* NULL: none is free. */
+static struct flow_slot *slot_take(struct flow_core *c)
 {
-	struct flow_core *c = flow_core();
 	struct flow_slot *s = c->slots_free;
-	bool is_pushed;
 
 	if (!s) {
 		c->is_starved = true;
 		c->stats.tx_drops++;
-		return false;
+		return NULL;
 	}
 	c->slots_free = s->next;
 	c->slots_out++;
-	memcpy(&s->tx, tx, offsetof(struct nic_tx, segs) + tx->seg_count * sizeof(tx->segs[0]));
-	is_pushed = ring_push(&flow_state.sends[core_id()], s);
+	return s;
+}
+
+/* @s, filled in, to the queue's owner. */
+static void slot_push(struct flow_core *c, struct flow_slot *s)
+{
+	bool is_pushed = ring_push(&flow_state.sends[core_id()], s);
+
 	kassert(is_pushed);
 	c->sends_pushed = true;
 	c->stats.tx_remote++;
+}
+
+static bool send_by_other(const struct nic_tx *tx)
+{
+	struct flow_core *c = flow_core();
+	struct flow_slot *s = slot_take(c);
+
+	if (!s)
+		return false;
+	memcpy(&s->tx, tx, offsetof(struct nic_tx, segs) + tx->seg_count * sizeof(tx->segs[0]));
+	slot_push(c, s);
+	return true;
+}
+
+static APART bool send_short_by_other(void *token, const uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	struct flow_core *c = flow_core();
+	struct flow_slot *s = slot_take(c);
+
+	if (!s)
+		return false;
+	s->tx.token = token;
+	s->tx.flags = NIC_TX_NEEDS_CSUM;
+	s->tx.csum_start = NIC_TX_HEADERS;
+	s->tx.csum_offset = csum_offset;
+	s->tx.seg_count = 1;
+	s->tx.segs[0] = (struct nic_seg){ mem_pa(frame), bytes };
+	slot_push(c, s);
 	return true;
 }
 
@@ -38,6 +72,13 @@ bool flow_tx(const struct nic_tx *tx)
 	if (likely(has_queue(core_id())))
 		return nic_tx((uint16_t)core_id(), tx);
 	return send_by_other(tx);
+}
+
+bool flow_tx_short(void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	if (likely(has_queue(core_id())))
+		return nic_tx_short((uint16_t)core_id(), token, frame, bytes, csum_offset);
+	return send_short_by_other(token, frame, bytes, csum_offset);
 }
 
 /* As nic_tx(), but the token that comes back is the slot. */

@@ -20,6 +20,17 @@ static inline void ip_extend(struct pbuf *p, int bytes)
 	p->tot_len = (u16_t)(p->tot_len + bytes);
 }
 
+/** ip_extend_one() - the same of a pbuf without a successor. */
+static inline void ip_extend_one(struct pbuf *p, unsigned bytes)
+{
+	uint32_t both = (uint32_t)(p->tot_len + bytes) * 0x10001u; /* a packet is shorter than 2^16 */
+
+	p->payload = (char *)p->payload - bytes;
+	__builtin_memcpy(&p->tot_len, &both, sizeof(both));
+}
+_Static_assert(offsetof(struct pbuf, len) == offsetof(struct pbuf, tot_len) + sizeof(u16_t),
+	       "two lengths in one store");
+
 /** ip_is_ready() - whether output_segment() may send @p, a segment of @c (NULL: nobody's). @bytes: of the headers. */
 static inline bool ip_is_ready(const struct pbuf *p, const struct conn *c, unsigned bytes)
 {

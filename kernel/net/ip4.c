@@ -47,28 +47,50 @@ static inline void write_ip_header(void *at, be32_t from, be32_t to, unsigned l4
 	memcpy((uint8_t *)at + 16, &to, sizeof(to));
 }
 
+/* What a segment's header has of its connection. */
+static inline uint32_t tos_ttl_tcp(const struct tcp_pcb *pcb)
+{
+	return pcb->tos | (uint32_t)pcb->ttl << 8 | IP_PROTOCOL_TCP << 16;
+}
+
 void ip4_put_header(void *at, be32_t from, be32_t to, unsigned l4_bytes, uint8_t protocol)
 {
 	write_ip_header(at, from, to, l4_bytes, (uint32_t)DEFAULT_TTL << 8 | (uint32_t)protocol << 16);
 }
 
-/* Both headers in one go. */
-err_t output_segment(struct pbuf *p, struct conn *c)
+static APART err_t output_segment6(struct pbuf *p, struct conn *c)
 {
 	const struct tcp_pcb *pcb = pcb_of(c);
-	unsigned tcp_at = likely(IP_IS_V4_VAL(pcb->local_ip)) ? TCP4_AT : TCP6_AT;
-	uint32_t rest = pcb->tos | (uint32_t)pcb->ttl << 8 | IP_PROTOCOL_TCP << 16;
-	uint8_t *at = (uint8_t *)p->payload - tcp_at;
-	err_t err;
+	uint8_t *at = (uint8_t *)p->payload - TCP6_AT;
 
 	memcpy(at, c->l2, ETH_BYTES);
-	if (likely(tcp_at == TCP4_AT))
-		write_ip_header(at + ETH_BYTES, ip_2_ip4(&pcb->local_ip)->addr, ip_2_ip4(&pcb->remote_ip)->addr,
-				p->tot_len, rest);
-	else
-		ip6_write_header(at + ETH_BYTES, &pcb->local_ip, &pcb->remote_ip, p->tot_len, rest);
-	ip_extend(p, (int)tcp_at);
-	err = output_frame(p, c, tcp_at);
+	ip6_write_header(at + ETH_BYTES, &pcb->local_ip, &pcb->remote_ip, p->tot_len, tos_ttl_tcp(pcb));
+	ip_extend(p, TCP6_AT);
+	return output_frame(p, c, TCP6_AT);
+}
+
+/* Both headers in one go. */
+static WITHIN err_t output_segment4(struct pbuf *p, struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of(c);
+	be32_t from = ip_2_ip4(&pcb->local_ip)->addr, to = ip_2_ip4(&pcb->remote_ip)->addr;
+	uint8_t *at = (uint8_t *)p->payload - TCP4_AT;
+
+	memcpy(at, c->l2, ETH_BYTES);
+	write_ip_header(at + ETH_BYTES, from, to, p->tot_len, tos_ttl_tcp(pcb));
+	if (unlikely(!output_is_short(p))) {
+		ip_extend(p, TCP4_AT);
+		return output_frame(p, c, TCP4_AT);
+	}
+	((struct tcp_hdr *)p->payload)->chksum = checksum_pseudo(from, to, IP_PROTOCOL_TCP, p->tot_len);
+	ip_extend_one(p, TCP4_AT);
+	return output_short(p);
+}
+
+err_t output_segment(struct pbuf *p, struct conn *c)
+{
+	err_t err = likely(IP_IS_V4_VAL(pcb_of(c)->local_ip)) ? output_segment4(p, c) : output_segment6(p, c);
+
 	if (unlikely(err != ERR_OK))
 		ip_extend(p, -(int)ETH_BYTES);
 	else

@@ -17,6 +17,8 @@
 #define UDP4_AT (ETH_BYTES + IP4_BYTES)
 #define UDP_CSUM_AT 6u /* in the UDP header */
 
+_Static_assert(PBUF_LINK_ENCAPSULATION_HLEN >= NIC_TX_ROOM, "what lwIP leaves in front of all headers is room enough");
+
 /* Behind the header of a pbuf that the device has and whose payload may be ring 3's memory. */
 struct tx_note {
 	struct conn *conn; /* bit 0: parity */
@@ -225,6 +227,21 @@ err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at)
 	return likely(!p->next) ? send_piece(p, flags) : send_pieces(p, c, flags);
 }
 
+bool output_is_short(const struct pbuf *p)
+{
+	return !p->next && (own.offloads & NIC_TX_CSUM);
+}
+
+err_t output_short(struct pbuf *p)
+{
+	if (unlikely(!flow_tx_short(p, p->payload, p->len, offsetof(struct tcp_hdr, chksum)))) {
+		net_self.is_sending_blocked = true;
+		return ERR_MEM;
+	}
+	p->ref++;
+	return ERR_OK;
+}
+
 void output_sum_datagram(struct pbuf *p)
 {
 	uint8_t *udp = (uint8_t *)p->payload + UDP4_AT;
@@ -237,20 +254,24 @@ void output_sum_datagram(struct pbuf *p)
 	memcpy(udp + UDP_CSUM_AT, &sum, sizeof(sum));
 }
 
-bool output_datagram(struct pbuf *p)
+/* Of a device that does not sum. */
+static APART bool send_summed(struct pbuf *p)
 {
 	struct nic_tx *tx = &own.tx;
-	bool is_taken;
 
-	tx->flags = own.offloads & NIC_TX_CSUM ? NIC_TX_NEEDS_CSUM : 0;
-	tx->csum_start = UDP4_AT;
-	tx->csum_offset = UDP_CSUM_AT;
+	tx->flags = 0;
 	tx->seg_count = 1;
 	tx->segs[0].pa = (uintptr_t)p->payload - own.direct;
 	tx->segs[0].bytes = p->len;
 	tx->token = p;
-	is_taken = flow_tx(tx);
-	tx->csum_offset = offsetof(struct tcp_hdr, chksum); /* as all others have it */
+	return flow_tx(tx);
+}
+
+bool output_datagram(struct pbuf *p)
+{
+	bool is_taken = likely(own.offloads & NIC_TX_CSUM) ? flow_tx_short(p, p->payload, p->len, UDP_CSUM_AT)
+							   : send_summed(p);
+
 	if (unlikely(!is_taken))
 		net_self.is_sending_blocked = true;
 	return is_taken;

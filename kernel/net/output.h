@@ -26,6 +26,13 @@ uint16_t output_core_init(void);
  */
 err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at);
 
+/**
+ * output_is_short() - whether output_short() may send @p, TCP over IPv4: in one piece, and the device sums
+ * output_short() - as output_frame(); the pseudo header's sum is in its field, and NIC_TX_ROOM bytes in front of the frame are free.
+ */
+bool output_is_short(const struct pbuf *p);
+err_t output_short(struct pbuf *p);
+
 /** output_segment() - a segment of @c, TCP header first, whose neighbour is known and cached. ERR_MEM: not now. */
 err_t output_segment(struct pbuf *p, struct conn *c);
 

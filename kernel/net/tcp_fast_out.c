@@ -123,7 +123,6 @@ static WITHIN bool output_plain(struct conn *c, struct tcp_seg *seg, uint32_t se
 	TCPH_SET_FLAG(tcp, TCP_ACK);
 	tcp->ackno = be32(pcb->rcv_nxt);
 	tcp->wnd = be16((uint16_t)MIN(pcb->rcv_ann_wnd >> pcb->rcv_scale, 0xffffu));
-	tcp->chksum = 0;
 	pcb->ts_lastacksent = pcb->rcv_nxt;
 	if (seg->flags)
 		write_timestamp(c, tcp);

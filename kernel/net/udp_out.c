@@ -17,7 +17,8 @@
 #define FIRST_BYTES 1472u  /* of a datagram's first piece of memory */
 #define PIECE_BYTES 2048u
 #define HEADER_BYTES (ETH_BYTES + IP4_BYTES + UDP_BYTES)
-#define FRAME_AT (sizeof(struct pbuf) + 2u) /* in its block; puts the IP header on a multiple of 4 */
+#define FRAME_AT \
+	(sizeof(struct pbuf) + 14u) /* in its block: room for the driver, and the IP header on a multiple of 4 */
 #define LINKS 64u
 
 /* Ethernet headers of those whom this core has sent to lately, by the end of their addresses. */

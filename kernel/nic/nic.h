@@ -85,6 +85,16 @@ unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max);
 /** nic_tx() - queue one frame; no doorbell. Return: false if the ring is full (frame stays the caller's). */
 bool nic_tx(uint16_t queue, const struct nic_tx *tx);
 
+#define NIC_TX_ROOM 12u    /* bytes in front of a frame of nic_tx_short() */
+#define NIC_TX_HEADERS 34u /* Ethernet and IPv4 without options, which it begins with */
+
+/**
+ * nic_tx_short() - nic_tx() of TCP or UDP over IPv4 in one piece of direct-map memory; only with NIC_TX_CSUM
+ * @csum_offset: bytes from NIC_TX_HEADERS to the checksum, which holds the pseudo header's sum.
+ * The NIC_TX_ROOM bytes in front of @frame, too, are the driver's until the token is back, whatever was in them is lost.
+ */
+bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset);
+
 /** nic_tx_flush() - one doorbell for all frames queued since the last, none if the device polls. */
 void nic_tx_flush(uint16_t queue);
 

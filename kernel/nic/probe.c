@@ -37,6 +37,11 @@ bool nic_tx(uint16_t queue, const struct nic_tx *tx)
 	return nic_driver->tx(queue, tx);
 }
 
+bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	return nic_driver->tx_short(queue, token, frame, bytes, csum_offset);
+}
+
 void nic_tx_flush(uint16_t queue)
 {
 	nic_driver->tx_flush(queue);

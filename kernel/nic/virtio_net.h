@@ -37,7 +37,8 @@ struct virtio_tx {
 	struct virtio_tx_slot *slots; /* by head descriptor */
 	struct virtio_net_hdr *hdrs;  /* by head descriptor */
 	pa_t hdrs_pa;
-	pa_t plain_pa; /* header of a frame without offloads: zeros */
+	pa_t plain_pa;    /* header of a frame without offloads: zeros */
+	uintptr_t direct; /* address of physical 0 */
 	struct virtq_desc (
 		*tables)[TX_TABLE]; /* by head descriptor: a frame in many pieces takes one place in the ring */
 	pa_t tables_pa;
@@ -105,6 +106,7 @@ int virtio_tx_alloc(struct virtio_tx *tx, uint16_t index, uint16_t size);
 /** virtio_tx_prepare() - empty ring. Return: state it goes on in, VIRTQ_DRAINING if the device had frames. */
 enum virtq_state virtio_tx_prepare(struct virtio_tx *tx, uint64_t features);
 bool virtio_tx(uint16_t queue, const struct nic_tx *frame);
+bool virtio_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset);
 void virtio_tx_flush(uint16_t queue);
 unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max);
 unsigned virtio_tx_pending(uint16_t queue);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames out: a chain of descriptors each, the virtio header first, dealt in a circle so that no list of
- * free ones is needed. Nothing interrupts when they are done; the owner asks. A token goes back exactly
+ * Frames out: a chain of descriptors each, the virtio header first, or one that begins with it, dealt in a circle so
+ * that no list of free ones is needed. Nothing interrupts when they are done; the owner asks. A token goes back exactly
  * once: when the device returns its chain, or, after the device was reset, because it cannot have it
  * any more. [virtio-1.2 5.1.6.2]
  */
@@ -25,6 +25,7 @@ int virtio_tx_alloc(struct virtio_tx *tx, uint16_t index, uint16_t size)
 	tx->tables_pa = mem_pa(tx->tables);
 	tx->hdrs_pa = mem_pa(tx->hdrs);
 	tx->plain_pa = mem_pa(plain);
+	tx->direct = (uintptr_t)mem_va(0);
 	return virtq_alloc(&tx->q, index, size);
 }
 
@@ -80,6 +81,14 @@ static inline void fill_whole(struct virtq_desc *d, pa_t pa, uint32_t bytes, uin
 	__builtin_memcpy(&d->len, &rest, sizeof(rest));
 }
 
+/* The frame stays its sender's. */
+static APART bool refuse(struct virtio_tx *tx)
+{
+	tx->full++;
+	tx->is_starved = true;
+	return false;
+}
+
 static inline bool send(struct virtio_tx *tx, const struct nic_tx *f, uint32_t pieces)
 {
 	struct virtq_desc *desc = tx->q.desc;
@@ -87,11 +96,8 @@ static inline bool send(struct virtio_tx *tx, const struct nic_tx *f, uint32_t p
 	struct virtio_tx_slot *slot = &tx->slots[head];
 
 	/* One descriptor more than pieces, for the header. */
-	if (unlikely(at - tx->tail + pieces > mask || !virtq_is_running(&tx->q))) {
-		tx->full++;
-		tx->is_starved = true;
-		return false;
-	}
+	if (unlikely(at - tx->tail + pieces > mask || !virtq_is_running(&tx->q)))
+		return refuse(tx);
 	slot->token = f->token;
 	slot->count = pieces + 1;
 	fill(&desc[head], f->flags ? fill_header(tx, head, f) : tx->plain_pa, sizeof(struct virtio_net_hdr),
@@ -115,11 +121,8 @@ static bool send_by_table(struct virtio_tx *tx, const struct nic_tx *f)
 	struct virtio_tx_slot *slot = &tx->slots[head];
 	uint64_t bytes = 0;
 
-	if (unlikely(tx->head - tx->tail > mask || !virtq_is_running(&tx->q))) {
-		tx->full++;
-		tx->is_starved = true;
-		return false;
-	}
+	if (unlikely(tx->head - tx->tail > mask || !virtq_is_running(&tx->q)))
+		return refuse(tx);
 	slot->token = f->token;
 	slot->count = 1;
 	fill_whole(&table[0], f->flags ? fill_header(tx, head, f) : tx->plain_pa, sizeof(struct virtio_net_hdr), 1);
@@ -155,6 +158,31 @@ bool virtio_tx(uint16_t queue, const struct nic_tx *f)
 		return send(tx, f, 2);
 	return send_many(tx, f);
 }
+
+/* Header and frame in one descriptor, as one that knows no older layout takes them [virtio-1.2 2.7.4, 5.1.6.6]. */
+bool virtio_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	struct virtio_tx *tx = virtio_net.tx[queue];
+	uint32_t mask = tx->q.mask, at = tx->head, head = at & mask;
+	struct virtio_tx_slot *slot = &tx->slots[head];
+	uint64_t low = VIRTIO_NET_HDR_F_NEEDS_CSUM | (uint64_t)NIC_TX_HEADERS << 48;
+	uint32_t high = csum_offset; /* and num_buffers, 0 */
+
+	if (unlikely(at - tx->tail > mask || !virtq_is_running(&tx->q)))
+		return refuse(tx);
+	frame -= NIC_TX_ROOM;
+	bytes += NIC_TX_ROOM;
+	__builtin_memcpy(frame, &low, sizeof(low));
+	__builtin_memcpy(frame + sizeof(low), &high, sizeof(high));
+	slot->token = token;
+	slot->count = 1;
+	fill(&tx->q.desc[head], (uintptr_t)frame - tx->direct, bytes, 0);
+	tx->bytes += bytes - NIC_TX_ROOM;
+	tx->head = at + 1;
+	virtq_offer(&tx->q, (uint16_t)head);
+	return true;
+}
+_Static_assert(NIC_TX_ROOM == sizeof(struct virtio_net_hdr), "all of it lies in front of the frame");
 
 void virtio_tx_flush(uint16_t queue)
 {

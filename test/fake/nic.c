@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Stands in for kernel/nic and kernel/buf. */
 #include "test/fake/nic.h"
+#include "kernel/mem/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,19 @@ bool nic_tx(uint16_t queue, const struct nic_tx *tx)
 		return false;
 	memcpy(&q->tx[q->tx_count++], tx, offsetof(struct nic_tx, segs) + tx->seg_count * sizeof(tx->segs[0]));
 	return true;
+}
+
+bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	struct nic_tx tx = { .token = token,
+			     .flags = NIC_TX_NEEDS_CSUM,
+			     .csum_start = NIC_TX_HEADERS,
+			     .csum_offset = csum_offset,
+			     .seg_count = 1,
+			     .segs = { { mem_pa(frame), bytes } } };
+
+	memset(frame - NIC_TX_ROOM, 0xa5, NIC_TX_ROOM); /* a driver may */
+	return nic_tx(queue, &tx);
 }
 
 void nic_tx_flush(uint16_t queue)

@@ -105,7 +105,8 @@ static void send(struct feed *f)
 	tx = (struct nic_tx){ .token = (void *)token, .seg_count = (uint16_t)(1 + feed_u8(f) % NIC_TX_SEGS_MAX) };
 	for (unsigned i = 0; i < tx.seg_count; i++)
 		tx.segs[i] = (struct nic_seg){ (pa_t)(uintptr_t)memory, 14u + i };
-	if (token < TOKENS && nic_tx(q, &tx))
+	if (token < TOKENS &&
+	    (tx.seg_count == 2 ? nic_tx_short(q, tx.token, memory + NIC_TX_ROOM, 60, 16) : nic_tx(q, &tx)))
 		is_out[token] = true;
 	nic_tx_flush(q);
 }

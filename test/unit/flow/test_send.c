@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "kernel/flow/group.h"
+#include "kernel/mem/mem.h"
 #include "test/fake/cpu.h"
 #include "test/fake/mem.h"
 #include "test/fake/nic.h"
@@ -93,6 +94,34 @@ static void test_by_other_core(void **state)
 	assert_int_equal(reclaim(2), 2);
 	percore_id = 2;
 	assert_int_equal(flow_tx_pending(), 0);
+}
+
+static void test_short(void **state)
+{
+	static uint8_t block[2][100];
+
+	(void)state;
+	start(1, 2);
+	for (uint32_t core = 0; core < 2; core++) {
+		percore_id = core;
+		assert_true(flow_tx_short((void *)(uintptr_t)(core + 7), block[core] + NIC_TX_ROOM, 80, 16));
+	}
+	flush(1);
+	flush(0);
+	assert_int_equal(fake_nic[0].tx_flushed, 2);
+	for (uint32_t core = 0; core < 2; core++) {
+		const struct nic_tx *tx = &fake_nic[0].tx[core];
+
+		assert_true(tx->flags == NIC_TX_NEEDS_CSUM && tx->csum_start == NIC_TX_HEADERS &&
+			    tx->csum_offset == 16);
+		assert_true(tx->seg_count == 1 && tx->segs[0].bytes == 80);
+		assert_int_equal(tx->segs[0].pa, mem_pa(block[core] + NIC_TX_ROOM));
+	}
+	fake_nic_finish(0, 2);
+	for (uint32_t core = 0; core < 2; core++) {
+		assert_int_equal(reclaim(core), 1);
+		assert_ptr_equal(tokens[0], core + 7);
+	}
 }
 
 static void test_slots_run_out(void **state)
@@ -230,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_queue),
 		cmocka_unit_test(test_by_other_core),
+		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_slots_run_out),
 		cmocka_unit_test(test_queue_full),
 		cmocka_unit_test(test_starved_own_queue),

@@ -109,6 +109,19 @@ bool nic_tx(uint16_t queue, const struct nic_tx *tx)
 	return false;
 }
 
+bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	struct nic_tx tx = { .token = token,
+			     .flags = NIC_TX_NEEDS_CSUM,
+			     .csum_start = NIC_TX_HEADERS,
+			     .csum_offset = csum_offset,
+			     .seg_count = 1,
+			     .segs = { { mem_pa(frame), bytes } } };
+
+	memset(frame - NIC_TX_ROOM, 0xa5, NIC_TX_ROOM); /* a driver may */
+	return nic_tx(queue, &tx);
+}
+
 unsigned nic_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
 {
 	struct queue *q = &queues[queue];

@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel/flow where one core is enough: the device is at hand, other cores are what the test makes of them. */
 #include "kernel/flow/flow.h"
+#include "kernel/mem/mem.h"
 #include "test/fake/cpu.h"
 #include "test/unit/net/world.h"
 
 bool flow_tx(const struct nic_tx *tx)
 {
 	return world_tx(tx);
+}
+
+bool flow_tx_short(void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	struct nic_tx tx = { .token = token,
+			     .flags = NIC_TX_NEEDS_CSUM,
+			     .csum_start = NIC_TX_HEADERS,
+			     .csum_offset = csum_offset,
+			     .seg_count = 1,
+			     .segs = { { mem_pa(frame), bytes } } };
+
+	memset(frame - NIC_TX_ROOM, 0xa5, NIC_TX_ROOM); /* a driver may */
+	return world_tx(&tx);
 }
 
 unsigned flow_tx_reclaim(void **tokens, unsigned max)

@@ -78,6 +78,51 @@ static void test_offloads(void **state)
 	assert_true(h.flags == 0 && h.csum_start == 0);
 }
 
+/* Frames whose header lies in front of them, between others: one place in the ring each, until it is full. */
+static void test_short(void **state)
+{
+	static uint8_t block[64][256];
+	struct virtio_net_hdr h;
+	struct nic_stats s;
+	unsigned sent = 0;
+
+	(void)state;
+	nic_setup_started(1, 64);
+	assert_true(nic_tx(0, frame_of(1, 2, 100)));
+	for (; sent < 64; sent++) {
+		uint8_t *frame = block[sent] + NIC_TX_ROOM;
+
+		memcpy(frame, pattern(sent, 60 + sent), 60 + sent);
+		block[sent][NIC_TX_ROOM + 60 + sent] = 0x5a;
+		if (!nic_tx_short(0, (void *)(uintptr_t)(sent + 2), frame, 60 + sent, sent % 2 ? 16 : 6))
+			break;
+	}
+	assert_int_equal(sent, 64 - 3);
+	assert_memory_equal(block[sent] + NIC_TX_ROOM, pattern(sent, 60 + sent), 60 + sent);
+	nic_stats(&s);
+	assert_int_equal(s.tx_full, 1);
+	nic_tx_flush(0);
+	assert_int_equal(nic_tx_pending(0), sent + 1);
+	assert_int_equal(fake_device_send(1, &h, seen, sizeof(seen)), 200);
+	assert_true(h.flags == 0 && h.csum_start == 0);
+	for (unsigned i = 0; i < sent; i++) {
+		assert_int_equal(fake_device_send(1, &h, seen, sizeof(seen)), 60 + i);
+		assert_memory_equal(seen, pattern(i, 60 + i), 60 + i);
+		assert_int_equal(block[i][NIC_TX_ROOM + 60 + i], 0x5a);
+		assert_true(h.flags == 1 && h.gso_type == 0 && h.gso_size == 0 && h.hdr_len == 0 &&
+			    h.num_buffers == 0 && h.csum_start == NIC_TX_HEADERS && h.csum_offset == (i % 2 ? 16 : 6));
+	}
+	nic_stats(&s);
+	assert_int_equal(s.tx_bytes, 200 + sent * 60 + sent * (sent - 1) / 2);
+	assert_int_equal(nic_tx_reclaim(0, tokens, 512), sent + 1);
+	for (unsigned i = 0; i <= sent; i++)
+		assert_ptr_equal(tokens[i], (uintptr_t)i + (i ? 1 : 2));
+	assert_true(nic_tx(0, frame_of(1, 3, 100))); /* chains are whole again where there were none */
+	nic_tx_flush(0);
+	assert_int_equal(fake_device_send(1, &h, seen, sizeof(seen)), 300);
+	assert_memory_equal(seen, data, 300);
+}
+
 static void test_full_and_null_tokens(void **state)
 {
 	struct virtio_net_hdr h;
@@ -230,13 +275,10 @@ static void test_bad_ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_offloads),
-		cmocka_unit_test(test_full_and_null_tokens),
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_out_of_order),
-		cmocka_unit_test(test_doorbells),
-		cmocka_unit_test(test_bad_ids),
+		cmocka_unit_test(test_plain),     cmocka_unit_test(test_offloads),
+		cmocka_unit_test(test_short),     cmocka_unit_test(test_full_and_null_tokens),
+		cmocka_unit_test(test_tables),    cmocka_unit_test(test_out_of_order),
+		cmocka_unit_test(test_doorbells), cmocka_unit_test(test_bad_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
