@@ -51,8 +51,9 @@ int net_accept(ix_handle_t handle, uint64_t cookie);
 int net_reject(ix_handle_t handle);
 /**
  * net_sendv() - @flags: IX_SENDV_MORE, IX_SENDV_DONE; @taken: bytes accepted, a prefix of the ranges
- * IX_BAD_ADDRESS: a lent buffer not of this connection.
+ * IX_BAD_ADDRESS: a lent buffer not of this connection. net_send() - the same of one range.
  */
+int net_send(ix_handle_t handle, const struct net_range *range, unsigned flags, uint64_t *taken);
 int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken);
 int net_recv_done(ix_handle_t handle, uint64_t bytes);
 int net_shutdown(ix_handle_t handle);

@@ -83,6 +83,33 @@ static int sendable(const struct conn *c)
 	return pcb_of((struct conn *)(uintptr_t)c)->state < ESTABLISHED ? IX_BAD_CALL : IX_OK;
 }
 
+/* @taken bytes of @count ranges wait to be sent. */
+static WITHIN int after_call(struct conn *c, unsigned count, unsigned flags, uint64_t taken)
+{
+	conn_touch(c);
+	/* Nothing taken and nothing under way: no IX_EV_SENT would call for another try. */
+	if (unlikely(!taken && count && c->queued == c->released))
+		return IX_NO_MEMORY;
+	return (flags & IX_SENDV_DONE) && taken ? tcp_rx_done(c, taken) : IX_OK;
+}
+
+int net_send(ix_handle_t handle, const struct net_range *range, unsigned flags, uint64_t *taken)
+{
+	struct conn *c = conn_find(handle);
+	int status = likely(c != NULL) ? sendable(c) : handle_missing(handle);
+
+	*taken = 0;
+	if (unlikely(status != IX_OK))
+		return status;
+	if (unlikely(!is_range_good(c, range)))
+		return IX_BAD_ADDRESS;
+	if (likely(tcp_fast_write(c, range->data, range->bytes, flags & IX_SENDV_MORE)))
+		*taken = range->bytes;
+	else
+		*taken = tcp_queue_write(c, range, 1, flags & IX_SENDV_MORE);
+	return after_call(c, 1, flags, *taken);
+}
+
 int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken)
 {
 	struct conn *c = conn_find(handle);
@@ -94,15 +121,8 @@ int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count
 	for (unsigned i = 0; i < count; i++)
 		if (unlikely(!is_range_good(c, &ranges[i])))
 			return IX_BAD_ADDRESS;
-	if (likely(count == 1 && tcp_fast_write(c, ranges->data, ranges->bytes, flags & IX_SENDV_MORE)))
-		*taken = ranges->bytes;
-	else
-		*taken = tcp_queue_write(c, ranges, count, flags & IX_SENDV_MORE);
-	conn_touch(c);
-	/* Nothing taken and nothing under way: no IX_EV_SENT would call for another try. */
-	if (!*taken && count && c->queued == c->released)
-		return IX_NO_MEMORY;
-	return (flags & IX_SENDV_DONE) && *taken ? tcp_rx_done(c, *taken) : IX_OK;
+	*taken = tcp_queue_write(c, ranges, count, flags & IX_SENDV_MORE);
+	return after_call(c, count, flags, *taken);
 }
 
 /* ---- end of a batch ---- */

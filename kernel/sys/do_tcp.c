@@ -65,5 +65,5 @@ int do_sendv(const struct decoded *c, uint64_t *result)
 		return IX_BAD_LENGTH;
 	if (unlikely(!fetch_list_range(c->arg, c->len, &range)))
 		return IX_BAD_ADDRESS;
-	return net_sendv(c->handle, &range, 1, c->flags & NET_FLAGS, result);
+	return net_send(c->handle, &range, c->flags & NET_FLAGS, result);
 }

@@ -80,6 +80,11 @@ int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count
 	return record("sendv", handle, 0, 0);
 }
 
+int net_send(ix_handle_t handle, const struct net_range *range, unsigned flags, uint64_t *taken)
+{
+	return net_sendv(handle, range, 1, flags, taken);
+}
+
 int net_recv_done(ix_handle_t handle, uint64_t bytes)
 {
 	return record("recv_done", handle, bytes, 0);

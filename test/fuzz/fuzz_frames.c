@@ -148,7 +148,7 @@ static void send(struct feed *f)
 	struct net_range r = { .data = data + feed_u8(f), .bytes = 1 + feed_u16(f) % 16000u };
 	uint64_t taken;
 
-	(void)net_sendv(handles[which % PEERS], &r, 1, which & 0x80 ? IX_SENDV_MORE : 0, &taken);
+	(void)net_send(handles[which % PEERS], &r, which & 0x80 ? IX_SENDV_MORE : 0, &taken);
 }
 
 static void device(struct feed *f)

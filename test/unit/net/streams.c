@@ -291,7 +291,7 @@ static void act(unsigned i)
 							  : (uint32_t)rand() % WRITE_MAX + 1 };
 
 		r.data = bytes_at(i, s->queued, false);
-		status = net_sendv(s->handle, &r, 1, 0, &taken);
+		status = net_send(s->handle, &r, 0, &taken);
 		assert_true(status == IX_OK || status == IX_MOVED || status == IX_NO_MEMORY);
 		assert_true(status == IX_OK || !taken);
 		s->queued += (uint32_t)taken;

@@ -32,7 +32,7 @@ static void send(ix_handle_t h, uint32_t bytes)
 	struct net_range r = { .data = data, .bytes = bytes };
 	uint64_t taken;
 
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	assert_int_equal(taken, bytes);
 	world_turn();
 }

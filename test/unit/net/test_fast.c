@@ -115,9 +115,9 @@ static void act(struct peer *p, struct peer *q, const ix_handle_t h[2])
 		break;
 	case 3:
 		r.bytes = rnd(3) ? 1 + rnd(256) : r.bytes;
-		assert_int_equal(net_sendv(h[0], &r, 1, 0, &taken[0]), IX_OK);
+		assert_int_equal(net_send(h[0], &r, 0, &taken[0]), IX_OK);
 		pcb_of(conn_find(h[1]))->flags |= TF_NAGLEMEMERR; /* so that lwIP does it */
-		assert_int_equal(net_sendv(h[1], &r, 1, 0, &taken[1]), IX_OK);
+		assert_int_equal(net_send(h[1], &r, 0, &taken[1]), IX_OK);
 		pcb_of(conn_find(h[1]))->flags &= (tcpflags_t)~TF_NAGLEMEMERR;
 		assert_int_equal(taken[0], taken[1]);
 		break;
@@ -283,7 +283,7 @@ static void close_both(struct peer *p, struct peer *q, const ix_handle_t h[2], b
 
 	if (rnd(2)) { /* the FIN acknowledges data */
 		for (unsigned i = 0; i < 2; i++)
-			assert_int_equal(net_sendv(h[i], &r, 1, 0, &taken), IX_OK);
+			assert_int_equal(net_send(h[i], &r, 0, &taken), IX_OK);
 		world_turn();
 		assert_int_equal(take_both(p, q), ACK | PSH);
 	}

@@ -164,7 +164,7 @@ static void application(void)
 			net_udp_recv_done(e->handle, 1);
 		}
 		if (e->kind == IX_EV_RECV && rnd(2))
-			net_sendv(e->handle, &r, 1, 0, &taken);
+			net_send(e->handle, &r, 0, &taken);
 		if (e->kind == IX_EV_EOF || rnd(500) == 0)
 			net_close(e->handle);
 		if (e->kind == IX_EV_DEAD)

@@ -239,7 +239,7 @@ static void test_first_flight_is_ten_segments(void **state)
 	begin();
 	h = peer_open(&p, 7, 5);
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+		assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_turn();
 	assert_int_equal(count_data(&p), 10);
 	while (pcb_of(conn_find(h))->unacked) { /* the window grows far beyond that */
@@ -250,7 +250,7 @@ static void test_first_flight_is_ten_segments(void **state)
 	assert_true(pcb_of(conn_find(h))->cwnd > 14 * 1448);
 	world_pass(1500);
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+		assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_turn();
 	assert_int_equal(count_data(&p), 10); /* after a pause nobody knows what the path takes [RFC 5681 4.1] */
 	world_end();
@@ -288,7 +288,7 @@ static ix_handle_t wait_to_send_again(struct peer *p, uint32_t *base)
 	for (unsigned i = 0; i < SMALLS; i++) {
 		struct net_range r = { .data = little + SMALL * i, .bytes = SMALL };
 
-		assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+		assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 		world_turn();
 	}
 	while (peer_take(p))
@@ -343,7 +343,7 @@ static void test_new_data_does_not_join_what_is_sent_again(void **state)
 	(void)state;
 	begin();
 	h = wait_to_send_again(&p, &base);
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	assert_int_equal(taken, 300);
 	assert_int_equal(end_of_stream(&p, base), sizeof(little));
 	world_end();
@@ -415,7 +415,7 @@ static void test_a_window_that_is_taken_back(void **state)
 	while (peer_take(&p))
 		;
 	first = p.ack;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_turn();
 	while (peer_take(&p))
 		;

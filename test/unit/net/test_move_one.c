@@ -20,7 +20,7 @@ static void test_retransmission(void **state)
 	core = open_one(&p, &handle);
 	to = (core + 1) % CORES_IN_TEST;
 	cores_switch(core);
-	assert_int_equal(net_sendv(handle, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(handle, &r, 0, &taken), IX_OK);
 	cores_all(2);
 	sent_us = world.now_us;
 	assert_int_equal(seg_bytes(peer_take(&p)), 9);

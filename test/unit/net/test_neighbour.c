@@ -193,7 +193,7 @@ static const struct sent *send_one(ix_handle_t h, struct peer *p)
 	uint64_t taken;
 	const struct sent *s;
 
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_turn();
 	s = peer_take(p);
 	peer_send(p, ACK, NULL, 0);

@@ -46,7 +46,7 @@ static void turn(void)
 		if (e->handle != honest_handle)
 			continue;
 		assert_int_equal(net_recv_done(honest_handle, e->len), IX_OK);
-		assert_int_equal(net_sendv(honest_handle, &r, 1, 0, &taken), IX_OK);
+		assert_int_equal(net_send(honest_handle, &r, 0, &taken), IX_OK);
 		assert_int_equal(taken, 64);
 	}
 	for (unsigned n = 0; (e = world_event(IX_EV_DEAD, n)) != NULL; n++) {

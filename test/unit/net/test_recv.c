@@ -243,7 +243,7 @@ static void test_one_place_in_the_event_array(void **state)
 	(void)state;
 	world_listen(7, 1);
 	h = peer_open(&p, 7, 5);
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_turn();
 	assert_non_null(peer_take(&p));
 	peer_send(&p, ACK, stream, 100);

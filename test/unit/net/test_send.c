@@ -28,7 +28,7 @@ static uint64_t send_bytes(ix_handle_t h, const void *data, uint32_t bytes)
 	struct net_range r = { .data = data, .bytes = bytes };
 	uint64_t taken = 0;
 
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	return taken;
 }
 
@@ -151,11 +151,11 @@ static void test_echo_without_copying(void **state)
 	assert_non_null(r.lent);
 	r.data = r.lent->data + off;
 	r.bytes = e->len;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	assert_int_equal(taken, 1400);
 	assert_int_equal(net_recv_done(h, 1400), IX_OK); /* at once: the kernel holds it for the device */
 	assert_int_equal(buf_available(), before - 1);
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_BAD_ADDRESS); /* no longer lent */
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_BAD_ADDRESS); /* no longer lent */
 	world_turn();
 	receive_all(&p, 0);
 	assert_int_equal(buf_available(), before);
@@ -180,11 +180,11 @@ static void test_echo_gives_back_in_the_same_call(void **state)
 	r.lent = buf_of_user(e->addr, e->len, &off);
 	r.data = r.lent->data + off;
 	r.bytes = e->len;
-	assert_int_equal(net_sendv(h, &r, 1, IX_SENDV_DONE, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, IX_SENDV_DONE, &taken), IX_OK);
 	assert_int_equal(buf_available(), before);
 	r.lent = NULL;
 	r.data = big;
-	assert_int_equal(net_sendv(h, &r, 1, IX_SENDV_DONE, &taken), IX_BAD_LENGTH); /* more than was lent */
+	assert_int_equal(net_send(h, &r, IX_SENDV_DONE, &taken), IX_BAD_LENGTH); /* more than was lent */
 	assert_int_equal(taken, 64);
 }
 
@@ -207,15 +207,15 @@ static void test_lent_ranges_are_checked(void **state)
 	r.lent = buf_of_user(e->addr, e->len, &off);
 	r.data = r.lent->data + off;
 	r.bytes = 700;
-	assert_int_equal(net_sendv(other, &r, 1, 0, &taken), IX_BAD_ADDRESS); /* of another connection */
+	assert_int_equal(net_send(other, &r, 0, &taken), IX_BAD_ADDRESS); /* of another connection */
 	r.bytes = 701;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_BAD_ADDRESS); /* beyond the data */
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_BAD_ADDRESS); /* beyond the data */
 	r.data--;
 	r.bytes = 300;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_BAD_ADDRESS); /* its headers */
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_BAD_ADDRESS); /* its headers */
 	r.lent = buf_of_user(e->addr ^ BUF_BYTES, 1, &off);
 	r.data = r.lent->data;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_BAD_ADDRESS); /* a buffer that nobody was lent */
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_BAD_ADDRESS); /* a buffer that nobody was lent */
 }
 
 static void test_wrong_states_and_handles(void **state)
@@ -228,15 +228,15 @@ static void test_wrong_states_and_handles(void **state)
 	(void)state;
 	world_listen(7, 1);
 	h = peer_knock(&p, 7);
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_BAD_CALL);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_BAD_CALL);
 	assert_int_equal(net_shutdown(h), IX_BAD_CALL);
 	assert_int_equal(net_close(h), IX_BAD_CALL);
 	assert_int_equal(net_accept(h, 1), IX_OK);
 	assert_int_equal(net_reject(h), IX_BAD_CALL);
-	assert_int_equal(net_sendv(h + 1, &r, 1, 0, &taken), IX_BAD_HANDLE);
-	assert_int_equal(net_sendv(h + (1ull << 32), &r, 1, 0, &taken), IX_BAD_HANDLE);
-	assert_int_equal(net_sendv(h | 0x80000000, &r, 1, 0, &taken), IX_BAD_HANDLE);
-	assert_int_equal(net_sendv(0, &r, 1, 0, &taken), IX_BAD_HANDLE);
+	assert_int_equal(net_send(h + 1, &r, 0, &taken), IX_BAD_HANDLE);
+	assert_int_equal(net_send(h + (1ull << 32), &r, 0, &taken), IX_BAD_HANDLE);
+	assert_int_equal(net_send(h | 0x80000000, &r, 0, &taken), IX_BAD_HANDLE);
+	assert_int_equal(net_send(0, &r, 0, &taken), IX_BAD_HANDLE);
 	assert_int_equal(net_udp_recv_done(h, 1), IX_BAD_HANDLE);
 	assert_int_equal(net_unlisten(h), IX_BAD_HANDLE);
 	assert_int_equal(net_set(h, IX_SET_NODELAY, 2), IX_BAD_CALL);
@@ -272,7 +272,7 @@ static void test_no_memory_is_said_and_passes(void **state)
 	world_listen(7, 1);
 	h = peer_open(&p, 7, 5);
 	fake_slab_fail_from = 1;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_NO_MEMORY);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_NO_MEMORY);
 	assert_int_equal(taken, 0);
 	fake_slab_fail_from = SIZE_MAX;
 	assert_int_equal(send_bytes(h, big, 5000), 5000);

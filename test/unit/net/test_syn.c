@@ -109,7 +109,7 @@ static void test_cookie_becomes_a_connection(void **state)
 	world_pass(30);
 	while (peer_take(&p))
 		;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_turn();
 	assert_int_equal(seg_bytes(peer_take(&p)), 1000);
 	peer_send(&p, ACK, NULL, 0);

@@ -25,7 +25,7 @@ static uint64_t send_bytes(ix_handle_t h, const void *data, uint32_t bytes)
 	struct net_range r = { .data = data, .bytes = bytes };
 	uint64_t taken = 0;
 
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	return taken;
 }
 
@@ -199,7 +199,7 @@ static void test_shutdown_keeps_receiving(void **state)
 	h = peer_open(&p, 7, 2);
 	assert_int_equal(net_shutdown(h), IX_OK);
 	assert_int_equal(net_shutdown(h), IX_CLOSED);
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_CLOSED);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_CLOSED);
 	world_turn();
 	while (peer_take(&p))
 		;

@@ -98,7 +98,7 @@ static uint32_t send_some(uint32_t at, uint32_t bytes, uint32_t end)
 
 	if (at == end)
 		return 0;
-	status = net_sendv(to.h, &r, 1, 0, &taken);
+	status = net_send(to.h, &r, 0, &taken);
 
 	assert_true(status == IX_OK || (status == IX_NO_MEMORY && !taken));
 	return (uint32_t)taken;
@@ -460,7 +460,7 @@ static void test_segments_have_a_least_size(void **state)
 	open_receiver(500000);
 	pcb_of(conn_find(to.h))->cwnd = 500000;
 	before = world.sent_count;
-	assert_int_equal(net_sendv(to.h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(to.h, &r, 0, &taken), IX_OK);
 	assert_int_equal(taken, 120000);
 	world_turn();
 	assert_int_equal(world.sent[before].mss, 48);

@@ -39,7 +39,7 @@ static void test_every_segment_has_one(void **state)
 	(void)state;
 	begin();
 	h = open_peer(&p);
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	assert_int_equal(taken, sizeof(data));
 	world_turn();
 	while ((s = peer_take(&p)) != NULL) {
@@ -165,7 +165,7 @@ static void test_probes_and_keepalives_have_one(void **state)
 	peer_send(&p, ACK, NULL, 0);
 	world_turn();
 	data[0] = 0xa5;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_pass(1000);
 	s = peer_take(&p);
 	assert_non_null(s);
@@ -188,7 +188,7 @@ static void test_an_echo_measures_what_was_sent_again(void **state)
 	h = open_peer(&p);
 	before = pcb_of(conn_find(h))->sa;
 	world.is_losing = true;
-	assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+	assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	world_pass(150);
 	world.is_losing = false;
 	for (unsigned ms = 0; ms < 3000 && !peer_take(&p); ms++)

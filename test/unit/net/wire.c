@@ -163,7 +163,7 @@ static uint32_t offer(ix_handle_t h, uint32_t from, uint32_t bytes)
 	uint64_t taken = 0;
 
 	if (from < bytes)
-		assert_int_equal(net_sendv(h, &r, 1, 0, &taken), IX_OK);
+		assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
 	return (uint32_t)taken;
 }
 
