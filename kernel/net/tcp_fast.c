@@ -32,7 +32,7 @@ static bool is_predicted(const struct conn *c, const struct tcp_pcb *pcb, const 
 
 	return tcp[12] == header << 2 && (tcp[13] & ~(FLAG_PSH | FLAGS_ECN)) == FLAG_ACK && pcb->state == ESTABLISHED &&
 	       word_at(tcp + 4) == pcb->rcv_nxt && !(pcb->flags & SPECIAL) && !(c->flags & CONN_UNPREDICTED) &&
-	       !pcb->ooseq && !pcb->persist_backoff && !pcb->refused_data && (tcp[14] | tcp[15]) &&
+	       !pcb->ooseq && !pcb->persist_backoff && !pcb->refused_data && half_at(tcp + 14) &&
 	       (!pcb->unsent || be32(pcb->unsent->tcphdr->seqno) == pcb->snd_nxt) && bytes <= pcb->rcv_wnd &&
 	       acked <= pcb->snd_nxt - pcb->lastack && (acked || bytes);
 }
@@ -92,12 +92,13 @@ static WITHIN void free_segment(struct tcp_seg *seg)
 /* Return: bytes of data in the segments that this acknowledges. */
 static WITHIN uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
 {
+	bool is_all = ack == pcb->snd_nxt; /* most often, and then none of them needs to be asked */
 	uint32_t bytes = 0;
 
 	while (pcb->unacked) {
 		struct tcp_seg *seg = pcb->unacked;
 
-		if (!TCP_SEQ_LEQ(be32(seg->tcphdr->seqno) + TCP_TCPLEN(seg), ack))
+		if (!is_all && !TCP_SEQ_LEQ(be32(seg->tcphdr->seqno) + TCP_TCPLEN(seg), ack))
 			break;
 		pcb->unacked = seg->next;
 		pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen - (likely(!seg->p->next) ? 1 : pbuf_clen(seg->p)));
@@ -126,11 +127,18 @@ static WITHIN uint32_t take_ack(struct tcp_pcb *pcb, uint32_t ack)
 /* lwIP keeps the mean times eight and the deviation times four. */
 static WITHIN void take_round_trip(struct tcp_pcb *pcb, uint32_t ack)
 {
+	uint32_t elapsed = tcp_ticks - pcb->rttest;
 	int m;
 
-	if (!pcb->rttest || !TCP_SEQ_LT(pcb->rtseq, ack))
+	if (!pcb->rttest)
 		return;
-	m = (int)(tcp_ticks - pcb->rttest) - (pcb->sa >> 3);
+	if (unlikely(elapsed > ROUND_TRIP_MAX_MS)) {
+		elapsed = ROUND_TRIP_MAX_MS;
+		pcb->rttest = tcp_ticks - elapsed;
+	}
+	if (!TCP_SEQ_LT(pcb->rtseq, ack))
+		return;
+	m = (int)elapsed - (pcb->sa >> 3);
 	pcb->sa = (s16_t)(pcb->sa + m);
 	m = (m < 0 ? -m : m) - (pcb->sv >> 2);
 	pcb->sv = (s16_t)(pcb->sv + m);
@@ -181,7 +189,10 @@ static WITHIN void take_data(struct conn *c, struct buf *b, const uint8_t *data,
 	pcb->rcv_nxt += bytes;
 	pcb->rcv_wnd -= bytes;
 	update_announced(pcb);
-	tcp_ack(pcb);
+	if (unlikely(pcb->flags & TF_ACK_DELAY))
+		tcp_ack(pcb);
+	else
+		tcp_set_flags(pcb, TF_ACK_DELAY);
 	if (b->next)
 		tcp_rx_take_frame(c, b, data, bytes);
 	else if (unlikely(!tcp_rx_take(c, b, data, bytes)))
@@ -203,7 +214,7 @@ static bool take_bare(struct conn *c, const uint8_t *tcp, uint32_t header, uint3
 	pcb->keep_cnt_sent = 0;
 	pcb->persist_probe = 0;
 	pcb->dupacks = 0;
-	update_send_window(pcb, seq, ack, (uint32_t)(tcp[14] << 8 | tcp[15]) << pcb->snd_scale);
+	update_send_window(pcb, seq, ack, (uint32_t)half_at(tcp + 14) << pcb->snd_scale);
 	*sent = ack != pcb->lastack ? take_ack(pcb, ack) : 0;
 	take_round_trip(pcb, ack);
 	return true;
@@ -321,7 +332,7 @@ bool tcp_fast_input(struct conn *c, struct buf *b, const uint8_t *tcp, uint32_t 
 	pcb->tmr = tcp_ticks;
 	pcb->keep_cnt_sent = 0;
 	pcb->persist_probe = 0;
-	update_send_window(pcb, seq, ack, (uint32_t)(tcp[14] << 8 | tcp[15]) << pcb->snd_scale);
+	update_send_window(pcb, seq, ack, (uint32_t)half_at(tcp + 14) << pcb->snd_scale);
 	if (ack != pcb->lastack)
 		sent = take_ack(pcb, ack);
 	take_round_trip(pcb, ack);

@@ -17,12 +17,12 @@
 #include "kernel/net/rate.h"
 #include "kernel/net/tcp_check.h"
 #include "kernel/net/tcp_ecn.h"
+#include "kernel/net/tcp_fast.h"
 #include "kernel/net/tcp_options.h"
 #include "kernel/net/tcp_recover.h"
 #include "kernel/net/tcp_syn.h"
 #include "kernel/net/tcp_queue.h"
 
-#define RTT_MAX_MS 3000u /* lwIP keeps eight times the estimate in 16 bits */
 #define TCP_HEADER_MAX 60u
 #define DUPACKS 3u /* that mean a loss [RFC 5681 3.2] */
 #define FLAG_FIN 1u
@@ -143,6 +143,8 @@ static void to_lwip(const struct frame *f, struct tcp_pcb *pcb, struct pbuf *p)
 	bool is_opened = open_for_ack(pcb, p);
 
 	if (pcb) {
+		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > ROUND_TRIP_MAX_MS))
+			pcb->rttest = tcp_ticks - ROUND_TRIP_MAX_MS;
 		if (unlikely(pcb->dupacks >= DUPACKS - 1u))
 			tcp_train_dissolve(c); /* one more and the oldest segment goes again */
 		before = (struct before){ pcb, pcb->lastack, pcb->state >= ESTABLISHED, pcb->nrtx != 0 };
@@ -203,8 +205,6 @@ void tcp_in_frame(const struct frame *f)
 	net_self.stats.segments_in += segments;
 	if (likely(pcb)) {
 		conn_of(pcb)->heard_ms = net_self.now_ms;
-		if (unlikely(pcb->rttest && tcp_ticks - pcb->rttest > RTT_MAX_MS))
-			pcb->rttest = tcp_ticks - RTT_MAX_MS;
 		owner_check(&conn_of(pcb)->owner);
 		if (likely(!net_self.is_low) && likely(!f->b->next || has_headers(f)) &&
 		    (likely((f->b->flags & (BUF_CSUM_GOOD | BUF_MISPLACED)) == BUF_CSUM_GOOD) ||

@@ -13,7 +13,7 @@ uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigne
 /** tcp_option_bytes() - of each segment with data: a timestamp, if that was agreed on. */
 static inline uint32_t tcp_option_bytes(const struct tcp_pcb *pcb)
 {
-	return (uint32_t)(pcb->flags & TF_TIMESTAMP) / TF_TIMESTAMP * TS_BYTES; /* not a choice: it costs less */
+	return (uint32_t)(pcb->flags & TF_TIMESTAMP) * TS_BYTES / TF_TIMESTAMP; /* not a choice: it costs less */
 }
 
 /** tcp_queue_has_room() - whether lwIP's limit on pbufs allows another range. */
