@@ -11,8 +11,8 @@ add_library(ix_kernel_flags INTERFACE)
 target_include_directories(ix_kernel_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(ix_kernel_flags INTERFACE
 	-ffreestanding -fno-pic -fno-pie -mno-red-zone -mcmodel=kernel -fno-stack-protector
-	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-strict-aliasing -fno-builtin-printf
-	-momit-leaf-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -g
+	-fno-asynchronous-unwind-tables -fomit-frame-pointer -fno-strict-aliasing -fno-builtin-printf
+	-ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -g
 	$<$<COMPILE_LANGUAGE:C>:-mgeneral-regs-only -fcf-protection=none>
 	$<$<BOOL:${IX_CHECKED}>:-DIX_CHECKED>)
 add_library(ix_kernel_warnings INTERFACE)
@@ -23,7 +23,7 @@ target_compile_options(ix_kernel_warnings INTERFACE $<$<COMPILE_LANGUAGE:C>:${IX
 # clang each folder stays by itself.
 set(IX_KERNEL_LTO "$<AND:$<COMPILE_LANGUAGE:C>,$<C_COMPILER_ID:GNU>>")
 set(IX_KERNEL_CODE -mno-red-zone -mcmodel=kernel -mgeneral-regs-only -ffreestanding -fno-pic -fno-pie
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -momit-leaf-frame-pointer
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fomit-frame-pointer
 	-fno-strict-aliasing -fcf-protection=none -fno-common)
 
 # ix_kernel_folder(NAME SOURCE...): object library kernel_NAME of kernel/NAME (or boot), part of kernel.elf.

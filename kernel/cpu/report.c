@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a dead end reads: registers, what was running, and a backtrace by frame pointers with names. */
+/* How a dead end reads: registers, what was running, and a backtrace with names. */
 #include "kernel/abi/exit.h"
 #include "kernel/abi/image.h"
 #include "kernel/base/assert.h"
@@ -11,8 +11,6 @@
 #include "kernel/cpu/trap.h"
 #include "kernel/mem/layout.h"
 #include "kernel/mem/mem.h"
-
-#define FRAMES_MAX 24
 
 struct symbol_table {
 	const struct ix_symbol *symbols;
@@ -61,7 +59,7 @@ const char *symbols_name(uint64_t va, uint64_t *offset)
 	return t->strings + t->symbols[lo - 1].name;
 }
 
-static void print_place(const char *prefix, uint64_t va)
+void report_place(const char *prefix, uint64_t va)
 {
 	uint64_t offset = 0;
 	const char *name = symbols_name(va, &offset);
@@ -72,28 +70,6 @@ static void print_place(const char *prefix, uint64_t va)
 		log_line("%s%016lx", prefix, va);
 }
 
-/* Whether ring 0 may read 16 bytes at @va: kernel image and this core's stacks. */
-static bool is_kernel_stack(uint64_t va)
-{
-	return va % 8 == 0 &&
-	       ((va >= MEM_STACK_TOP - MEM_STACK_BYTES && va <= MEM_STACK_TOP - 16) ||
-		(va >= MEM_IST_TOP(1) - MEM_IST_BYTES && va <= MEM_IST_TOP(5) - 16 && (va & 0x3fff) >= 0x2000));
-}
-
-static void backtrace_kernel(uint64_t rbp)
-{
-	for (unsigned i = 0; i < FRAMES_MAX && is_kernel_stack(rbp); i++) {
-		const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
-
-		if (!frame[1])
-			return;
-		print_place("  ", frame[1] - 1); /* inside the call, which may be a function's last instruction */
-		if (frame[0] <= rbp)
-			return;
-		rbp = frame[0];
-	}
-}
-
 void trap_report(const struct trap_frame *f, const char *what)
 {
 	uint64_t cr2;
@@ -101,7 +77,7 @@ void trap_report(const struct trap_frame *f, const char *what)
 	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
 	log_line("%s: %s (vector %lu, error %lx) on core %u in ring %lu", what, trap_name(f->vector), f->vector,
 		 f->error, core_id(), f->cs & 3);
-	print_place("rip ", f->rip);
+	report_place("rip ", f->rip);
 	log_line("rsp %016lx rflags %lx address %016lx", f->rsp, f->rflags, f->vector == TRAP_PF ? cr2 : 0);
 	log_line("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
 	log_line("rsi %016lx rdi %016lx rbp %016lx r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
@@ -109,7 +85,7 @@ void trap_report(const struct trap_frame *f, const char *what)
 	log_line("r13 %016lx r14 %016lx r15 %016lx", f->r13, f->r14, f->r15);
 	if (!(f->cs & 3)) {
 		log_line("backtrace");
-		backtrace_kernel(f->rbp);
+		backtrace_print(f->rsp);
 	}
 }
 
@@ -124,6 +100,6 @@ void panic(const char *fmt, ...)
 	log_line("kernel panic: %s", text);
 	/* Before mem_init() there is no window to read a core's number or stack from. */
 	log_line("backtrace");
-	backtrace_kernel((uintptr_t)__builtin_frame_address(0));
+	backtrace_print((uintptr_t)__builtin_frame_address(0));
 	power_exit(IX_EXIT_PANIC);
 }

@@ -55,3 +55,6 @@ NORETURN void power_exit(unsigned how);
 void symbols_init(const void *table, size_t bytes, bool kernel);
 /** symbols_name() - name and offset of @va, NULL if unknown. */
 const char *symbols_name(uint64_t va, uint64_t *offset);
+/** report_place() - a line that says where @va is. backtrace_print() - one for each call under way on the stack at @rsp. */
+void report_place(const char *prefix, uint64_t va);
+void backtrace_print(uint64_t rsp);
