@@ -87,7 +87,7 @@ static void nic_housekeeping(tsc_t now)
 	}
 }
 
-/* Nothing came, nothing is due: poll for a while, then halt until an interrupt or the next deadline. */
+/* Nothing came, nothing is left to do: poll for a while, then halt until an interrupt or the next deadline. */
 static void idle(void)
 {
 	tsc_t now = cpu_tsc(), deadline;
@@ -144,7 +144,8 @@ void loop_run(void)
 		MARK_STAGE(STAGE_IDLE);
 		if (count || fired || calls)
 			last_work = cpu_tsc();
-		else
+		/* Others may have come behind frames; what calls and timers leave behind is looked for before sleep, too. */
+		if (!count)
 			idle();
 	}
 }
