@@ -205,5 +205,69 @@ def frames():
         write('frames', name, b'\3' + body + step['turn'] + s(0, 0x18, 10) + step['turn'])
 
 
-for make in (acpi, start_info, conf, yaml, image, pci, virtio, calls, frames):
+def setup():
+    """Advertisements with every option, answers of both kinds of DHCP server, neighbours."""
+    def counted(data):
+        return (bytes([len(data)]) if len(data) < 255 else b'\xff' + struct.pack('<H', len(data) - 255)) + data
+
+    def icmp6(kind, data, which=0):
+        return b'\0' + bytes([which, kind]) + counted(data)
+
+    def dhcp6(kind, data, which=0x80):
+        return b'\1' + bytes([which, kind]) + counted(data)
+
+    def dhcp4(kind, data, which=0, address=b'\x0a\0\0\1'):
+        return b'\2' + bytes([which]) + address + b'\x0a\0\0\2' + counted(b'\x35\1' + bytes([kind]) + data)
+
+    def wait(n, seconds=False):
+        return bytes([0x83 if seconds else 3]) + struct.pack('<H', n)
+    prefix = b'\3\4\x40\xc0' + struct.pack('>III', 86400, 14400, 0) + b'\x20\1\x0d\xb8' + bytes(12)
+    mtu, card = b'\5\1\0\0\0\0\5\x78', b'\1\1\2\0\0\0\0\x09'
+    ra = b'\x40%c\7\x08' + bytes(8)
+    lease4 = b'\x36\4\x0a\0\0\2\1\4\xff\0\0\0\3\4\x0a\0\0\x09\6\4\x0a\0\0\x03\x33\4\0\0\1\0\x3a\4\0\0\0\x80\x3b\4\0\0\0\xc0\xff'
+    server = b'\0\2\0\x08\0\3\0\1\1\2\3\4'
+    address = b'\0\5\0\x18\x20\1\x0d\xb8' + bytes(11) + b'\x42' + struct.pack('>II', 800, 1000)
+    lease6 = b'\0\3\0\x28\0\0\0\1' + struct.pack('>II', 100, 160) + address
+    refused6 = b'\0\3\0\x12\0\0\0\1' + bytes(8) + b'\0\x0d\0\2\0\2'
+    write('setup', 'ra', icmp6(0, ra % 0 + prefix + mtu + card) + wait(2000) + icmp6(0, ra % 0 + prefix.replace(b'\xb8', b'\xb9')) + wait(9000, True))
+    write('setup', 'ra_ends', icmp6(0, ra % 0 + prefix) + wait(2000) + icmp6(0, b'\x40' + bytes(11) + prefix[:4] + bytes(28)) + wait(9000, True))
+    write('setup', 'ra_rogue', icmp6(0, ra % 0 + prefix, 1) + icmp6(0, ra % 0 + prefix, 0x12) + icmp6(0, ra % 0 + prefix, 0x21) + wait(100))
+    write('setup', 'nd', icmp6(3, bytes(4) + b'\xfe\x80' + bytes(6) + b'\0\0\0\xff\xfe\0\0\1' + card) + icmp6(2, b'\x60\0\0\0\xfe\x80' + bytes(13) + b'\1\2\1\2\0\0\0\0\x09'))
+    write('setup', 'duplicate', icmp6(0, ra % 0 + prefix) + icmp6(2, b'\x20\0\0\0\x20\1\x0d\xb8' + bytes(4) + b'\0\0\0\xff\xfe\0\0\1\2\1\2\0\0\0\0\x66') + wait(1500))
+    write('setup', 'redirect_and_query', icmp6(4, bytes(36)) + icmp6(6, b'\x27\x10\0\0' + bytes(16) + b'\2\x7d\0\0') + wait(12000))
+    write('setup', 'dhcp6', icmp6(0, ra % 0x80) + wait(3000) + dhcp6(0, server + lease6) + wait(1500) + dhcp6(1, server + lease6) + wait(110, True) + dhcp6(1, server + lease6) + wait(2000, True))
+    write('setup', 'dhcp6_refused', icmp6(0, ra % 0x80) + wait(3000) + dhcp6(0, server + refused6) + wait(1500) + dhcp6(0, server + b'\0\7\0\1\xff' + lease6) + wait(200) + dhcp6(1, server + refused6) + wait(9000))
+    write('setup', 'dhcp4', dhcp4(2, lease4) + wait(500) + dhcp4(5, lease4) + wait(3000) + wait(130, True) + dhcp4(5, lease4) + wait(400, True))
+    write('setup', 'dhcp4_refused', dhcp4(2, lease4, 2) + wait(500) + dhcp4(6, b'\x36\4\x0a\0\0\2\xff') + wait(12000) + dhcp4(2, b'\x34\1\3' + lease4, 2) + wait(500) + dhcp4(5, lease4, 1))
+
+
+def elf():
+    def program(segments, entry=0x401000, kind=2, machine=62):
+        head = struct.pack('<16sHHIQQQIHHHHHH', b'\x7fELF\2\1\1', kind, machine, 1, entry, 64, 0, 0, 64, 56, len(segments), 0, 0, 0)
+        return head + b''.join(struct.pack('<IIQQQQQQ', *s) for s in segments) + bytes(4096 - 64 - 56 * len(segments)) + b'\xc3' * 4096
+    code, data = (1, 5, 0, 0x400000, 0, 8192, 8192, 4096), (1, 6, 4096, 0x600000, 0, 100, 9000, 4096)
+    write('elf', 'good', program([code, data, (0x6474e551, 6, 0, 0, 0, 0, 0, 16)]))
+    write('elf', 'interpreter', program([(3, 4, 0, 0x400000, 0, 20, 20, 1), code]))
+    write('elf', 'both_rights', program([(1, 7, *code[2:])]))
+    write('elf', 'shared_page', program([code, (1, 6, 4096, 0x402000, 0, 100, 9000, 4096)]))
+    write('elf', 'unsorted', program([data, code]))
+    write('elf', 'many', program([(1, 6, 0, 0x400000 + n * 0x200000, 0, 16, 16, 4096) for n in range(9)]))
+    write('elf', 'end_of_space', program([code, (1, 6, 4096, 2**64 - 4096, 0, 100, 2**63, 4096)]))
+    write('elf', 'no_entry', program([code], entry=0x700000))
+    write('elf', 'relocatable', program([code], kind=3))
+    write('elf', 'other_machine', program([code], machine=40))
+
+
+def qmp():
+    hello = b'{"QMP": {"version": {"qemu": {"micro": 2, "minor": 2, "major": 9}, "package": ""}, "capabilities": []}}\r\n'
+    write('qmp', 'run', b'\1' + hello + b'{"return": {}}\n{"event": "RESUME", "timestamp": {"seconds": 1, "microseconds": 2}}\n'
+          b'{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-shutdown"}}\n')
+    for reason in ('guest-reset', 'guest-panic', 'host-signal'):
+        write('qmp', reason, b'\xff' + hello + b'{"event": "SHUTDOWN", "data": {"reason": "%s"}}\n' % reason.encode())
+    write('qmp', 'stop', b'\x40' + hello + b'{"event": "STOP"}\n{"return": {"status": "internal-error", "running": false}}\n{"event": "GUEST_PANICKED"}\n')
+    write('qmp', 'odd', b'\0' + b'{"QMP": 1}\n{"event": []}\n[]\n\n{"QMP": {"version": {"qemu": {"major": 99999999999, "minor": "a"}}}}\n')
+    write('qmp', 'without_end', b'\xff' + b'{' * 70000)
+
+
+for make in (acpi, start_info, conf, yaml, image, pci, virtio, calls, frames, setup, elf, qmp):
     make()

@@ -372,7 +372,7 @@ void world_begin(uint32_t offloads)
 {
 	static bool is_up;
 	static uint64_t now_us = 1000000000;
-	bool is_slaac, has_gateway6;
+	bool is_slaac, has_gateway6, has_dhcp;
 
 	now_us = MAX(now_us, world.now_us) + 10000000; /* time goes on from test to test */
 	memset(&world.sent_count, 0, sizeof(world) - offsetof(struct world, sent_count)); /* sent[] is large */
@@ -380,7 +380,8 @@ void world_begin(uint32_t offloads)
 	world.is_ip6 = offloads & WORLD_IP6;
 	is_slaac = offloads & WORLD_SLAAC;
 	has_gateway6 = offloads & WORLD_GATEWAY6;
-	offloads &= ~(WORLD_IP6 | WORLD_SLAAC | WORLD_GATEWAY6);
+	has_dhcp = offloads & WORLD_DHCP;
+	offloads &= ~(WORLD_IP6 | WORLD_SLAAC | WORLD_GATEWAY6 | WORLD_DHCP);
 	world_nic.offloads = offloads;
 	world.is_csum_unchecked = offloads != 0; /* such a device vouches for what it receives, too */
 	world.conf = (struct conf){ .name = "test",
@@ -400,6 +401,8 @@ void world_begin(uint32_t offloads)
 						 .backlog = WORLD_BACKLOG,
 						 .half_open = WORLD_HALF_OPEN } } };
 	world.conf.slaac = is_slaac;
+	if (has_dhcp)
+		world.conf.address = 0;
 	if (has_gateway6)
 		world.conf.gateway6 = (struct ip6){ .words = { be32(0xfe800000), 0, 0, be32(1) } };
 	if (!is_slaac)
@@ -413,6 +416,7 @@ void world_begin(uint32_t offloads)
 		event_core_init(&world.events);
 		assert_int_equal(net_init(&world.conf), 0);
 		assert_int_equal(net_core_init(), 0);
+		net_tx_reclaim(); /* of what it has sent already */
 		blocks_of_core = fake_slab_blocks;
 	}
 	net_partition_start();

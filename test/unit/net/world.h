@@ -20,6 +20,7 @@
 #define PEER_ADDRESS 0x0a000002u
 #define WORLD_IP6 0x10000u /* with the offloads: peers come by IPv6, from fd00:: with their address in the last word */
 #define WORLD_GATEWAY6 0x40000u /* fe80::1 is the manifest's gateway */
+#define WORLD_DHCP 0x80000u     /* nor of IPv4: a server is asked */
 #define WORLD_SLAAC 0x20000u    /* no IPv6 address of our own: routers are asked; from the first test of a program on */
 #define SENT_MAX 4096u
 #define WORLD_SPECIAL_PORT 71u /* has options of its own: a floor of 5 ms, and */
