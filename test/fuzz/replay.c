@@ -18,6 +18,7 @@
 
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
+int __llvm_profile_write_file(void) __attribute__((weak)); /* where coverage is counted (test/fuzz/coverage) */
 
 static char running[4096];
 static unsigned long number, files, runs;
@@ -172,5 +173,7 @@ int main(int argc, char **argv)
 		return 1;
 	printf("PASS replay: %lu inputs, %lu runs\n", files, runs);
 	fflush(stdout);
+	if (__llvm_profile_write_file)
+		(void)__llvm_profile_write_file();
 	_exit(0);
 }

@@ -252,6 +252,41 @@ static void test_dctcp_goes_by_the_share(void **state)
 	world_end();
 }
 
+/* Before anything is known of the share, a mark costs half, as a classic one does [RFC 8257 3.3, 4.2]; beside a recovery, nothing. */
+static void test_dctcp_begins_as_classic(void **state)
+{
+	struct peer p;
+	ix_handle_t h = begin(&p, IX_ECN_DCTCP);
+	struct conn *c = conn_find(h);
+	uint64_t reductions = net_self.stats.ecn_reductions;
+	uint32_t flight;
+	unsigned flags, tos;
+
+	(void)state;
+	pcb_of(c)->cwnd = pcb_of(c)->ssthresh = 20 * MSS;
+	send(h, 20 * MSS);
+	assert_true(take_all(&p, &flags, &tos) > 0);
+	flight = pcb_of(c)->snd_nxt - pcb_of(c)->lastack;
+	p.ack -= 8 * MSS;
+	c->flags |= CONN_RECOVER;
+	c->recover = pcb_of(c)->snd_nxt;
+	peer_send(&p, ACK | ECE, NULL, 0);
+	world_turn();
+	assert_int_equal(net_self.stats.ecn_reductions, reductions);
+	c->flags &= ~(unsigned)CONN_RECOVER;
+	pcb_of(c)->cwnd = 20 * MSS;
+	flight = pcb_of(c)->snd_nxt - pcb_of(c)->lastack;
+	p.ack += 2 * MSS;
+	peer_send(&p, ACK | ECE, NULL, 0);
+	world_turn();
+	assert_int_equal(net_self.stats.ecn_reductions, reductions + 1);
+	assert_in_range(pcb_of(c)->cwnd, flight / 2 - MSS, flight / 2 + MSS);
+	p.ack += 6 * MSS;
+	peer_send(&p, ACK, NULL, 0);
+	world_pass(300);
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_classic_echoes_until_it_is_heard),
 		cmocka_unit_test(test_dctcp_echoes_exactly),
 		cmocka_unit_test(test_classic_halves_once_and_says_so),
+		cmocka_unit_test(test_dctcp_begins_as_classic),
 		cmocka_unit_test(test_dctcp_goes_by_the_share),
 	};
 

@@ -242,6 +242,60 @@ static void test_ping(void **state)
 	assert_int_equal(world.sent[0].full_bytes, 98);
 }
 
+/* A datagram of "ping" with one thing of it changed at @at of its UDP header. Return: whether it reaches the socket. */
+static bool arrives(unsigned at, uint8_t high, uint8_t low)
+{
+	struct peer p = { .address = PEER_ADDRESS, .port = 999, .our_port = 7 };
+	struct buf *b;
+
+	peer_udp(&p, "ping", 4);
+	assert_int_equal(world_take_waiting(&b), 1);
+	b->data[b->off + world_l4_at(b->data + b->off) + at] = high;
+	b->data[b->off + world_l4_at(b->data + b->off) + at + 1] = low;
+	world_receive_buf(b);
+	world_turn();
+	return world_event(IX_EV_UDP_RECV, 0) != NULL;
+}
+
+/* Whoever has not been told by the device that a checksum is good looks for himself [RFC 768, RFC 8200 8.1]. */
+static void test_damaged(void **state)
+{
+	ix_handle_t h = bind_port(7);
+	struct net_stats stats, before;
+
+	(void)state;
+	net_stats(&before);
+	assert_int_equal(arrives(8, 'p', 'o'), world.is_csum_unchecked);
+	assert_int_equal(arrives(6, 0, 0), world.is_csum_unchecked || !world.is_ip6); /* none; IPv6 has no such thing */
+	net_stats(&stats);
+	assert_int_equal(stats.bad_csum - before.bad_csum, world.is_csum_unchecked ? 0 : 1 + world.is_ip6);
+	assert_false(arrives(4, 0, 7)); /* shorter than its header */
+	if (world.is_csum_unchecked || !world.is_ip6) {
+		assert_true(arrives(4, 0, 12));
+		assert_false(arrives(4, 1, 12)); /* longer than the packet */
+	}
+	(void)net_udp_unbind(h);
+}
+
+/* Nor is it looked at by the checksum alone: without one, a length beyond the packet is refused all the same. */
+static void test_a_length_beyond_the_packet(void **state)
+{
+	struct peer p = { .address = PEER_ADDRESS, .port = 999, .our_port = 7 };
+	struct buf *b;
+	uint8_t *udp;
+
+	(void)state;
+	bind_port(7);
+	peer_udp(&p, "ping", 4);
+	assert_int_equal(world_take_waiting(&b), 1);
+	udp = b->data + b->off + world_l4_at(b->data + b->off);
+	udp[5] = 13; /* padding, or what is left of somebody else's frame */
+	udp[6] = udp[7] = 0;
+	world_receive_buf(b);
+	world_turn();
+	assert_null(world_event(IX_EV_UDP_RECV, 0));
+}
+
 static void test_bound_once(void **state)
 {
 	struct ix_endpoint other = world_endpoint(PEER_ADDRESS + 7, 8);
@@ -267,6 +321,8 @@ int main(void)
 		TEST(test_a_burst_waits_for_the_device),
 		TEST(test_port_that_nobody_has_bound),
 		TEST(test_ping),
+		TEST(test_damaged),
+		TEST(test_a_length_beyond_the_packet),
 		TEST(test_bound_once),
 	};
 
