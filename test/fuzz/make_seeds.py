@@ -152,10 +152,14 @@ def calls():
     write('calls', 'time', b'\0\0' + call(15, 0, zero, at(0, 100), small) + b'\3\xff\0' + b'\4\3' + small + b'\0')
 
 
+def opt_mark(step, tos):
+    return bytes([step]) + struct.pack('<BBHhhHBBB', 0, 0x18, 100, 0, 0, 20000, tos, 1, 0)
+
+
 def frames():
     def code(step, high=False):
-        return next(n for n in range(0x80 if high else 0, 256) if n % 9 == step)
-    frame, seg, opt, turn, time, send, done, end, device = range(9)
+        return next(n for n in range(0x80 if high else 0, 256) if n % 12 == step)
+    frame, seg, opt, turn, time, send, done, end, device, error, knock, call = range(12)
 
     def s(peer, flags, size, seq=0, ack=0, window=20000):
         return bytes([code(seg, True)]) + struct.pack('<BBHhhH', peer, flags, size, seq, ack, window)
@@ -173,6 +177,24 @@ def frames():
     sack = bytes([code(opt, True)]) + struct.pack('<BBHhhHB4HBB', 0, 0x10, 0, 0, -9000, 20000, 2, 1500, 3000, 6000, 1400, 1, 1)
     write('frames', 'sack', b'\5' + write_some(0, 12000) + step['turn'] + sack * 4 + step['device'] + b'\1' + sack + write_some(0, 100) + step['device'] + b'\0' + step['turn'] + s(0, 0x10, 0))
     write('frames', 'full', b'\1' + step['device'] + b'\3' + write_some(0, 9000) + step['turn'] * 3 + step['end'] + b'\0' + step['device'] + b'\4\5' + step['turn'])
+
+    def report(kind, what, mtu=0, size=1500, back=1000, peer=0):
+        return bytes([code(error)]) + struct.pack('<BBBHHH', peer, kind, what, mtu, size, back)
+    for name, first, kinds in ('errors', 4, [(3, 0), (3, 1), (3, 3), (11, 0), (12, 0), (3, 4, 1400), (3, 4, 600), (3, 4, 100)]), ('errors6', 7, [
+            (1, 0), (1, 4), (3, 0), (4, 1), (2, 0, 1400), (2, 0, 1280), (2, 0, 600)]):
+        write('frames', name, bytes([first]) + b''.join(write_some(0, 4000) + step['turn'] + report(*k) + step['turn'] for k in kinds) + s(0, 0x10, 0))
+        write('frames', name + '_late', bytes([first]) + write_some(0, 9000) + step['turn'] + report(*kinds[5]) + late + struct.pack('<H', 15) +
+              report(*kinds[-1]) + s(0, 0x10, 0, ack=-4000) + step['turn'])
+    knocks = bytes([code(knock)])
+    for kind in (0x48, 0x78, 0x58, 0x08):
+        write('frames', f'knock_{kind:x}', b'\4' + knocks + bytes([kind]) + step['turn'] + knocks + b'\x80\x20' + step['turn'] + knocks + b'\x80\x05' + step['turn'])
+    calls = bytes([code(call)])
+    write('frames', 'call', b'\4' + calls + b'\0' + calls + b'\x80' + calls + b'\xd0' + calls + b'\xd1' + step['turn'])
+    write('frames', 'call_refused', b'\4' + calls + b'\0' + calls + b'\xd4' + calls + b'\1' + report(3, 3, peer=3, back=1) + step['turn'] + calls + b'\2' + report(3, 0, peer=3, back=1) + late + struct.pack('<H', 4000))
+    for first in (0x10, 0x14):
+        write('frames', f'ecn_{first:x}', bytes([first]) + opt_mark(code(opt, True), 0x30) * 2 + write_some(0, 9000) + step['turn'] + s(0, 0x50, 0) + step['turn'] +
+              opt_mark(code(opt, True), 0x20) + write_some(0, 3000) + step['turn'] + s(0, 0xd0, 20) + step['turn'])
+    write('frames', 'scarce', b'\x24' + s(0, 0x18, 1400) * 12 + s(1, 0x18, 1400) * 8 + step['turn'] + late + struct.pack('<H', 80) + s(1, 0x18, 1400) * 3 + s(2, 0x18, 9) + step['turn'])
 
     def ip4(protocol, payload, source=0x0a000002, to=0x0a000001):
         return struct.pack('>BBHHHBBHII', 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0, source, to) + payload
