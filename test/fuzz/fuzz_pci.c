@@ -22,7 +22,15 @@ static void use(struct virtio_pci *v)
 {
 	struct virtio_pci_queue q = { .size = 64, .msix_entry = 0, .desc = 0x1000, .avail = 0x2000, .used = 0x3000 };
 
+	for (uint32_t entry = 0; entry <= UINT16_MAX; entry = entry < 64 ? entry + 1 : entry * 2 + 1) {
+		int err = pci_msix_set(&v->pci, (uint16_t)entry, 33, entry);
+
+		FUZZ_CHECK(!err == (v->pci.msix_table && entry < v->pci.msix_count && entry < 255));
+	}
+	(void)virtio_pci_reset(v);
+	(void)virtio_pci_queue_count(v);
 	virtio_pci_status_add(v, VIRTIO_ACKNOWLEDGE);
+	FUZZ_CHECK(virtio_pci_status(v) & VIRTIO_ACKNOWLEDGE);
 	virtio_pci_accept(v, virtio_pci_features(v));
 	for (uint32_t off = 0; off < 80; off++)
 		for (unsigned width = 1; width <= 4; width *= 2)

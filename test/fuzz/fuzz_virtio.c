@@ -150,6 +150,24 @@ static void step(struct feed *f)
 	}
 }
 
+/* As kernel/flow does where the device offers it. */
+static void steer(void)
+{
+	static struct nic_steering s;
+
+	for (unsigned i = 0; i < sizeof(s.table) / sizeof(s.table[0]); i++)
+		s.table[i] = (uint16_t)(i % nic_info()->queue_pairs);
+	if (nic_info()->offloads & NIC_RSS)
+		(void)nic_steer(&s);
+}
+
+static void run(struct feed *f)
+{
+	steer();
+	for (unsigned i = 0; i < STEPS_MAX && feed_left(f); i++)
+		step(f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct feed f = { data, data + bytes };
@@ -160,8 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	memset(is_out, 0, sizeof(is_out));
 	offer(&f);
 	if (!nic_start((uint16_t)(1 + feed_u8(&f) % 9)))
-		for (unsigned i = 0; i < STEPS_MAX && feed_left(&f); i++)
-			step(&f);
+		run(&f);
 	nic_setup(1, 64);
 	fake_mem_release(mark);
 	return 0;

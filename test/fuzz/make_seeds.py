@@ -47,7 +47,7 @@ def acpi():
         put(m, 0x200 + 64, 'I', 0x604)
         put(m, 0x200 + 76, 'I', 0x608)
         put(m, 0x200 + 91, 'B', 4)
-        acpi_table(m, 0x300, b'DSDT', 36 + 20)
+        acpi_table(m, 0x300, b'DSDT', 36 + 24)
         m[0x330:0x33a] = b'\x08_S5_\x12\x06\x04\x0a\x05'
         acpi_table(m, 0x380, b'MCFG', 60)
         put(m, 0x380 + 44, 'QHBB', 0xb0000000, 0, 0, 255)
