@@ -13,6 +13,12 @@ static inline void defined_forget(const void *p, size_t bytes)
 	VALGRIND_MAKE_MEM_UNDEFINED(p, bytes);
 }
 
+/** defined_believe() - @bytes at @p count as written, since a device says that it has written them. */
+static inline void defined_believe(const void *p, size_t bytes)
+{
+	VALGRIND_MAKE_MEM_DEFINED(p, bytes);
+}
+
 /** defined_close() - @bytes at @p are nobody's: not to be touched. */
 static inline void defined_close(const void *p, size_t bytes)
 {

@@ -96,7 +96,10 @@ uint32_t fake_device_read(uint16_t index, uint16_t head, void *out, uint32_t roo
 void fake_device_push(uint16_t index, uint32_t id, uint32_t len)
 {
 	struct fake_queue *q = &fake_device.queues[index];
+	const struct virtq_desc *d = id < q->told.size ? desc_of(q, (uint16_t)id) : NULL;
 
+	if (d && d->flags == VIRTQ_DESC_WRITE)
+		defined_believe((const void *)(uintptr_t)d->addr, MIN(len, d->len));
 	used_of(q)->ring[q->used % q->told.size] = (struct virtq_used_elem){ id, len };
 	q->used++;
 }
