@@ -6,11 +6,12 @@
 
 #define MANY 320u
 #define FULL 1400u
+#define LARGE 10u /* peers who send most, where a test says so */
 
 static uint8_t data[FULL];
 static struct peer peers[MANY], honest;
 static ix_handle_t handles[MANY], honest_handle;
-static unsigned dead, honest_rounds;
+static unsigned dead, dead_small, honest_rounds;
 
 static int begin(void **state)
 {
@@ -20,7 +21,7 @@ static int begin(void **state)
 	memset(peers, 0, sizeof(peers));
 	memset(&honest, 0, sizeof(honest));
 	honest_handle = peer_open(&honest, 7, 999);
-	dead = honest_rounds = 0;
+	dead = dead_small = honest_rounds = 0;
 	return 0;
 }
 
@@ -53,6 +54,7 @@ static void turn(void)
 		assert_int_equal(e->detail, IX_DEAD_NO_MEMORY);
 		assert_true(e->handle != honest_handle);
 		dead++;
+		dead_small += e->cookie >= LARGE;
 	}
 	while ((s = peer_take(&honest)) != NULL)
 		honest_rounds += seg_bytes(s) == 64;
@@ -191,6 +193,31 @@ static void test_who_holds_it_for_no_use_is_reset(void **state)
 	assert_int_equal(net_self.stats.evicted, dead);
 }
 
+static void test_who_holds_most_goes_first(void **state)
+{
+	(void)state;
+	open_many(170);
+	send_many(LARGE, 64);
+	for (unsigned k = 0; k < 4; k++)
+		for (unsigned i = LARGE; i < 140; i++) {
+			peer_send_at(&peers[i], peers[i].seq + k * FULL, ACK, data, FULL);
+			if (i % 8 == 7)
+				turn();
+		}
+	for (unsigned i = 140; i < 170; i++) { /* they hold nothing yet */
+		peer_send_at(&peers[i], peers[i].seq, ACK, data, FULL);
+		turn();
+	}
+	assert_in_range(buf_available(), buf_total() / 16, buf_total() / 8 - 1);
+	for (unsigned s = 0; s < 6; s++) {
+		for (unsigned ms = 0; ms < 600; ms++)
+			turn();
+		expect_served(6);
+	}
+	assert_in_range(dead, 1, LARGE);
+	assert_int_equal(dead_small, 0);
+}
+
 /* What is read in time is not for no use, however much it is. */
 static void test_who_reads_is_not_reset(void **state)
 {
@@ -227,7 +254,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_who_holds_little_is_served),       TEST(test_a_crowd_leaves_something),
 		TEST(test_who_holds_nothing_comes_first),    TEST(test_datagrams_too),
-		TEST(test_who_holds_it_for_no_use_is_reset), TEST(test_who_reads_is_not_reset),
+		TEST(test_who_holds_it_for_no_use_is_reset), TEST(test_who_holds_most_goes_first),
+		TEST(test_who_reads_is_not_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

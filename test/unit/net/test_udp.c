@@ -296,6 +296,24 @@ static void test_a_length_beyond_the_packet(void **state)
 	assert_null(world_event(IX_EV_UDP_RECV, 0));
 }
 
+/* What comes by the other family is for another address. */
+static void test_bound_to_one_address(void **state)
+{
+	struct ix_endpoint ours = world_endpoint(WORLD_ADDRESS, 7);
+	struct peer p = { .address = PEER_ADDRESS, .port = 999, .our_port = 7 };
+	bool is_ip6 = world.is_ip6;
+	ix_handle_t h;
+
+	(void)state;
+	assert_int_equal(net_udp_bind(&ours, 1, &h), IX_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		world.is_ip6 = is_ip6 ^ !i;
+		peer_udp(&p, "ping", 4);
+		world_turn();
+		assert_int_equal(world_event_count(IX_EV_UDP_RECV), i);
+	}
+}
+
 static void test_bound_once(void **state)
 {
 	struct ix_endpoint other = world_endpoint(PEER_ADDRESS + 7, 8);
@@ -323,6 +341,7 @@ int main(void)
 		TEST(test_ping),
 		TEST(test_damaged),
 		TEST(test_a_length_beyond_the_packet),
+		TEST(test_bound_to_one_address),
 		TEST(test_bound_once),
 	};
 

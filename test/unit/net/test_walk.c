@@ -94,6 +94,31 @@ static void test_round(void **state)
 	end();
 }
 
+/* While something moves nobody may answer: it goes round, but not for ever. */
+static void test_rounds_end(void **state)
+{
+	struct peer p = stranger(1000);
+	uint64_t dropped = stats()->misplaced_dropped;
+	unsigned hops = 0;
+
+	(void)state;
+	begin();
+	walk_unsettle();
+	peer_send(&p, ACK, "x", 1);
+	world_turn();
+	for (; world.handed_count && hops < 1000; hops++) {
+		percore_id = world.handed[0].core;
+		world.handed_count = 0;
+		world_receive_buf(world.handed[0].first);
+		world_turn();
+	}
+	walk_settle();
+	assert_in_range(hops, 60 * CORES, 70 * CORES);
+	assert_int_equal(stats()->misplaced_dropped, dropped + 1);
+	assert_null(peer_take(&p));
+	end();
+}
+
 /* What begins a connection is answered where it arrives. */
 static void test_syn_stays(void **state)
 {
@@ -277,9 +302,9 @@ static void test_park(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ring_full), cmocka_unit_test(test_round), cmocka_unit_test(test_syn_stays),
-		cmocka_unit_test(test_kinds),     cmocka_unit_test(test_owner), cmocka_unit_test(test_wave),
-		cmocka_unit_test(test_ports),     cmocka_unit_test(test_park),
+		cmocka_unit_test(test_ring_full), cmocka_unit_test(test_round), cmocka_unit_test(test_rounds_end),
+		cmocka_unit_test(test_syn_stays), cmocka_unit_test(test_kinds), cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_wave),      cmocka_unit_test(test_ports), cmocka_unit_test(test_park),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
