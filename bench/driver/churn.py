@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Work `churn`: what a connection of one 64 B request costs a guest, from SYN to the FIN of each side, beside Linux."""
-from driver.counted import PEERS, SETTLE_S, STAGES, add_exits, add_instructions, both, settle
+from driver.counted import SETTLE_S, STAGES, add_exits, add_instructions, both, others, settle
 from driver.results import print_table, ratio, shown
 
 MESSAGE_BYTES = 64
@@ -13,7 +13,7 @@ class Plan:
     """The full figures, or a look in under a minute."""
 
     def __init__(self, is_quick):
-        self.warm_s, self.window_s, self.rounds = (0.3, 0.8, 1) if is_quick else (1.5, 4.0, 2)
+        self.warm_s, self.window_s, self.rounds = (0.3, 0.8, 1) if is_quick else (1.0, 2.5, 2)
         self.settle_s = SETTLE_S / 2 if is_quick else SETTLE_S
         self.exit_connections = (64,) if is_quick else CONNECTIONS
 
@@ -23,7 +23,7 @@ def params(connections):
 
 
 def each_window(bench, plan, plugin, connections):
-    for kind in PEERS:
+    for kind in bench.peers.of('churn'):
         with kind(bench, plugin=plugin) as guest:
             settle(guest, plan.settle_s)
             for n in connections:
@@ -44,16 +44,16 @@ def measure(bench, is_quick, out):
 
 
 def show(out):
-    rows = []
+    rows, (names, more) = [], others(out)
     for n in CONNECTIONS:
         ix, linux = both(out, 'instructions_per_request', connections=n)
         exits = both(out, 'vm_exits_per_request', connections=n, kind='all')
         rates = both(out, 'requests_per_second', connections=n)
-        rows.append([str(n), shown(ix), shown(linux), ratio(ix, linux),
+        rows.append([str(n), shown(ix), shown(linux), ratio(ix, linux), *more(connections=n),
                      *(shown(v) for v in both(out, 'bytes_stored_by_string_ops', connections=n)),
                      *(shown(v, 2) for v in exits), ratio(rates[1], rates[0])])
     print_table('guest instructions per connection of one 64 B request, both sides closed by FIN, all of one vCPU',
-                ['at a time', 'ix', 'linux', 'linux/ix', 'rep bytes ix', 'linux', 'exits ix', 'linux', 'rate ix/linux'],
+                ['at a time', 'ix', 'linux', 'linux/ix', *names, 'rep bytes ix', 'linux', 'exits ix', 'linux', 'rate ix/linux'],
                 rows)
     rows = [[name, *(shown(out.median('ix', 'instructions_per_request_in_stage', connections=n, stage=name))
                      for n in CONNECTIONS)] for name in STAGES.values()]

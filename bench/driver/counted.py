@@ -3,6 +3,8 @@
 import time
 
 from driver.guest import IxGuest, LinuxGuest
+from driver.peers import further
+from driver.results import shown
 
 PEERS = (LinuxGuest, IxGuest)
 SETTLE_S = 1.0                      # after a boot, for what a guest does once it is up
@@ -47,6 +49,12 @@ def add_exits(out, guest, got, params):
     for name, value in each.items():
         out.add(guest.peer, 'vm_exits_per_request', value, 'exits', **params, kind=name)
     out.add(guest.peer, 'vm_exits_per_request', sum(each.values()), 'exits', **params, kind='all')
+
+
+def others(out, digits=0, metric='instructions_per_request'):
+    """Columns of the peers that are neither ix nor linux: their names, and a function from parameters to a row's cells."""
+    names = further(out)
+    return names, lambda **params: [shown(out.median(name, metric, **params), digits) for name in names]
 
 
 def both(out, metric, **params):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The guests that are measured: same QEMU, machine, firmware, card and wire; kernel and command line differ."""
+import contextlib
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -24,10 +27,11 @@ class Failure(Exception):
 
 
 class Bench:
-    """Where the built parts are, on what wire they are joined, and which host CPU they share."""
+    """Where the built parts are, on what wire they are joined, which host CPU they share, and who takes part."""
 
-    def __init__(self, build, wire, cpu, work):
+    def __init__(self, build, wire, cpu, work, peers=None, pace=1):  # pylint: disable=R0913
         self.parts, self.build, self.wire, self.cpu, self.work = os.path.join(build, 'bench'), build, wire, cpu, work
+        self.peers, self.pace = peers, pace     # of all windows, their share of what the works say
         self.qemu = shutil.which('qemu-system-x86_64')
         if not self.qemu:
             raise Failure('qemu-system-x86_64 is not on PATH: run ci/setup as root')
@@ -52,38 +56,48 @@ class Guest:
     card: more properties of the network card; cores, and queues if not one each; words: more of the kernel's command line;
     memory_mib: of the guest."""
     peer = ''
-    booted = 0
-
+    is_udp = False                  # answers datagrams alone
+    message_max = 1 << 30           # bytes that it can be asked to echo
     counter = 'insn.so'
     accel, processor = 'tcg,thread=multi', 'max'
+    booted = 0
 
     def __init__(self, bench, plugin=None, card='', cores=1, queues=None, words='', memory_mib=MEMORY_MIB):
         self.bench, self.process, self.boot_s, self.is_pinned = bench, None, None, False
-        self.cores, self.words, self.memory_mib = cores, words, memory_mib
+        self.cores, self.words, self.memory_mib, self.environ = cores, words, memory_mib, None
         Guest.booted += 1
         self.log = bench.file(f'{self.peer}-{Guest.booted}.log')
-        self.marks = None
-        queues, wire = queues or cores, bench.wire
-        wire.ready(queues)
-        card = wire.card + card
-        if queues > 1:
-            card += f',mq=on,vectors={2 * queues + 2}'
-        self.argv = [bench.qemu, '-machine', MACHINE + wire.machine(), '-accel', self.accel,
-                     '-cpu', self.processor, '-smp', str(cores), '-m', f'{memory_mib}M', '-nodefaults', '-no-user-config',
-                     '-no-reboot', '-display', 'none', '-bios', 'qboot.rom', '-serial', f'file:{self.log}',
-                     *wire.netdev(queues, memory_mib), '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{card}', *self.kernel()]
+        self.queues, wire = queues or cores, bench.wire
+        wire.ready(self.queues)
+        self.card = wire.card + card + (f',mq=on,vectors={2 * self.queues + 2}' if self.queues > 1 else '')
+        self.marks, self.plugin = None, ''
         if plugin is not None:
             self.marks = bench.file(f'{self.peer}-{Guest.booted}.marks')
-            self.argv += ['-plugin', ','.join([bench.part(self.counter), f'socket={self.marks}', *plugin])]
+            self.plugin = ','.join([bench.part(self.counter), f'socket={self.marks}', *plugin])
+        self.argv = self.command([
+            '-machine', MACHINE + wire.machine(), '-accel', self.accel, '-cpu', self.processor, '-smp', str(cores),
+            '-m', f'{memory_mib}M', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-bios', 'qboot.rom',
+            '-serial', f'file:{self.log}', *wire.netdev(self.queues, memory_mib),
+            '-device', f'virtio-net-pci,netdev=net0,romfile=,mac={MAC}{self.card}', *(['-plugin', self.plugin] if self.plugin else [])])
+
+    def command(self, words):
+        """What starts it; @words: all of QEMU's arguments but what is booted."""
+        return [self.bench.qemu, *words, *self.kernel()]
 
     def kernel(self):
+        """QEMU's arguments that say what is booted."""
         raise NotImplementedError
+
+    def images(self):
+        """The files that it is booted from, as far as the bench knows them."""
+        return []
 
     def __enter__(self):
         begin_ns = time.monotonic_ns()
         with open(self.log + '.qemu', 'wb') as out:
             self.process = subprocess.Popen(self.bench.wire.inside + self.argv, stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=out, preexec_fn=lab.die_with_parent)
+                                            stdout=out, stderr=out, env=self.environ, start_new_session=True,
+                                            preexec_fn=lab.die_with_parent)
         try:
             self.boot_s = self.first_reply(begin_ns)
         except BaseException:
@@ -92,12 +106,13 @@ class Guest:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_S)
+            if not self.pids():
+                return
 
     def client(self, *words, timeout):
         """A measuring program in the namespace, on the guest's CPU if that is pinned; its JSON."""
@@ -108,13 +123,47 @@ class Guest:
         return json.loads(done.stdout, object_pairs_hook=add_up)
 
     def first_reply(self, begin_ns):
-        got = self.client(self.bench.part('first_reply'), GUEST, ECHO_PORT, begin_ns, BOOT_S, timeout=BOOT_S + 10)
-        return got['reply_s']
+        """Seconds from @begin_ns; ends early if the guest does."""
+        words = [self.bench.part('first_reply'), GUEST, str(ECHO_PORT), str(begin_ns), str(BOOT_S), *(['udp'] if self.is_udp else [])]
+        with subprocess.Popen(self.bench.wire.inside + words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
+            while True:
+                try:
+                    said, error = client.communicate(timeout=0.1)
+                    break
+                except subprocess.TimeoutExpired:
+                    if self.process.poll() is not None:
+                        client.kill()
+                        raise Failure(f'{self.peer}: QEMU ended with status {self.process.returncode} before its guest answered\n'
+                                      f'{self.tail()}') from None
+        if client.returncode:
+            raise Failure(f'{self.peer}: {error.strip()}\n{self.tail()}')
+        return json.loads(said)['reply_s']
+
+    def pids(self):
+        """The processes of its session: QEMU, and what a command left beside it."""
+        found = []
+        for pid in os.listdir('/proc'):
+            with contextlib.suppress(OSError, ValueError):
+                if os.getsid(int(pid)) == self.process.pid and state_of(pid) != 'Z':
+                    found.append(int(pid))
+        return found
+
+    def memory(self):
+        """Resident bytes: {'qemu': all of its processes, 'guest': of its RAM, None if that is not found}."""
+        total, ram = 0, None
+        for pid in self.pids():
+            with open(f'/proc/{pid}/smaps', encoding='ascii', errors='replace') as f:
+                for size, rss in re.findall(r'^Size:\s+(\d+) kB(?:\n.*){2,3}?\nRss:\s+(\d+) kB', f.read(), re.M):
+                    total += int(rss) * 1024
+                    if int(size) == self.memory_mib * 1024:
+                        ram = int(rss) * 1024
+        return {'qemu': total, 'guest': ram}
 
     def pin(self):
         """From now on all threads of this QEMU, and its clients, share the bench's CPU."""
-        for thread in os.listdir(f'/proc/{self.process.pid}/task'):
-            os.sched_setaffinity(int(thread), {self.bench.cpu})
+        for pid in self.pids():
+            for thread in os.listdir(f'/proc/{pid}/task'):
+                os.sched_setaffinity(int(thread), {self.bench.cpu})
         self.is_pinned = True
 
     def load(self, connections, message_bytes, warm_s, window_s, active=0, is_churn=False, idle_s=0, depth=1, is_udp=False,
@@ -122,7 +171,8 @@ class Guest:
         """What loadgen says, or with is_udp udpgen. active: so many connections have a request under way, the others wait their turn;
         is_churn: each request has a connection of its own; idle_s: so long nothing happens before, and is counted too;
         depth: so many requests are under way on each; rate: an open loop, so many requests a second are due, with a seed at random."""
-        words = [self.bench.part('udpgen' if is_udp else 'loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections,
+        warm_s, window_s, idle_s = (round(s * self.bench.pace, 3) for s in (warm_s, window_s, idle_s))
+        words = [self.bench.part('udpgen' if is_udp or self.is_udp else 'loadgen'), '-h', GUEST, '-p', ECHO_PORT, '-c', connections,
                  '-s', message_bytes, '-w', warm_s, '-t', window_s]
         if depth > 1:
             words += ['-d', depth]
@@ -153,11 +203,14 @@ class Guest:
 class IxGuest(Guest):
     peer = 'ix'
 
+    def images(self):
+        return [os.path.join(self.bench.build, 'images', 'echo.ix')]
+
     def kernel(self):
         seed = self.bench.file('seed')
         with open(seed, 'wb') as f:
             f.write(os.urandom(32))
-        return ['-kernel', os.path.join(self.bench.build, 'images', 'echo.ix'),
+        return ['-kernel', *self.images(),
                 '-append', f'net.address={GUEST}/{PREFIX} net.gateway={HOST} cores.min={self.cores} cores.max={self.cores} {self.bench.wire.words} {self.words}',
                 '-fw_cfg', f'name=opt/ix/seed,file={seed}',
                 '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-device', 'pvpanic']
@@ -165,12 +218,21 @@ class IxGuest(Guest):
 
 class LinuxGuest(Guest):
     peer = 'linux'
+    how_started = 'nokaslr mitigations=off'     # the fastest Linux that this package can be
+
+    def images(self):
+        return [self.bench.part('linux', 'kernel', 'vmlinuz'), self.bench.part('linux', 'echo.cpio')]
 
     def kernel(self):
-        # Without the mitigations: the fastest Linux that this package can be.
-        return ['-kernel', self.bench.part('linux', 'kernel', 'vmlinuz'),
-                '-initrd', self.bench.part('linux', 'echo.cpio'), '-append',
-                f'console=ttyS0 quiet panic=-1 net.ifnames=0 nokaslr mitigations=off bench.ip={GUEST} {self.words}']
+        kernel, ramdisk = self.images()
+        return ['-kernel', kernel, '-initrd', ramdisk, '-append',
+                f'console=ttyS0 quiet panic=-1 net.ifnames=0 {self.how_started} bench.ip={GUEST} {self.words}']
+
+
+def state_of(pid):
+    """One letter, as ps has it."""
+    with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as f:
+        return f.read().rpartition(')')[2].split()[0]
 
 
 def add_up(pairs):

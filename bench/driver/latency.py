@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Work `latency`: how long a 64 B request takes at a load that does not wait for replies, from little to more than a guest can do."""
-from driver.counted import PEERS, SETTLE_S, both, settle
+from driver.counted import SETTLE_S, both, settle
 from driver.results import print_table, ratio, shown
 
 MESSAGE_BYTES = 64
@@ -28,7 +28,7 @@ def measure(bench, is_quick, out):
     plan = Plan(is_quick)
     for seed in range(1, plan.rounds + 1):
         full = None
-        for kind in PEERS:          # Linux first: the loads are shares of its own
+        for kind in bench.peers.of('latency'):      # Linux first: the loads are shares of its own
             with kind(bench) as guest:
                 settle(guest, plan.settle_s)
                 got = guest.load(CONNECTIONS, MESSAGE_BYTES, plan.warm_s, plan.window_s)

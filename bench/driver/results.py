@@ -8,6 +8,9 @@ import statistics
 import subprocess
 import time
 
+from driver.guest import Failure
+from driver.wire import ovs
+
 
 class Results:
     def __init__(self, work):
@@ -32,11 +35,26 @@ class Results:
         found = self.values(peer, metric, **params)
         return statistics.median(found) if found else None
 
-    def write(self, path, head):
-        with open(path + '.new', 'w', encoding='utf-8') as f:
-            json.dump({'head': head, 'rows': self.rows}, f, indent=1)
-            f.write('\n')
-        os.replace(path + '.new', path)
+
+def write(path, head, rows):
+    """A row a line, so that two runs can be compared by line."""
+    with open(path + '.new', 'w', encoding='utf-8') as f:
+        f.write('{"head": ' + json.dumps(head, indent=1) + ',\n"rows": [\n' + ',\n'.join(json.dumps(r) for r in rows) + '\n]}\n')
+    os.replace(path + '.new', path)
+
+
+def read(path):
+    """Head and rows of such a file. Failure says what is wrong with it."""
+    try:
+        with open(path, encoding='utf-8') as f:
+            both = json.load(f)
+        rows = both['rows']
+        if not all(isinstance(r['value'], (int, float)) and isinstance(r['params'], dict) and r['work'] and r['metric'] and r['peer']
+                   for r in rows):
+            raise ValueError('a row lacks its value')
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise Failure(f'{path} is not what bench/run --json writes: {e}') from e
+    return both['head'], rows
 
 
 def said_by(*words):
@@ -63,7 +81,19 @@ def head(root, bench, is_quick):
             'qemu': qemu.group(1) if qemu else '', 'accelerator': 'tcg', 'cpu_model': 'max', 'firmware': 'qboot',
             'pinned_to_cpu': bench.cpu, 'is_quick': is_quick,
             'linux': first_line(bench.part('linux', 'kernel', 'version'), r'^(.*)$'),
-            'image_bytes': os.path.getsize(image) if os.path.exists(image) else None}
+            'image_bytes': os.path.getsize(image) if os.path.exists(image) else None, **versions(root, bench)}
+
+
+def versions(root, bench):
+    """What the guests and the switch are made of; '' of what is not there."""
+    with open(os.path.join(root, 'ci', 'sources.lock'), encoding='utf-8') as f:
+        sources = {words[1]: words[2] for words in map(str.split, f) if len(words) > 2 and words[0] != '#'}
+    cache = os.path.join(bench.build, 'CMakeCache.txt')
+    compiler = first_line(cache, r'^CMAKE_C_COMPILER:\w+=(.*)$')
+    switch = said_by(ovs.VSWITCHD, '--version') if os.path.exists(ovs.VSWITCHD) else ''
+    return {'lwip': sources.get('lwip', ''), 'musl': sources.get('musl', ''),
+            'compiler': (said_by(compiler, '--version') if compiler else '').partition('\n')[0],
+            'ovs': ''.join(re.findall(r'^ovs-vswitchd.* (\S+)$', switch, re.M)), 'dpdk': ''.join(re.findall(r'^DPDK (\S+)$', switch, re.M))}
 
 
 def shown(value, digits=0):

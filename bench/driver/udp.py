@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Work `udp`: what a 64 B datagram and its answer cost a guest, beside Linux one by one and Linux in batches."""
+"""Work `udp`: what a 64 B datagram and its answer cost a guest, beside Linux one by one, Linux in batches, and the floor."""
 from driver.counted import SETTLE_S, STAGES, add_instructions, settle
-from driver.guest import IxGuest, LinuxGuest
+from driver.guest import LinuxGuest
 from driver.results import print_table, ratio, shown
 
 MESSAGE_BYTES = 64
@@ -15,32 +15,29 @@ def params(sockets, way):
 
 
 def measure(bench, is_quick, out):
-    warm_s, window_s = (0.3, 0.8) if is_quick else (1.2, 2.5)
-    for way, words in ((None, ''), *WAYS.items()):
-        kind = LinuxGuest if way else IxGuest
-        with kind(bench, plugin=[], words=words) as guest:
-            settle(guest, SETTLE_S / 2 if is_quick else SETTLE_S)
-            for n in SOCKETS:
-                got = guest.load(n, MESSAGE_BYTES, warm_s, window_s, is_udp=True)
-                add_instructions(out, guest, got, params(n, way))
-                out.add(guest.peer, 'datagrams_lost', got['lost'], 'datagrams', **params(n, way))
+    warm_s, window_s = (0.3, 0.8) if is_quick else (1.0, 2.0)
+    for kind in bench.peers.of('udp'):
+        for way, words in WAYS.items() if issubclass(kind, LinuxGuest) else ((None, ''),):
+            with kind(bench, plugin=[], words=words) as guest:
+                settle(guest, SETTLE_S / 2 if is_quick else SETTLE_S)
+                for n in SOCKETS:
+                    got = guest.load(n, MESSAGE_BYTES, warm_s, window_s, is_udp=True)
+                    add_instructions(out, guest, got, params(n, way))
+                    out.add(guest.peer, 'datagrams_lost', got['lost'], 'datagrams', **params(n, way))
 
 
 def show(out):
+    """A line a peer and way; the ratio is to ix."""
+    cells = dict.fromkeys((r['peer'], r['params']['calls']) for r in out.rows)
     rows = []
     for n in SOCKETS:
-        def of(metric, way, peer='linux', n=n):
-            return out.median(peer, metric, connections=n, calls=way)
-
-        ix = of('instructions_per_request', None, 'ix')
-        linux = [of('instructions_per_request', way) for way in WAYS]
-        lost = [of('datagrams_lost', None, 'ix'), *(of('datagrams_lost', way) for way in WAYS)]
-        rows.append([str(n), shown(ix), *(shown(v) for v in linux), *(ratio(ix, v) for v in linux),
-                     shown(of('bytes_stored_by_string_ops', None, 'ix')),
-                     *(shown(of('bytes_stored_by_string_ops', way)) for way in WAYS), ' / '.join(shown(v) for v in lost)])
-    print_table('guest instructions per 64 B datagram and its answer (Linux: recvfrom and sendto; recvmmsg and sendmmsg)',
-                ['under way', 'ix', 'linux', 'batches', 'linux/ix', 'batches/ix', 'rep bytes ix', 'linux', 'batches',
-                 'lost'], rows)
+        ix = out.median('ix', 'instructions_per_request', connections=n, calls=None)
+        for peer, way in cells:
+            value, stored, lost = (out.median(peer, metric, connections=n, calls=way) for metric in (
+                'instructions_per_request', 'bytes_stored_by_string_ops', 'datagrams_lost'))
+            rows.append([f'{n} under way, {peer}' + (f' {way}' if way else ''), shown(value), ratio(ix, value), shown(stored), shown(lost)])
+    print_table('guest instructions per 64 B datagram and its answer (Linux one by one: recvfrom and sendto; in batches: recvmmsg '
+                'and sendmmsg)', ['', 'instructions', 'to ix', 'rep bytes', 'lost'], rows)
     rows = [[name, *(shown(out.median('ix', 'instructions_per_request_in_stage', connections=n, stage=name), 1)
                      for n in SOCKETS)] for name in STAGES.values()]
     print_table('ix by stage', ['stage', *(f'{n} under way' for n in SOCKETS)], rows)

@@ -22,7 +22,7 @@
 
 #define NIC "eth0"
 #define NIC_WAIT_MS 5000
-#define FILES_MAX 100000u
+#define FILES_MAX 200000u
 
 /* In the order of their needs. */
 static const char *const modules[] = {
