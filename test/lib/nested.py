@@ -26,8 +26,8 @@ from report import Failed
 MEMORY_MIB = 1536
 CPUS = 2
 MACHINE = 'q35,usb=off,sata=off,smbus=off,vmport=off,graphics=off,i8042=off'
-# Of that model, what TCG lacks and would warn about.
-PROCESSOR = 'EPYC,+svm,-fxsr-opt,-misalignsse,-osvw,-topoext,-nrip-save,-xsavec'
+# Without what TCG lacks and would warn about; UMIP came with the next generation.
+PROCESSOR = 'EPYC,+svm,+umip,-fxsr-opt,-misalignsse,-osvw,-topoext,-nrip-save,-xsavec'
 COMMAND_LINE = 'console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable'
 ENDED = re.compile(r'nested: ended with status (-?\d+)')
 LIBRARY = re.compile(r'(/\S+) \(0x')
