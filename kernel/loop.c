@@ -141,11 +141,14 @@ void loop_run(void)
 				continue;
 			}
 		}
-		MARK_STAGE(STAGE_IDLE);
-		if (count || fired || calls)
+		if (count || fired || calls) {
 			last_work = cpu_tsc();
-		/* Others may have come behind frames; what calls and timers leave behind is looked for before sleep, too. */
-		if (!count)
-			idle();
+			/* Others may have come behind frames; what calls and timers leave behind is looked for before sleep, too. */
+			if (count)
+				continue;
+			MARK_STAGE(STAGE_BUSY);
+		}
+		MARK_STAGE(STAGE_IDLE);
+		idle();
 	}
 }

@@ -41,6 +41,9 @@ def add_instructions(out, guest, got, params):
         for stage, name in STAGES.items():
             value = per_request(got, (str(stage),), 'stages')
             out.add('ix', 'instructions_per_request_in_stage', value, 'instructions', **params, stage=name)
+        turns, empty = (per_request(got, (n,)) for n in ('turns', 'turns_empty'))
+        for kind, value in (('busy', turns - empty), ('empty', empty)):
+            out.add('ix', 'turns_per_request', value, 'turns', **params, kind=kind)
 
 
 def add_exits(out, guest, got, params):

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TCP echo on port 7 as one writes it for Linux: level-triggered epoll, a read and a write for each ready connection, static,
- * no thread, no allocation while it serves. A peer that does not read is not read from.
+ * no allocation while it serves. A peer that does not read is not read from. On several CPUs a process for each, which share
+ * nothing, not even a table of files; a new connection goes to the one on the CPU that its SYN came to, and so stays with its queue.
  */
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +22,7 @@
 #define BUFFER_BYTES (256u * 1024)
 #define EVENTS 256
 #define ACCEPTS 64 /* at most, in one turn */
+#define CPUS_MAX 64
 
 struct connection {
 	int fd;
@@ -112,18 +116,59 @@ static void write_unsent(struct connection *c)
 	watch(EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
 }
 
-static void start(void)
+static int listen_on_port(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int on = 1;
+	int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
+
+	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits this */
+	if (bind(s, (struct sockaddr *)&a, sizeof(a)) || listen(s, 4096))
+		fail("listen");
+	return s;
+}
+
+/* Listener n, in the order in which they began to listen, gets what comes in on CPU n. */
+static void steer(int s)
+{
+	struct sock_filter code[] = { { BPF_LD | BPF_W | BPF_ABS, 0, 0, (unsigned)(SKF_AD_OFF + SKF_AD_CPU) },
+				      { BPF_RET | BPF_A, 0, 0, 0 } };
+	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+	if (setsockopt(s, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)))
+		fail("steering");
+}
+
+/* Goes on in a process on each CPU; they are numbered from 0 without a gap. */
+static void start(void)
+{
+	int listeners[CPUS_MAX], count, cpu = 0;
+	cpu_set_t cpus;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+		fail("sched_getaffinity");
+	count = CPU_COUNT(&cpus);
+	if (count > CPUS_MAX)
+		count = CPUS_MAX;
+	for (int i = 0; i < count; i++)
+		listeners[i] = listen_on_port();
+	if (count > 1)
+		steer(listeners[0]);
+	while (cpu + 1 < count && fork())
+		cpu++;
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		fail("sched_setaffinity");
+	for (int i = 0; i < count; i++)
+		if (i != cpu)
+			close(listeners[i]);
+	listener = listeners[cpu];
 	epoll_fd = epoll_create1(0);
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits this */
-	if (epoll_fd < 0 || bind(listener, (struct sockaddr *)&a, sizeof(a)) || listen(listener, 4096))
-		fail("listen");
+	if (epoll_fd < 0)
+		fail("epoll_create1");
 	watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
 }
 

@@ -8,7 +8,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +104,26 @@ static void wait_for_nic(int s)
 	fail(NIC);
 }
 
+/*
+ * A queue pair for each CPU, if the card has as many. The driver then has the interrupts of each on a CPU of its own and sends
+ * from a CPU on its queue: receive packet steering would have nothing to do.
+ */
+static void set_queues(int s)
+{
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq r = { .ifr_name = NIC, .ifr_data = (void *)&channels };
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) || ioctl(s, SIOCETHTOOL, &r))
+		fail("channels");
+	channels.cmd = ETHTOOL_SCHANNELS;
+	channels.combined_count = (unsigned)CPU_COUNT(&cpus);
+	if (channels.combined_count > channels.max_combined)
+		channels.combined_count = channels.max_combined;
+	if (channels.combined_count > 1 && ioctl(s, SIOCETHTOOL, &r))
+		fail("channels");
+}
+
 static void set_address(int s, unsigned long request, struct in_addr a)
 {
 	struct ifreq r = { .ifr_name = NIC };
@@ -144,6 +167,7 @@ int main(void)
 		load_module(modules[i]);
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	wait_for_nic(s);
+	set_queues(s);
 	set_up(s, "lo");
 	set_address(s, SIOCSIFADDR, address_from_cmdline());
 	set_address(s, SIOCSIFNETMASK, (struct in_addr){ htonl(0xffffff00u) });

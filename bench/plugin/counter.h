@@ -3,8 +3,6 @@
 #pragma once
 #include <stdint.h>
 
-#define STAGES 16u /* numbers that a marker NOP can carry */
-
 #define COUNTER_LIST(X)                                                                                    \
 	X(insn_kernel)      /* executed at addresses of the upper half */                                  \
 	X(insn_user)        /* executed at addresses of the lower half, firmware included */               \
@@ -43,6 +41,8 @@
 	X(mmio_notify) /* virtio doorbell */                                                               \
 	X(mmio_pci)    /* other registers of PCI devices */                                                \
 	X(mmio_other)                                                                                      \
+	X(turns)        /* of the loop, by its markers */                                                  \
+	X(turns_empty)  /* those that found nothing */                                                     \
 	X(cache_access) /* of RAM; this and the next with cache=1 only */                                  \
 	X(cache_miss)   /* whose line was not in the cache of cache.h; prefetches are none */
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "bench/plugin/stages.h"
+
 #define MARKER 0x1D1E0000u /* nopl MARKER + stage(%rax,%rax,1): 0f 1f 84 00 imm32 */
 
 struct prefixes {

@@ -19,6 +19,7 @@
 #include "bench/plugin/counter.h"
 #include "bench/plugin/decode.h"
 #include "bench/plugin/report.h"
+#include "bench/plugin/stages.h"
 #include "bench/plugin/symbols.h"
 
 #define VCPUS_MAX 64u
@@ -35,9 +36,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 /* One a vCPU. */
 struct cell {
 	uint64_t counters[COUNTER_NR];
-	uint64_t stages[STAGES]; /* instructions up to the last marker */
-	uint64_t stage;          /* the one that the vCPU is in */
-	uint64_t stage_begin;    /* its instructions when it entered that one */
+	struct stages stages;
 };
 
 static struct qemu_plugin_scoreboard *cells;
@@ -75,11 +74,9 @@ static uint64_t instructions(const struct cell *c)
 static void on_marker(unsigned vcpu, void *stage)
 {
 	struct cell *c = cell_of(vcpu);
-	uint64_t now = instructions(c);
 
-	c->stages[c->stage] += now - c->stage_begin;
-	c->stage_begin = now;
-	c->stage = (uintptr_t)stage;
+	c->counters[COUNTER_turns] += (uintptr_t)stage == STAGE_FIRST;
+	c->counters[COUNTER_turns_empty] += stages_mark(&c->stages, (unsigned)(uintptr_t)stage, instructions(c));
 }
 
 static void on_wrmsr(unsigned vcpu, void *unused)
@@ -257,7 +254,7 @@ static uint64_t read_stage(unsigned stage)
 	for (int v = 0; v < qemu_plugin_num_vcpus(); v++) {
 		const struct cell *c = cell_of((unsigned)v);
 
-		sum += c->stages[stage] + (c->stage == stage ? instructions(c) - c->stage_begin : 0);
+		sum += stages_read(&c->stages, stage, instructions(c));
 	}
 	return sum;
 }

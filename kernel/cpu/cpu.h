@@ -111,5 +111,6 @@ enum cpu_stage {
 	STAGE_NET_IN = 5,
 	STAGE_TX = 6,
 	STAGE_EVENTS = 7,
-	STAGE_IDLE = 15,
+	STAGE_BUSY = 14, /* none of its own: this turn did something, even if it comes to STAGE_IDLE */
+	STAGE_IDLE = 15, /* and with it, what the turn that leads to it cost */
 };

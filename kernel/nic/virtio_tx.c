@@ -8,6 +8,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
+#include "kernel/cpu/cpu.h"
 #include "kernel/mem/mem.h"
 #include "kernel/nic/virtio_net.h"
 
@@ -259,6 +260,7 @@ static __attribute__((noinline)) unsigned reclaim(struct virtio_tx *tx, void **t
 		virtio_net_distrust(&tx->q);
 		return 0;
 	}
+	MARK_STAGE(STAGE_BUSY);
 	for (; ready && got < max; ready--, used_next++) {
 		uint32_t head = READ_ONCE(used[used_next & mask].id);
 		struct virtio_tx_slot *s = &slots[head & mask];

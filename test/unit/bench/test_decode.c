@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bench/plugin/decode.h"
+#include "bench/plugin/stages.h"
 
 #define NONE COUNTER_NR
 
