@@ -5,11 +5,15 @@ verified bytes while the port's steering changes between `thread` and `hash`, an
 
 Usage: ovs.py [--many]
 """
+import contextlib
+import os
 import pathlib
+import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
+LIB = str(pathlib.Path(__file__).resolve().parents[1] / 'lib')
+sys.path.insert(0, LIB)
 import lab  # noqa: E402  pylint: disable=wrong-import-position
 import ovs  # noqa: E402  pylint: disable=wrong-import-position
 from guest import Guest  # noqa: E402  pylint: disable=wrong-import-position
@@ -17,6 +21,7 @@ from load import Load  # noqa: E402  pylint: disable=wrong-import-position
 from report import Report, check  # noqa: E402  pylint: disable=wrong-import-position
 
 CONNECTIONS = 32
+END_SECONDS = 10
 STEP_BYTES = 32768                      # of each connection, after each disturbance
 
 
@@ -69,6 +74,36 @@ def test_end(guest, load):
     return f'{count} bytes verified'
 
 
+def processes_of(folder):
+    """Command lines that name it."""
+    found = []
+    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+        with contextlib.suppress(OSError):
+            found += [text for text in [path.read_bytes().decode(errors='replace')] if folder in text]
+    return found
+
+
+def test_killed():
+    """Nothing is left of a switch whose test was killed but a folder, which the next one removes; that of a living one stays."""
+    words = [sys.executable, '-c', f'import sys, time; sys.path.insert(0, {LIB!r}); import ovs\n'
+             'with ovs.Switch() as switch:\n    print(switch.folder.name, flush=True)\n    time.sleep(600)']
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        folder = child.stdout.readline().strip()
+        ovs.remove_stale()
+        is_kept = os.path.exists(os.path.join(folder, 'conf.db'))
+        daemons = processes_of(folder)
+        child.kill()
+    deadline = time.monotonic() + END_SECONDS
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    check(is_kept and len(daemons) == 2, f'{folder} was removed while it was used, or its daemons were not found: {daemons}')
+    check(not processes_of(folder), f'outlive their test: {processes_of(folder)}')
+    check(os.path.exists(folder), f'{folder} is gone without having been swept')
+    ovs.remove_stale()
+    check(not os.path.exists(folder), f'{folder} stays')
+    return f'{len(daemons)} daemons ended with their test, its folder was removed'
+
+
 def run_all(report, rounds):
     """One guest for all, so that each part finds what the one before has left."""
     with ovs.Switch() as switch, Guest('images/echo.ix', cpus=2, net=f'vhost-user={switch.socket}') as guest:
@@ -84,6 +119,7 @@ def run_all(report, rounds):
 def main():
     report = Report()
     lab.enter()
+    report.run('ovs.killed', test_killed)
     report.run('ovs', run_all, report, 20 if sys.argv[1:] == ['--many'] else 3)
     report.close()
 
