@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Work `loss`: what comes through a wire that loses frames, IX and Linux one after the other on the same wire."""
+"""Work `loss`: what comes through a wire that loses frames, IX and Linux on wires of the same kind and seed."""
+import concurrent.futures
+import contextlib
 import ipaddress
 import os
 import pathlib
@@ -7,9 +9,9 @@ import statistics
 import sys
 
 from driver.counted import PEERS
-from driver.guest import Failure
+from driver.guest import Bench, Failure
 from driver.results import print_table, shown
-from driver.wire import GUEST, HOST, MAC, PREFIX, TAP
+from driver.wire import GUEST, HOST, MAC, PREFIX, TAP, TapWire
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', '..', 'test', 'lib'))
 import badwire  # noqa: E402  pylint: disable=wrong-import-position
@@ -20,17 +22,18 @@ CLIENT_CONTROL = 'cubic'            # as the Linux guest; a host's own may be on
 # Percent of the frames lost, and connections, each a sample of its own: as many as leave room on the wire and in a guest's CPU.
 CONNECTIONS = {0: 4, 0.1: 4, 1: 4, 5: 8, 10: 16}
 LOSSES = tuple(CONNECTIONS)
+SIDE_BY_SIDE = 1                    # from this loss on both guests together use less than a CPU, and run at the same time
 ERRORS = 2                          # so many standard errors from 1 are a difference
 WAYS = {'both': 'lost both ways', 'from_guest': 'lost from the guest', 'to_guest': 'lost to the guest'}
 
 
 class Plan:
-    """All cells by four seeds, or losses both ways by one."""
+    """All cells by six seeds, or losses both ways by one."""
 
     def __init__(self, is_quick):
         self.warm_s, self.window_s = (1, 4) if is_quick else (1.5, 6)
         self.ways = ('both',) if is_quick else tuple(WAYS)
-        self.seeds = (1,) if is_quick else (1, 2, 3, 4)
+        self.seeds = (1,) if is_quick else (1, 2, 3, 4, 5, 6)
 
     def cells(self):
         """Without loss the ways are one."""
@@ -50,22 +53,59 @@ def wire(bench, *rules, seed=1):
     return badwire.Wire(*rules, seed=seed, inside=bench.wire.inside, build=pathlib.Path(bench.build))
 
 
-def measure(bench, is_quick, out):
-    plan = Plan(is_quick)
+def prepare(bench):
+    """The bad wire lies between the client and the guest's end of the namespace."""
     badwire.lay(bench.wire.inside, TAP, f'{HOST}/{PREFIX}', None)
     net = ipaddress.ip_interface(f'{HOST}/{PREFIX}').network
     bench.wire.ip('route', 'replace', str(net), 'dev', badwire.NEAR, 'src', HOST, 'congctl', CLIENT_CONTROL)
     bench.wire.ip('neigh', 'replace', GUEST, 'lladdr', MAC, 'dev', badwire.NEAR, 'nud', 'permanent')
-    for seed in plan.seeds:
-        for kind in PEERS:
-            boot = wire(bench)
-            with kind(bench) as guest:
-                boot.end()
+
+
+@contextlib.contextmanager
+def booted(kind, bench):
+    """A guest that has answered over a wire without harm."""
+    with contextlib.ExitStack() as stack:
+        boot = wire(bench)
+        stack.callback(boot.end)
+        guest = stack.enter_context(kind(bench))
+        boot.end()
+        yield guest
+
+
+def measure(bench, is_quick, out):
+    plan = Plan(is_quick)
+    prepare(bench)
+    if not isinstance(bench.wire, TapWire):     # two switches that poll would take the CPU from each other
+        for seed in plan.seeds:
+            for kind in PEERS:
+                with booted(kind, bench) as guest:
+                    for loss, way in plan.cells():
+                        count((guest,), plan, loss, way, seed, out)
+        return
+    with TapWire(bench.wire.cpu, number=1) as second:
+        other = Bench(bench.build, second, bench.cpu, bench.work)
+        prepare(other)
+        for seed in plan.seeds:
+            with booted(PEERS[0], bench) as one, booted(PEERS[1], other) as two:
                 for loss, way in plan.cells():
-                    count(guest, plan, loss, way, seed, out)
+                    count((one, two), plan, loss, way, seed, out)
 
 
-def count(guest, plan, loss, way, seed, out):
+def count(guests, plan, loss, way, seed, out):
+    """One cell, of all guests at a time if that leaves each of them room, else one after the other."""
+    with concurrent.futures.ThreadPoolExecutor(len(guests) if loss >= SIDE_BY_SIDE else 1) as threads:
+        results = list(threads.map(lambda guest: run(guest, plan, loss, way, seed), guests))
+    where = {**params(loss, way), 'seed': seed}
+    for guest, (got, counts) in zip(guests, results):
+        out.add(guest.peer, 'goodput_mbit_per_s', got['requests'] * MESSAGE_BYTES * 8 / got['seconds'] / 1e6, 'Mbit/s', **where)
+        out.add(guest.peer, 'requests_counted', got['requests'], 'requests', **where)
+        for name, of in (('to_guest', counts['out']), ('from_guest', counts['in'])):
+            out.add(guest.peer, 'frames_on_the_wire', of['frames'], 'frames', **where, direction=name)
+            out.add(guest.peer, 'frames_lost', of['lost'] + of['overflowed'], 'frames', **where, direction=name)
+
+
+def run(guest, plan, loss, way, seed):
+    """What the client and the wire counted."""
     rules = rule(loss if way != 'from_guest' else 0), rule(loss if way != 'to_guest' else 0)
     with wire(guest.bench, *rules, seed=seed) as w:
         got = guest.load(CONNECTIONS[loss], MESSAGE_BYTES, plan.warm_s, plan.window_s, depth=DEPTH)
@@ -73,12 +113,7 @@ def count(guest, plan, loss, way, seed, out):
     for of in counts.values():
         if of['bytes'] < got['requests'] * MESSAGE_BYTES:
             raise Failure(f'{guest.peer}: its bytes did not come over the wire: {counts}')
-    where = {**params(loss, way), 'seed': seed}
-    out.add(guest.peer, 'goodput_mbit_per_s', got['requests'] * MESSAGE_BYTES * 8 / got['seconds'] / 1e6, 'Mbit/s', **where)
-    out.add(guest.peer, 'requests_counted', got['requests'], 'requests', **where)
-    for name, of in (('to_guest', counts['out']), ('from_guest', counts['in'])):
-        out.add(guest.peer, 'frames_on_the_wire', of['frames'], 'frames', **where, direction=name)
-        out.add(guest.peer, 'frames_lost', of['lost'] + of['overflowed'], 'frames', **where, direction=name)
+    return got, counts
 
 
 def compare(out, loss, way):

@@ -22,13 +22,14 @@ SYSCTLS = {'net.ipv4.ip_local_port_range': '1024 65535', 'net.ipv4.tcp_tw_reuse'
 
 class Wire:
     """`with TapWire(cpu) as wire:`; a command prefixed with wire.inside runs in the namespace, where the client has the interface
-    TAP whatever it leads to. @cpu: the host CPU that guest and client share. wire.backend is what rows say of it."""
+    TAP whatever it leads to. @cpu: the host CPU that guest and client share. wire.backend is what rows say of it. @number: of
+    several at a time."""
     backend = ''
     words = ''                      # more of the IX guest's command line, as on this back end in production
     card = ''                       # more properties of the network card
 
-    def __init__(self, cpu):
-        self.name, self.cpu, self.queues = f'ix-bench-{os.getpid()}', cpu, 0
+    def __init__(self, cpu, number=0):
+        self.name, self.cpu, self.queues = f'ix-bench-{os.getpid()}{f"-{number}" if number else ""}', cpu, 0
         self.inside = ['ip', 'netns', 'exec', self.name]
 
     def __enter__(self):
