@@ -2,6 +2,7 @@
 """Work `loss`: what comes through a wire that loses frames, IX and Linux on wires of the same kind and seed."""
 import concurrent.futures
 import contextlib
+import copy
 import ipaddress
 import os
 import pathlib
@@ -9,7 +10,7 @@ import statistics
 import sys
 
 from driver.counted import PEERS
-from driver.guest import Bench, Failure
+from driver.guest import Failure
 from driver.results import print_table, shown
 from driver.wire import GUEST, HOST, MAC, PREFIX, TAP, TapWire
 
@@ -22,7 +23,7 @@ CLIENT_CONTROL = 'cubic'            # as the Linux guest; a host's own may be on
 # Percent of the frames lost, and connections, each a sample of its own: as many as leave room on the wire and in a guest's CPU.
 CONNECTIONS = {0: 4, 0.1: 4, 1: 4, 5: 8, 10: 16}
 LOSSES = tuple(CONNECTIONS)
-SIDE_BY_SIDE = 1                    # from this loss on both guests together use less than a CPU, and run at the same time
+SIDE_BY_SIDE, TOGETHER = 1, 2       # from this loss on two guests use less than a CPU, and run at the same time
 ERRORS = 2                          # so many standard errors from 1 are a difference
 WAYS = {'both': 'lost both ways', 'from_guest': 'lost from the guest', 'to_guest': 'lost to the guest'}
 
@@ -82,18 +83,26 @@ def measure(bench, is_quick, out):
                     for loss, way in plan.cells():
                         count((guest,), plan, loss, way, seed, out)
         return
-    with TapWire(bench.wire.cpu, number=1) as second:
-        other = Bench(bench.build, second, bench.cpu, bench.work)
-        prepare(other)
+    with contextlib.ExitStack() as wires:
+        lanes = [bench, *(lane(bench, n, wires) for n in range(1, len(PEERS)))]
         for seed in plan.seeds:
-            with booted(PEERS[0], bench) as one, booted(PEERS[1], other) as two:
+            with contextlib.ExitStack() as stack:
+                guests = [stack.enter_context(booted(kind, own)) for kind, own in zip(PEERS, lanes)]
                 for loss, way in plan.cells():
-                    count((one, two), plan, loss, way, seed, out)
+                    count(guests, plan, loss, way, seed, out)
+
+
+def lane(bench, number, stack):
+    """The same bench with a wire of its own."""
+    other = copy.copy(bench)
+    other.wire = stack.enter_context(TapWire(bench.wire.cpu, number))
+    prepare(other)
+    return other
 
 
 def count(guests, plan, loss, way, seed, out):
-    """One cell, of all guests at a time if that leaves each of them room, else one after the other."""
-    with concurrent.futures.ThreadPoolExecutor(len(guests) if loss >= SIDE_BY_SIDE else 1) as threads:
+    """One cell, of two guests at a time if that leaves each of them room, else one after the other."""
+    with concurrent.futures.ThreadPoolExecutor(TOGETHER if loss >= SIDE_BY_SIDE else 1) as threads:
         results = list(threads.map(lambda guest: run(guest, plan, loss, way, seed), guests))
     where = {**params(loss, way), 'seed': seed}
     for guest, (got, counts) in zip(guests, results):
