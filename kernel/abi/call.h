@@ -37,13 +37,16 @@ enum ix_op {
 	IX_OP_UDP_RECV_DONE = 16, /* handle; len: datagrams given back, oldest first */
 	IX_OP_TIMER_ARM = 17,     /* handle 0 or of a timer; arg: delay in ns; len: cookie. result: handle */
 	IX_OP_TIMER_CANCEL = 18,  /* handle of a timer; no event of it follows */
+	IX_OP_SEND_BACK =
+		19, /* handle; len: bytes of the oldest received data, sent back from the memory they came in and
+				   * given back, as by a SENDV of all their ranges with IX_SENDV_DONE. result: bytes taken, a prefix */
 	IX_OP_NR
 };
 
 /* Flag of IX_OP_CONNECT. Without it the connection moves to the core where the first answer arrives, if that is another. */
 #define IX_CONNECT_PINNED 0x1 /* it stays on this core, wherever its segments arrive */
 
-/* Flags of IX_OP_SENDV. */
+/* Flags of IX_OP_SENDV; of IX_OP_SEND_BACK only the second. */
 #define IX_SENDV_LIST 0x1 /* arg: address of ix_iov[len], len 1..IX_IOV_MAX; else arg, len: one range */
 #define IX_SENDV_MORE 0x2 /* more follows in this batch: do not set PSH */
 #define IX_SENDV_DONE 0x4 /* what is taken is also given back, as by IX_OP_RECV_DONE: for an echo of the oldest data */

@@ -55,6 +55,11 @@ int net_reject(ix_handle_t handle);
  */
 int net_send(ix_handle_t handle, const struct net_range *range, unsigned flags, uint64_t *taken);
 int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken);
+/**
+ * net_send_back() - send the oldest @bytes of lent data back over the connection and have them given back
+ * @flags: IX_SENDV_MORE. @taken: bytes accepted, a prefix. IX_BAD_LENGTH: 0, or more than is lent.
+ */
+int net_send_back(ix_handle_t handle, uint64_t bytes, unsigned flags, uint64_t *taken);
 int net_recv_done(ix_handle_t handle, uint64_t bytes);
 int net_shutdown(ix_handle_t handle);
 int net_close(ix_handle_t handle);

@@ -10,6 +10,7 @@
 #include "kernel/flow/flow.h"
 #include "kernel/mem/mem.h"
 #include "kernel/net/checksum.h"
+#include "kernel/net/tcp_piece.h"
 #include "kernel/net/tcp_queue.h"
 
 #define TOKEN_NOTED 1ul /* in the token: the pbuf has a struct tx_note */
@@ -96,9 +97,15 @@ static void free_frame(void *token)
 {
 	struct pbuf *p = (struct pbuf *)((uintptr_t)token & ~TOKEN_NOTED); /* NOLINT */
 
-	if ((uintptr_t)token & TOKEN_NOTED)
-		note_clear(p);
-	pbuf_free(p);
+	if (likely(!((uintptr_t)token & TOKEN_NOTED))) {
+		pbuf_free(p);
+		return;
+	}
+	note_clear(p);
+	if (p->ref > 1)
+		p->ref--;
+	else
+		(void)pieces_free(p);
 }
 
 void output_reclaim(void)

@@ -13,11 +13,16 @@ struct rx_buf {
 	uint16_t len;          /* payload bytes */
 	uint16_t told;         /* of them, announced to ring 3 */
 	uint16_t done;         /* of them, given back by ring 3 */
-	uint32_t refs;         /* the queue, and each range of it that is being sent */
+	uint16_t refs;         /* the queue, and each range of it that is being sent */
+	uint16_t is_pbuf_used; /* a range of it is being sent with the pbuf above */
 	uint8_t is_packed;     /* filled by copying: more may be appended while it is the last of its queue */
 	uint8_t is_seen;       /* by pressure.c, as the first of its queue */
-	uint16_t is_pbuf_used; /* a range of it is being sent with the pbuf above */
 };
+_Static_assert(offsetof(struct rx_buf, len) == offsetof(struct rx_buf, start) + 2 &&
+		       offsetof(struct rx_buf, told) == offsetof(struct rx_buf, start) + 4 &&
+		       offsetof(struct rx_buf, done) == offsetof(struct rx_buf, start) + 6 &&
+		       offsetof(struct rx_buf, is_pbuf_used) == offsetof(struct rx_buf, refs) + 2,
+	       "what is read and written together");
 _Static_assert(sizeof(struct rx_buf) <= BUF_NET_WORDS * sizeof(uint64_t), "fits in struct buf");
 
 static inline struct rx_buf *rx_of(struct buf *b)
@@ -27,6 +32,16 @@ static inline struct rx_buf *rx_of(struct buf *b)
 static inline struct buf *buf_of_pbuf(struct pbuf *p)
 {
 	return CONTAINER_OF(p, struct buf, net);
+}
+
+/* Whether ring 3 was told of all of it and gave none back, and only the queue refers to it. */
+static inline bool rx_is_whole(const struct rx_buf *x)
+{
+	uint32_t told_done, refs_used;
+
+	__builtin_memcpy(&told_done, &x->told, sizeof(told_done));
+	__builtin_memcpy(&refs_used, &x->refs, sizeof(refs_used));
+	return told_done == x->len && refs_used == 1;
 }
 
 /** rx_put() - drop a reference of a lent buffer. */

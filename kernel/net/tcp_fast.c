@@ -13,6 +13,7 @@
 #include "kernel/net/input.h"
 #include "kernel/net/output.h"
 #include "kernel/net/tcp_fast.h"
+#include "kernel/net/tcp_piece.h"
 #include "kernel/net/tcp_queue.h"
 #include "kernel/net/tcp_recover.h"
 #include "kernel/net/tcp_ecn.h"
@@ -79,14 +80,23 @@ static void grow_congestion_window(struct tcp_pcb *pcb, uint32_t acked)
 	}
 }
 
-static WITHIN void free_segment(struct tcp_seg *seg)
+static APART unsigned free_pieces(struct tcp_seg *seg)
+{
+	unsigned n = pieces_free(seg->p); /* and the segment, if it is in there */
+
+	port_free(seg);
+	return n;
+}
+
+/* Return: pbufs that it had. */
+static WITHIN unsigned free_segment(struct tcp_seg *seg)
 {
 	struct pbuf *p = seg->p;
 
-	if (likely(port_is_inside(seg) && p->ref == 1 && !p->next))
-		mem_free(p); /* and the segment in it */
-	else
-		tcp_seg_free(seg);
+	if (unlikely(!port_is_inside(seg) || p->ref != 1 || p->next))
+		return free_pieces(seg);
+	mem_free(p); /* and the segment in it */
+	return 1;
 }
 
 /* Return: bytes of data in the segments that this acknowledges. */
@@ -101,9 +111,8 @@ static WITHIN uint32_t free_acked(struct tcp_pcb *pcb, uint32_t ack)
 		if (!is_all && !TCP_SEQ_LEQ(be32(seg->tcphdr->seqno) + TCP_TCPLEN(seg), ack))
 			break;
 		pcb->unacked = seg->next;
-		pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen - (likely(!seg->p->next) ? 1 : pbuf_clen(seg->p)));
 		bytes += seg->len;
-		free_segment(seg);
+		pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen - free_segment(seg));
 	}
 	return bytes;
 }

@@ -73,8 +73,7 @@ static bool is_range_good(const struct conn *c, const struct net_range *r)
 	return x->owner == c && first >= x->start && first + r->bytes <= (uint64_t)x->start + x->told;
 }
 
-/* IX_OK if @c may be sent on. */
-static int sendable(const struct conn *c)
+int tcp_out_status(const struct conn *c)
 {
 	if (!(c->flags & CONN_ACCEPTED))
 		return IX_BAD_CALL;
@@ -96,7 +95,7 @@ static WITHIN int after_call(struct conn *c, unsigned count, unsigned flags, uin
 int net_send(ix_handle_t handle, const struct net_range *range, unsigned flags, uint64_t *taken)
 {
 	struct conn *c = conn_find(handle);
-	int status = likely(c != NULL) ? sendable(c) : handle_missing(handle);
+	int status = likely(c != NULL) ? tcp_out_status(c) : handle_missing(handle);
 
 	*taken = 0;
 	if (unlikely(status != IX_OK))
@@ -113,7 +112,7 @@ int net_send(ix_handle_t handle, const struct net_range *range, unsigned flags, 
 int net_sendv(ix_handle_t handle, const struct net_range *ranges, unsigned count, unsigned flags, uint64_t *taken)
 {
 	struct conn *c = conn_find(handle);
-	int status = likely(c != NULL) ? sendable(c) : handle_missing(handle);
+	int status = likely(c != NULL) ? tcp_out_status(c) : handle_missing(handle);
 
 	*taken = 0;
 	if (unlikely(status != IX_OK))

@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Data into lwIP's queue of unsent segments, in the form in which its tcp_write() leaves it, from several
- * ranges at once and without a walk for each: short ranges copied, others referenced where they lie. The
- * pbuf over a range of a receive buffer is the one that lies with the buffer, and keeps it from being
- * posted again until lwIP and the device have let go.
+ * ranges at once and without a walk for each: short ranges copied, others referenced where they lie.
  */
 #include "kernel/net/tcp_queue.h"
 
 #include "kernel/base/bytes.h"
-#include "kernel/mem/mem.h"
 #include "kernel/net/pressure.h"
+#include "kernel/net/tcp_piece.h"
 #include "kernel/nic/nic.h"
 
 /* As pbuf_alloc(PBUF_TRANSPORT, n, PBUF_RAM) lays one out: itself, room for headers, data. */
 #define HEADED_BYTES LWIP_MEM_ALIGN_SIZE(LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf)) + PBUF_TRANSPORT)
-#define PBUF_BYTES LWIP_MEM_ALIGN_SIZE(sizeof(struct pbuf))
-#define COPIES_BYTES 512u                 /* a block that short ranges are gathered in, its pbuf included */
 #define PIECES_MAX (NIC_TX_SEGS_MAX - 1u) /* of one segment; its Ethernet header never lies apart */
 #define NO_APPEND (TCP_SYN | TCP_FIN | TCP_RST)
-
-/* One more range over a receive buffer whose own pbuf is in use. */
-struct lent_piece {
-	struct pbuf_custom custom;
-	struct buf *buf;
-};
 
 /* The end of the unsent queue. What was added to its last segment is in the pcb only after finish_segment(). */
 struct writer {
@@ -36,6 +26,7 @@ struct writer {
 	uint32_t room;        /* bytes that the queue still takes */
 	uint32_t pbufs;       /* that the queue still takes */
 	uint32_t added_bytes, added_pbufs;
+	bool is_settled; /* with what was added */
 };
 
 /* ---- segments ---- */
@@ -79,94 +70,6 @@ void segment_settle(struct tcp_seg *seg)
 	}
 }
 
-/* ---- pieces ---- */
-static void free_own(struct pbuf *p)
-{
-	struct buf *b = buf_of_pbuf(p);
-
-	rx_of(b)->is_pbuf_used = 0;
-	rx_put(b);
-}
-
-static void free_extra(struct pbuf *p)
-{
-	struct lent_piece *piece = (struct lent_piece *)(void *)p;
-
-	rx_put(piece->buf);
-	mem_free(piece);
-}
-
-static inline void set_custom(struct pbuf_custom *custom, const uint8_t *data, uint32_t bytes)
-{
-	custom->pbuf = (struct pbuf){ .payload = (void *)(uintptr_t)data,
-				      .tot_len = (u16_t)bytes,
-				      .len = (u16_t)bytes,
-				      .type_internal = (u8_t)PBUF_REF,
-				      .flags = PBUF_FLAG_IS_CUSTOM,
-				      .ref = 1 };
-}
-
-/* With the pbuf that lies with the buffer and is not in use. */
-static inline struct pbuf *lent_own(struct rx_buf *x, const uint8_t *data, uint32_t bytes)
-{
-	set_custom(&x->pbuf, data, bytes);
-	x->pbuf.custom_free_function = free_own;
-	x->is_pbuf_used = 1;
-	x->refs++;
-	return &x->pbuf.pbuf;
-}
-
-static struct pbuf *lent_piece(struct buf *b, const uint8_t *data, uint32_t bytes)
-{
-	struct rx_buf *x = rx_of(b);
-	struct lent_piece *extra;
-
-	if (likely(!x->is_pbuf_used))
-		return lent_own(x, data, bytes);
-	extra = mem_alloc(sizeof(*extra));
-	if (!extra)
-		return NULL;
-	extra->buf = b;
-	set_custom(&extra->custom, data, bytes);
-	extra->custom.custom_free_function = free_extra;
-	x->refs++;
-	return &extra->custom.pbuf;
-}
-
-/* A block of its own, with room behind them for what is copied next. */
-static struct pbuf *copied_piece(const void *data, uint32_t bytes)
-{
-	struct pbuf *p = port_malloc(COPIES_BYTES);
-
-	if (!p)
-		return NULL;
-	*p = (struct pbuf){ .payload = (char *)p + PBUF_BYTES,
-			    .tot_len = (u16_t)bytes,
-			    .len = (u16_t)bytes,
-			    .type_internal = (u8_t)PBUF_RAM,
-			    .ref = 1 };
-	memcpy(p->payload, data, bytes);
-	return p;
-}
-
-struct pbuf *piece_again(struct pbuf *p, uint32_t skip)
-{
-	const uint8_t *data = (const uint8_t *)p->payload + skip;
-	uint32_t bytes = p->len - skip;
-
-	if (p->flags & PBUF_FLAG_IS_CUSTOM) {
-		const struct pbuf_custom *custom = (const struct pbuf_custom *)(const void *)p;
-
-		return lent_piece(custom->custom_free_function == free_own
-					  ? buf_of_pbuf(p)
-					  : ((const struct lent_piece *)(const void *)p)->buf,
-				  data, bytes);
-	}
-	if (p->type_internal == (u8_t)PBUF_RAM)
-		return copied_piece(data, bytes);
-	return pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)bytes, PBUF_ROM);
-}
-
 /* ---- the queue ---- */
 /* What waits to be sent again stands there too, and may stand last: what follows it in the stream is under way. */
 static bool is_end_of_stream(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
@@ -202,7 +105,8 @@ static void finish_segment(struct writer *w)
 		return;
 	seg->len = (u16_t)(seg->len + w->added_bytes);
 	seg->p->tot_len = (u16_t)(seg->p->tot_len + w->added_bytes);
-	segment_settle(seg);
+	if (!w->is_settled)
+		segment_settle(seg);
 	pcb->snd_lbb += w->added_bytes;
 	pcb->snd_buf -= w->added_bytes;
 	pcb->snd_queuelen = (u16_t)(pcb->snd_queuelen + w->added_pbufs);
@@ -223,6 +127,7 @@ static bool begin_segment(struct writer *w, const void *copy, uint32_t bytes)
 	struct tcp_seg *seg;
 
 	finish_segment(w);
+	w->is_settled = false;
 	seg = segment_new(pcb, pcb->snd_lbb, copy, bytes);
 	if (unlikely(!seg))
 		return false;
@@ -249,6 +154,7 @@ static inline void add_piece(struct writer *w, struct pbuf *p, uint32_t bytes)
 	w->pieces--;
 	w->pbufs--;
 	w->added_pbufs++;
+	w->is_settled = false;
 	account(w, bytes);
 }
 
@@ -267,9 +173,10 @@ static uint32_t gather(struct writer *w, const uint8_t *data, uint32_t bytes)
 	if (p == w->tail->p || p->type_internal != (u8_t)PBUF_RAM)
 		return 0;
 	end = (char *)p->payload + p->len;
-	part = MIN(part, (uint32_t)((char *)p + COPIES_BYTES - end));
+	part = MIN(part, (uint32_t)((char *)p + PIECE_COPIES_BYTES - end));
 	memcpy(end, data, part);
 	p->len = (u16_t)(p->len + part);
+	w->is_settled = false;
 	account(w, part);
 	return part;
 }
@@ -293,8 +200,8 @@ static uint32_t write_copy(struct writer *w, const uint8_t *data, uint32_t bytes
 				break;
 			continue;
 		}
-		part = MIN(MIN(bytes - taken, w->space), (uint32_t)(COPIES_BYTES - PBUF_BYTES));
-		p = copied_piece(data + taken, part);
+		part = MIN(MIN(bytes - taken, w->space), (uint32_t)(PIECE_COPIES_BYTES - PIECE_PBUF_BYTES));
+		p = piece_copied(data + taken, part);
 		if (!p)
 			break;
 		add_piece(w, p, part);
@@ -325,7 +232,7 @@ static const struct net_range *write_lent(struct writer *w, const struct net_ran
 		x = rx_of(r->lent);
 		if (x->is_pbuf_used)
 			break;
-		p = lent_own(x, r->data, part);
+		p = piece_own(x, r->data, part);
 		last->next = p;
 		last = p;
 		bytes += part;
@@ -350,7 +257,7 @@ static uint32_t write_reference(struct writer *w, const struct net_range *r)
 		struct pbuf *p;
 
 		part = MIN(bytes - taken, is_new ? w->limit : w->space);
-		p = r->lent ? lent_piece(r->lent, data, part)
+		p = r->lent ? piece_lent(r->lent, data, part)
 			    : pbuf_alloc_reference((void *)(uintptr_t)data, (u16_t)part, PBUF_ROM);
 		if (unlikely(!p))
 			break;
@@ -394,6 +301,75 @@ uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigne
 	finish_segment(&w);
 	c->queued += taken;
 	if (r == end && w.tail && !has_more)
+		TCPH_SET_FLAG(w.tail->tcphdr, TCP_PSH);
+	return taken;
+}
+
+/* Bytes in the oldest buffer; 0: there is none, or it is none that add_back() would take where @room bytes are left. */
+static uint32_t next_back(const struct conn *c, uint32_t room)
+{
+	const struct rx_buf *x = c->rx_head ? rx_of(c->rx_head) : NULL;
+
+	return x && x->len > TCP_COPY_MAX && x->len <= room && rx_is_whole(x) ? x->len : 0;
+}
+
+/*
+ * Whole buffers from the head of the receive queue, behind what the last segment has, as far as it takes them and @bytes reach;
+ * the queue's references become the segment's. Return: bytes in them.
+ */
+static uint32_t add_back(struct writer *w, struct conn *c, uint32_t bytes)
+{
+	uint32_t most = MIN(bytes, w->space), left = most, pieces = MIN(w->pieces, w->pbufs), n = 0;
+	bool is_first = w->last == w->tail->p;
+	struct pbuf *last = w->last;
+	struct buf *b = c->rx_head;
+
+	for (; left && n < pieces; n++) {
+		struct rx_buf *x = rx_of(b);
+		uint32_t len = x->len;
+
+		if (unlikely(len > left || len <= TCP_COPY_MAX || !rx_is_whole(x)))
+			break;
+		last->next = &x->pbuf.pbuf;
+		last = &x->pbuf.pbuf;
+		piece_set(&x->pbuf, b->data + x->start, len, left);
+		x->pbuf.custom_free_function = piece_free_own;
+		x->owner = NULL;
+		x->is_pbuf_used = 1;
+		left -= len;
+		b = x->next;
+	}
+	if (!n)
+		return 0;
+	last->next = NULL;
+	w->last = last;
+	w->pieces -= n;
+	w->pbufs -= n;
+	w->added_pbufs += n;
+	w->is_settled = is_first && !left;
+	account(w, most - left);
+	tcp_rx_take_off(c, b, n, most - left);
+	return most - left;
+}
+
+uint32_t tcp_queue_back(struct conn *c, uint32_t bytes, bool has_more)
+{
+	struct tcp_pcb *pcb = pcb_of(c);
+	struct writer w = { .pcb = pcb, .limit = tcp_train_limit(pcb), .room = pcb->snd_buf };
+	uint32_t taken = 0, next;
+
+	if (!tcp_queue_has_room(pcb))
+		return 0;
+	w.pbufs = TCP_SND_QUEUELEN - pcb->snd_queuelen;
+	find_tail(&w);
+	while ((next = next_back(c, MIN(MIN(bytes - taken, w.room), w.limit))) && w.pbufs > 1) {
+		if ((next > w.space || !w.pieces) && unlikely(!begin_segment(&w, NULL, 0)))
+			break;
+		taken += add_back(&w, c, MIN(bytes - taken, w.room));
+	}
+	finish_segment(&w);
+	c->queued += taken;
+	if (taken == bytes && !has_more)
 		TCPH_SET_FLAG(w.tail->tcphdr, TCP_PSH);
 	return taken;
 }

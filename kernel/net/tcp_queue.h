@@ -10,6 +10,12 @@
 /** tcp_queue_write() - queue as many bytes of the ranges as fit, each range checked for @c. Return: bytes taken. */
 uint32_t tcp_queue_write(struct conn *c, const struct net_range *ranges, unsigned count, bool has_more);
 
+/**
+ * tcp_queue_back() - queue and give back whole buffers from the head of the connection's received data, as far as @bytes reach
+ * Where one is not whole, is short, or does not fit, that is the end; tcp_queue_write() goes on. Return: bytes queued.
+ */
+uint32_t tcp_queue_back(struct conn *c, uint32_t bytes, bool has_more);
+
 /** tcp_option_bytes() - of each segment with data: a timestamp, if that was agreed on. */
 static inline uint32_t tcp_option_bytes(const struct tcp_pcb *pcb)
 {
@@ -28,9 +34,6 @@ static inline bool tcp_queue_has_room(const struct tcp_pcb *pcb)
  */
 struct tcp_seg *segment_new(const struct tcp_pcb *pcb, uint32_t seq, const void *copy, uint32_t bytes);
 
-/** piece_again() - a pbuf over the bytes behind @skip of a queued one, which keeps its memory. NULL: no memory. */
-struct pbuf *piece_again(struct pbuf *p, uint32_t skip);
-
 /** segment_settle() - every pbuf's tot_len says what lies in it and behind it. */
 void segment_settle(struct tcp_seg *seg);
 
@@ -42,6 +45,12 @@ bool tcp_queue_ends_stream(const struct tcp_pcb *pcb);
 
 /** tcp_queue_end() - call @end, which makes lwIP queue a FIN and does not free @pcb; the FIN finds its place. */
 void tcp_queue_end(struct tcp_pcb *pcb, void (*end)(struct tcp_pcb *pcb));
+
+/* ---- tcp_rx.c, tcp_out.c, for tcp_back.c ---- */
+/** tcp_rx_take_off() - the oldest @count buffers, whole and with @bytes in all, are somebody else's now; @next: the one behind them. */
+void tcp_rx_take_off(struct conn *c, struct buf *next, unsigned count, uint32_t bytes);
+/** tcp_out_status() - IX_OK if @c may be sent on. */
+int tcp_out_status(const struct conn *c);
 
 /* ---- tcp_train.c: a train is a segment that the device will cut into several, where it can ---- */
 /** tcp_train_unit() - most payload of one segment on the wire. tcp_train_limit() - the same in lwIP's queues. */

@@ -8,6 +8,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/net/handle.h"
 #include "kernel/net/input.h"
+#include "kernel/net/tcp_queue.h"
 
 void rx_put(struct buf *b)
 {
@@ -17,12 +18,12 @@ void rx_put(struct buf *b)
 
 static inline void rx_begin(struct rx_buf *x, struct conn *c, size_t start, size_t len)
 {
+	uint64_t place;
+
 	x->owner = c;
 	x->next = NULL;
-	x->start = (uint16_t)start;
-	x->len = (uint16_t)len;
-	x->told = 0;
-	x->done = 0;
+	place = (uint16_t)start | (uint64_t)(uint16_t)len << 16; /* told and done: 0 */
+	memcpy(&x->start, &place, sizeof(place));
 	x->refs = 1;
 	x->is_packed = 0;
 	x->is_pbuf_used = 0;
@@ -165,6 +166,16 @@ int tcp_rx_done(struct conn *c, uint64_t bytes)
 		rx_put(b);
 	}
 	return IX_OK;
+}
+
+void tcp_rx_take_off(struct conn *c, struct buf *next, unsigned count, uint32_t bytes)
+{
+	c->rx_head = next;
+	if (!next)
+		c->rx_tail = NULL;
+	c->rx_held = (uint16_t)(c->rx_held - count);
+	c->rx_lent -= bytes;
+	c->recved += bytes;
 }
 
 int net_recv_done(ix_handle_t handle, uint64_t bytes)

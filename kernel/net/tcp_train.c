@@ -7,6 +7,7 @@
  */
 #include "kernel/base/bytes.h"
 #include "kernel/net/output.h"
+#include "kernel/net/tcp_piece.h"
 #include "kernel/net/tcp_queue.h"
 
 #define TRAIN_BYTES 65449u /* 2^16 - 1 with every header in front: Ethernet, IPv6, TCP with a timestamp */

@@ -55,6 +55,10 @@ static inline int execute(const struct decoded *c, struct ix_call *slot)
 		status = do_sendv(c, &result);
 		WRITE_ONCE(slot->len, result);
 		return status;
+	case IX_OP_SEND_BACK:
+		status = net_send_back(c->handle, c->len, c->flags, &result);
+		WRITE_ONCE(slot->len, result);
+		return status;
 	case IX_OP_UDP_SENDV:
 		status = do_udp_sendv(c, &result);
 		WRITE_ONCE(slot->len, result);

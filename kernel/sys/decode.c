@@ -35,4 +35,5 @@ const struct decode_form decode_forms[IX_OP_NR] = {
 	[IX_OP_UDP_RECV_DONE] = FORM(HANDLE | LEN, 0),
 	[IX_OP_TIMER_ARM] = FORM(HANDLE | ARG | LEN, 0),
 	[IX_OP_TIMER_CANCEL] = FORM(HANDLE, 0),
+	[IX_OP_SEND_BACK] = FORM(HANDLE | LEN, IX_SENDV_MORE),
 };

@@ -51,7 +51,8 @@ void ix_move_gather(struct ix_core *core)
 		const struct ix_call *call = &core->calls->calls[i];
 
 		/* What was not sent is offered again anyway. */
-		if (call->status == IX_MOVED && call->op != IX_OP_SENDV && call->op != IX_OP_RELEASE)
+		if (call->status == IX_MOVED && call->op != IX_OP_SENDV && call->op != IX_OP_SEND_BACK &&
+		    call->op != IX_OP_RELEASE)
 			ix_move_repeat(core, call);
 	}
 }

@@ -143,7 +143,7 @@ int ix_send(struct ix_conn *c, const void *data, size_t bytes, void (*done)(void
 #define OFFER_MAX (1ull << 31) /* ring 0 refuses a list of 4 GiB */
 
 /* Up to IX_IOV_MAX ranges of `out`. */
-static struct ix_call *offer_list(struct ix_conn *c)
+static void offer_list(struct ix_conn *c)
 {
 	struct ix_core *core = c->core;
 	struct ix_iov *iov = ix_batch_arena(core, IX_IOV_MAX * sizeof(*iov));
@@ -165,14 +165,12 @@ static struct ix_call *offer_list(struct ix_conn *c)
 		c->flags |= CONN_MORE;
 		core->must_settle = true; /* the rest would wait for an event that is far away */
 	}
-	return call;
 }
 
 void ix_out_offer(struct ix_conn *c)
 {
 	struct ix_span *s = c->out.head;
-	bool is_echo = !(c->flags & (CONN_HOLDS | CONN_SPENT));
-	struct ix_call *call;
+	bool is_echo = !(c->flags & (CONN_HOLDS | CONN_SPENT)); /* all of `out`, and the oldest that is lent */
 
 	if (!s || (c->flags & CONN_BLOCKED))
 		return;
@@ -181,13 +179,15 @@ void ix_out_offer(struct ix_conn *c)
 		c->core->must_settle = true;
 		return;
 	}
-	if (s->next) {
-		call = offer_list(c);
+	if (is_echo) {
+		ix_batch_call(c->core, IX_OP_SEND_BACK, c->handle, 0, c->lent_out);
+		c->offered = c->lent_out;
+	} else if (s->next) {
+		offer_list(c);
 	} else {
-		call = ix_batch_call(c->core, IX_OP_SENDV, c->handle, (uintptr_t)s->at, s->bytes);
+		ix_batch_call(c->core, IX_OP_SENDV, c->handle, (uintptr_t)s->at, s->bytes);
 		c->offered = s->bytes;
 	}
-	call->flags |= is_echo ? IX_SENDV_DONE : 0;
 	c->flags |= CONN_OFFERED;
 	ix_batch_watch(c->core, is_echo ? WATCH_ECHO : WATCH_SENDV, c);
 }

@@ -85,6 +85,13 @@ int net_send(ix_handle_t handle, const struct net_range *range, unsigned flags, 
 	return net_sendv(handle, range, 1, flags, taken);
 }
 
+int net_send_back(ix_handle_t handle, uint64_t bytes, unsigned flags, uint64_t *taken)
+{
+	fake_net.flags = flags;
+	give(taken);
+	return record("send_back", handle, bytes, 0);
+}
+
 int net_recv_done(ix_handle_t handle, uint64_t bytes)
 {
 	return record("recv_done", handle, bytes, 0);

@@ -292,6 +292,35 @@ static int do_sendv(struct fake_conn *c, struct ix_call *call)
 	return call->flags & IX_SENDV_DONE && taken ? do_recv_done(c, taken) : IX_OK;
 }
 
+/* Range by range as they were told. */
+static int do_send_back(struct fake_conn *c, struct ix_call *call)
+{
+	uint64_t left = call->len, taken = 0;
+
+	if (!c->is_accepted)
+		return IX_BAD_CALL;
+	if (c->is_fin || c->is_closed)
+		return IX_CLOSED;
+	if (!left || left > c->lent_bytes - c->done_bytes)
+		return IX_BAD_LENGTH;
+	while (left && c->room) {
+		struct ix_iov *l = &c->lent[c->lent_first];
+		uint64_t k = left < l->len ? left : l->len;
+
+		k = k < c->room ? k : c->room;
+		if (c->out_bytes + k > FAKE_OUT_MAX)
+			die("too much sent");
+		memcpy(c->out + c->out_bytes, (const void *)l->addr, k);
+		c->out_bytes += k;
+		c->room -= k;
+		taken += k;
+		left -= k;
+		(void)do_recv_done(c, k);
+	}
+	call->len = taken;
+	return IX_OK;
+}
+
 static int do_conn(struct ix_call *call)
 {
 	struct fake_conn *c = find(call->handle);
@@ -318,6 +347,8 @@ static int do_conn(struct ix_call *call)
 		return IX_OK;
 	case IX_OP_SENDV:
 		return do_sendv(c, call);
+	case IX_OP_SEND_BACK:
+		return do_send_back(c, call);
 	case IX_OP_RECV_DONE:
 		return do_recv_done(c, call->len);
 	case IX_OP_SHUTDOWN:

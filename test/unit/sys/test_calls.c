@@ -22,6 +22,7 @@ static const struct {
 	{ "accept", { .op = IX_OP_ACCEPT, .handle = H, .arg = COOKIE }, false, false },
 	{ "reject", { .op = IX_OP_REJECT, .handle = H }, false, false },
 	{ "sendv", { .op = IX_OP_SENDV, .handle = H, .arg = AT, .len = 64 }, false, true },
+	{ "send_back", { .op = IX_OP_SEND_BACK, .handle = H, .len = 64 }, false, true },
 	{ "recv_done", { .op = IX_OP_RECV_DONE, .handle = H, .len = 64 }, false, false },
 	{ "shutdown", { .op = IX_OP_SHUTDOWN, .handle = H }, false, false },
 	{ "close", { .op = IX_OP_CLOSE, .handle = H }, false, false },
@@ -134,6 +135,8 @@ static void test_wrong_form(void **state)
 		write_arg(call.op);
 		for (unsigned bit = 0; bit < 16; bit++) {
 			if (call.op == IX_OP_SENDV && (1u << bit) & (IX_SENDV_LIST | IX_SENDV_MORE | IX_SENDV_DONE))
+				continue;
+			if (call.op == IX_OP_SEND_BACK && 1u << bit == IX_SENDV_MORE)
 				continue;
 			if (call.op == IX_OP_CONNECT && 1u << bit == IX_CONNECT_PINNED)
 				continue;

@@ -111,13 +111,13 @@ static void random_call(struct ix_call *call)
 	/* What an opcode does not use is mostly zero, or no call would get beyond its form. */
 	if (next() % 4 == 0)
 		return;
-	if (call->op != IX_OP_SENDV)
+	if (call->op != IX_OP_SENDV && call->op != IX_OP_SEND_BACK)
 		call->flags = 0;
 	if (call->op == IX_OP_LISTEN || call->op == IX_OP_CONNECT || call->op == IX_OP_UDP_BIND)
 		call->handle = 0;
 	if (call->op == IX_OP_CONNECT || call->op == IX_OP_UDP_SENDV || call->op == IX_OP_ACCEPT)
 		call->len = 0;
-	if (call->op == IX_OP_RECV_DONE || call->op == IX_OP_UDP_RECV_DONE)
+	if (call->op == IX_OP_RECV_DONE || call->op == IX_OP_SEND_BACK || call->op == IX_OP_UDP_RECV_DONE)
 		call->arg = 0;
 }
 
