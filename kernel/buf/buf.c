@@ -175,7 +175,7 @@ unsigned buf_alloc_burst(struct buf **out, unsigned max)
 		m = c->loaded;
 		left = m->count;
 		while (n < max && left)
-			out[n++] = fresh(m->bufs[--left]);
+			out[n++] = m->bufs[--left];
 		m->count = left;
 	}
 	return n;

@@ -44,7 +44,7 @@ int buf_init(uint32_t count);
 
 /** buf_alloc() - one buffer, off = len = 0, next = NULL; core-local magazines. NULL if none is left. */
 struct buf *buf_alloc(void);
-/** buf_alloc_burst() - up to @max buffers as of buf_alloc() into @out. Return: how many. */
+/** buf_alloc_burst() - up to @max buffers into @out, with off, len and next as they were. Return: how many. */
 unsigned buf_alloc_burst(struct buf **out, unsigned max);
 
 /** buf_free() - give back one buffer (not its chain); buf_free_frame() - the whole chain. NULL ignored. */

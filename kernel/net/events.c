@@ -46,7 +46,8 @@ static bool write_recv(struct conn *c)
 {
 	unsigned room;
 	struct ix_event *first = event_slots(&room), *e = first, *end = first + room;
-	struct ix_event common = { .kind = IX_EV_RECV, .cookie = c->cookie, .handle = c->handle };
+	uint64_t cookie = c->cookie;
+	ix_handle_t handle = c->handle;
 	struct buf *b = c->rx_tell;
 	uint32_t told = 0;
 
@@ -54,8 +55,9 @@ static bool write_recv(struct conn *c)
 		struct rx_buf *x = rx_of(b);
 		uint32_t bytes = (uint32_t)x->len - x->told;
 
-		*e = common;
-		e->len = bytes;
+		*(uint64_t *)(void *)e = (uint64_t)IX_EV_RECV | (uint64_t)bytes << 32;
+		e->cookie = cookie;
+		e->handle = handle;
 		e->addr = buf_user_va(b, x->start + x->told);
 		told += bytes;
 		x->told = x->len;

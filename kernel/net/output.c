@@ -61,13 +61,14 @@ static struct tx_note *note_of(struct pbuf *p)
 static inline unsigned add_pieces(struct nic_tx *tx, const struct pbuf *p)
 {
 	struct nic_seg *seg = tx->segs, *end = seg + NIC_TX_SEGS_MAX;
+	uintptr_t direct = own.direct;
 
 	for (; p; p = p->next) {
 		if (unlikely(!p->len))
 			continue;
 		if (unlikely(seg == end))
 			return 0;
-		seg->pa = (uintptr_t)p->payload - own.direct;
+		seg->pa = (uintptr_t)p->payload - direct;
 		seg->bytes = p->len;
 		seg++;
 	}

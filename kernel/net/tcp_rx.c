@@ -16,12 +16,12 @@ void rx_put(struct buf *b)
 		buf_free(b);
 }
 
+/* All but `next`. */
 static inline void rx_begin(struct rx_buf *x, struct conn *c, size_t start, size_t len)
 {
 	uint64_t place;
 
 	x->owner = c;
-	x->next = NULL;
 	place = (uint16_t)start | (uint64_t)(uint16_t)len << 16; /* told and done: 0 */
 	memcpy(&x->start, &place, sizeof(place));
 	x->refs = 1;
@@ -32,6 +32,7 @@ static inline void rx_begin(struct rx_buf *x, struct conn *c, size_t start, size
 
 static void rx_append(struct conn *c, struct buf *b)
 {
+	rx_of(b)->next = NULL;
 	if (c->rx_tail)
 		rx_of(c->rx_tail)->next = b;
 	else
@@ -100,7 +101,7 @@ bool tcp_rx_take(struct conn *c, struct buf *b, const uint8_t *data, unsigned by
 
 __attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, const uint8_t *data, uint32_t bytes)
 {
-	struct buf *tail = c->rx_tail, *first = b;
+	struct buf *tail = c->rx_tail, *first = b, **link = tail ? &rx_of(tail)->next : &c->rx_head;
 	uint32_t taken = 0, held = c->rx_held;
 
 	/* Full buffers, but for the last. */
@@ -111,7 +112,8 @@ __attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, 
 		if (unlikely(part < BUF_BYTES / 4))
 			break;
 		rx_begin(rx_of(b), c, (size_t)(data - b->data), part);
-		*(tail ? &rx_of(tail)->next : &c->rx_head) = b;
+		*link = b;
+		link = &rx_of(b)->next;
 		tail = b;
 		taken += part;
 		held++;
@@ -120,6 +122,7 @@ __attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, 
 			break;
 		data = b->data + b->off;
 	}
+	*link = NULL;
 	if (taken && !c->rx_tell)
 		c->rx_tell = first;
 	c->rx_tail = tail;

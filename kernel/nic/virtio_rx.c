@@ -116,13 +116,22 @@ static uint16_t count_segments(const struct buf *b, const struct virtio_net_hdr 
 	return (uint16_t)((b->frame_bytes - headers + gso_size - 1) / gso_size);
 }
 
+_Static_assert(offsetof(struct buf, len) == offsetof(struct buf, off) + 2, "written as one word");
+
+static inline void set_place(struct buf *b, uint32_t off, uint32_t len)
+{
+	uint32_t place = off | len << 16;
+
+	__builtin_memcpy(&b->off, &place, sizeof(place));
+}
+
 /* The fields of a frame's first buffer, in the order in which they lie there: fewer stores. */
 static inline void describe(const struct virtio_rx *rx, struct buf *first, uint32_t len)
 {
 	const struct virtio_net_hdr *h = header_of(first);
 
-	first->off = RX_PAD + sizeof(*h);
-	first->len = (uint16_t)(len - sizeof(*h));
+	set_place(first, RX_PAD + sizeof(*h), len - (uint32_t)sizeof(*h));
+	first->next = NULL;
 	first->frame_bytes = len - (uint32_t)sizeof(*h);
 	first->flags = h->flags & rx->csum_flags ? BUF_CSUM_GOOD : 0;
 	first->segments = 1;
@@ -147,8 +156,8 @@ static bool take_rest(struct virtio_rx *rx, struct buf *first, uint16_t left, bo
 			return false;
 		}
 		good = good && len > 0 && len <= RX_ROOM && first->frame_bytes + len <= NIC_FRAME_MAX;
-		b->off = RX_PAD;
-		b->len = (uint16_t)len;
+		set_place(b, RX_PAD, len);
+		b->next = NULL;
 		last->next = b;
 		last = b;
 		first->frame_bytes += len;
@@ -210,36 +219,35 @@ static __attribute__((noinline)) bool take_chain(struct virtio_rx *rx, struct bu
 	le16_t *avail = rx->q.avail->ring;
 	struct buf **slots = rx->slots, *last = first;
 	uint32_t mask = rx->q.mask, used_next = rx->q.used_next, avail_next = rx->q.avail_next;
-	uint32_t total = first->frame_bytes;
-	bool good = true;
-	unsigned i = 0;
+	uint32_t total = first->frame_bytes, longest = 0;
+	struct buf **at = fresh, **end = fresh + more;
 
-	for (; i < more; i++, used_next++) {
+	for (; at != end; used_next++) {
 		const struct virtq_used_elem *e = &used[used_next & mask];
 		uint32_t id = READ_ONCE(e->id), len = READ_ONCE(e->len);
 		struct buf *b = slots[id & mask];
 
 		if (unlikely(id > mask || !b))
 			break;
-		slots[id] = fresh[i];
-		desc[id].addr = fresh[i]->pa + RX_PAD;
+		slots[id] = *at;
+		desc[id].addr = (*at++)->pa + RX_PAD;
 		avail[avail_next++ & mask] = (le16_t)id;
-		good &= len - 1 < RX_ROOM;
-		b->off = RX_PAD;
-		b->len = (uint16_t)len;
+		longest = MAX(longest, len - 1); /* of 0: the longest of all */
+		set_place(b, RX_PAD, len);
 		last->next = b;
 		last = b;
 		total += len;
 	}
-	for (unsigned left = i; left < more; left++)
-		buf_free(fresh[left]);
-	*broken = i < more;
+	last->next = NULL;
+	first->count = (uint16_t)(at - fresh + 1);
+	*broken = at != end;
+	while (at != end)
+		buf_free(*at++);
 	rx->q.used_next = used_next;
 	rx->q.avail_next = avail_next;
 	first->frame_bytes = total;
-	first->count = (uint16_t)(i + 1);
 	/* No sum of lengths that are each good can have wrapped. */
-	return good && !*broken && total <= NIC_FRAME_MAX;
+	return longest < RX_ROOM && !*broken && total <= NIC_FRAME_MAX;
 }
 
 /* take_slowly() until @max frames are in @out or the ring is empty. */
