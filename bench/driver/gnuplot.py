@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 # Pixels.
 PANEL_WIDTH, HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, GAP, PANEL_TOP = 400, 440, 78, 22, 30, 78
-LEGEND_BOTTOM, LEGEND_STEP, SAMPLE, LETTER = 18, 22, 34, 7.6
+LEGEND_BOTTOM, LEGEND_STEP, SAMPLE, LETTER, TITLE_LETTER = 18, 22, 34, 7.6, 9
 FONT = 'DejaVu Sans'
 # Okabe and Ito's palette; a peer keeps its colour in every figure.
 PEER_COLOURS = {'ix': '#0072B2', 'linux': '#D55E00', 'linux_default': '#E69F00', 'floor': '#009E73'}
@@ -91,7 +91,21 @@ def axis_y(axis, values, is_labelled):
     return [f'{"set" if axis.is_log else "unset"} logscale y', f'set yrange [{low:.10g}:{high:.10g}]', f'set ytics ({places})']
 
 
-def axis_x(axis, places, is_bars):
+def labelled(axis, places, low, high, width):
+    """Which places have room for their text, in pixels: the last one, then from the left."""
+    def at(place):
+        share = math.log(place / low) / math.log(high / low) if axis.is_log else (place - low) / (high - low)
+        return share * width, len(axis.tics.get(place, short(place))) * LETTER / 2 + 3
+
+    kept = [places[-1]]
+    for place in places[:-1]:
+        x, half = at(place)
+        if all(abs(x - other) >= half + other_half for other, other_half in map(at, kept)):
+            kept.append(place)
+    return kept
+
+
+def axis_x(axis, places, is_bars, width):
     low, high = min(places), max(places)
     if axis.is_log:
         room = (high / low) ** 0.05 if high > low else 2
@@ -99,7 +113,8 @@ def axis_x(axis, places, is_bars):
     else:
         room = 0.6 if is_bars else (high - low) * 0.05 or 0.5
         low, high = low - room, high + room
-    tics = ', '.join(f'{quoted(axis.tics.get(p, short(p)))} {p:.10g}' for p in places)
+    kept = labelled(axis, places, low, high, width)
+    tics = ', '.join(f'{quoted(axis.tics.get(p, short(p)) if p in kept else "")} {p:.10g}' for p in places)
     return [f'{"set" if axis.is_log else "unset"} logscale x', f'set xrange [{low:.10g}:{high:.10g}]',
             f'set xtics ({tics}) scale 0.5']
 
@@ -182,7 +197,7 @@ def bars_of(panel, number, look):
 def figure_script(figure, terminal, path):
     """What gnuplot is told. @terminal: svg or png."""
     count, gap = len(figure.panels), GAP if figure.y.is_same else MARGIN_LEFT
-    width = max(MARGIN_LEFT + MARGIN_RIGHT + PANEL_WIDTH * count + gap * (count - 1), 640)
+    width = max(MARGIN_LEFT + MARGIN_RIGHT + PANEL_WIDTH * count + gap * (count - 1), 640, round(len(figure.title) * TITLE_LETTER) + 40)
     panel_width = (width - MARGIN_LEFT - MARGIN_RIGHT - gap * (count - 1)) / count
     legend = list({s.label: s for _, series in figure.panels for s in series}.values())
     look, rows = looks(legend), [] if figure.is_bars else legend_rows(legend, width)
@@ -203,7 +218,7 @@ def figure_script(figure, terminal, path):
         panels += [f'set lmargin at screen {left / width:.4f}', f'set rmargin at screen {(left + panel_width) / width:.4f}',
                    f'set title {quoted(title)} offset 0,-0.4', f'set ylabel {quoted(figure.y.label if has_label else "")} offset 0.8,0',
                    *axis_y(figure.y, values_of([s for _, s in figure.panels] if figure.y.is_same else [series]), has_label),
-                   *axis_x(figure.x, places, figure.is_bars),
+                   *axis_x(figure.x, places, figure.is_bars, panel_width),
                    *(legend_words(rows, look, width) if number == 0 else ['unset label', 'unset arrow']),
                    'plot ' + ', \\\n     '.join(words)]
     return '\n'.join([*head, *blocks, *panels, 'unset multiplot', 'unset output']) + '\n'
