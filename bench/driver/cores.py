@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Work `echo --cores`: what a 64 B request costs a guest of several cores, each with a queue pair, beside a Linux guest that has
 as many. All vCPUs share one host CPU."""
-from driver.counted import PEERS, STAGES, add_exits, add_instructions, both, settle
+from driver.counted import STAGES, add_exits, add_instructions, both, settle
 from driver.results import print_table, ratio, shown
 
 MESSAGE_BYTES = 64
@@ -19,7 +19,7 @@ class Work:
     def measure(self, bench, is_quick, out):
         self.plan = (0.5, 1.0) if is_quick else (1.0, 2.5)
         for n in self.cores:
-            for kind in PEERS:
+            for kind in bench.peers.of('cores'):
                 self.count(bench, out, kind, n)
 
     def count(self, bench, out, kind, n):

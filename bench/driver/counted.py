@@ -2,11 +2,9 @@
 """What every work counts of a guest: instructions, stages, bytes and would-be exits of a request, and how they are shown."""
 import time
 
-from driver.guest import IxGuest, LinuxGuest
 from driver.peers import further
 from driver.results import shown
 
-PEERS = (LinuxGuest, IxGuest)
 SETTLE_S = 1.0                      # after a boot, for what a guest does once it is up
 STAGES = {0: 'application', 1: 'transmit reclaim', 2: 'calls', 3: 'timers', 4: 'receive', 5: 'network input',
           6: 'transmit', 7: 'events', 15: 'poll found nothing'}
