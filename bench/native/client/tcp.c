@@ -7,6 +7,7 @@
 #include <netinet/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +23,24 @@
 #define PATTERN_BYTES 4096u
 #define WINDOW 0xffffu
 #define MSS 1460u
-#define HEADERS (sizeof(struct ether_header) + sizeof(struct iphdr) + sizeof(struct tcphdr))
 #define TS_BYTES 12u
 #define SYN_BYTES 20u
+
+/* A segment as it lies in a frame, at whatever address that is. */
+struct segment {
+	struct ether_header ether;
+	struct iphdr ip;
+	struct tcphdr tcp;
+	uint8_t rest[]; /* options and data */
+} __attribute__((packed));
+_Static_assert(sizeof(struct segment) == 54, "as on the wire");
+
+struct arp_frame {
+	struct ether_header ether;
+	struct ether_arp arp;
+	uint8_t padding[18];
+} __attribute__((packed));
+_Static_assert(sizeof(struct arp_frame) == 60, "the shortest frame");
 
 enum state { CLOSED, SYN_SENT, OPEN };
 
@@ -72,17 +88,15 @@ static uint16_t sum_fold(uint32_t sum)
 	return (uint16_t)((sum & 0xffff) + (sum >> 16));
 }
 
-static uint32_t sum_pseudo(const struct iphdr *ip, uint32_t bytes)
+static uint32_t sum_pseudo(const struct segment *s, uint32_t bytes)
 {
-	return sum_add(htons(IPPROTO_TCP) + htons((uint16_t)bytes), &ip->saddr, 2 * sizeof(ip->saddr));
+	return sum_add(htons(IPPROTO_TCP) + htons((uint16_t)bytes), &s->ip.saddr, 2 * sizeof(s->ip.saddr));
 }
 
 /* ---- out ---- */
 
-static void put_ether(uint8_t *frame, const uint8_t *to, uint16_t type)
+static void put_ether(struct ether_header *e, const uint8_t *to, uint16_t type)
 {
-	struct ether_header *e = (struct ether_header *)frame;
-
 	memcpy(e->ether_dhost, to, sizeof(e->ether_dhost));
 	memcpy(e->ether_shost, own_mac, sizeof(e->ether_shost));
 	e->ether_type = htons(type);
@@ -112,38 +126,35 @@ static uint32_t put_options(const struct connection *c, uint8_t *at, bool is_syn
 /* A segment of @c with @bytes of @data. */
 static void send_segment(struct connection *c, uint8_t flags, const uint8_t *data, uint32_t bytes)
 {
-	uint8_t *frame = wire_room();
-	struct iphdr *ip = (struct iphdr *)(frame + sizeof(struct ether_header));
-	struct tcphdr *t = (struct tcphdr *)(ip + 1);
-	uint32_t options = put_options(c, (uint8_t *)(t + 1), flags & TH_SYN), tcp_bytes = sizeof(*t) + options + bytes,
-		 sum;
+	struct segment *s = (struct segment *)wire_room();
+	uint32_t options = put_options(c, s->rest, flags & TH_SYN), tcp_bytes = sizeof(s->tcp) + options + bytes, sum;
 
-	put_ether(frame, server_mac, ETHERTYPE_IP);
-	*ip = (struct iphdr){ .ihl = 5,
-			      .version = 4,
-			      .tot_len = htons((uint16_t)(sizeof(*ip) + tcp_bytes)),
-			      .frag_off = htons(IP_DF),
-			      .ttl = 64,
-			      .protocol = IPPROTO_TCP,
-			      .saddr = htonl(config.client),
-			      .daddr = htonl(config.server) };
-	ip->check = (uint16_t)~sum_fold(sum_add(0, ip, sizeof(*ip)));
-	*t = (struct tcphdr){ .th_sport = htons((uint16_t)(FIRST_PORT + (uint32_t)(c - connections))),
-			      .th_dport = htons(config.port),
-			      .th_seq = htonl(c->snd_nxt),
-			      .th_ack = flags & TH_ACK ? htonl(c->rcv_nxt) : 0,
-			      .th_off = (sizeof(*t) + options) / 4,
-			      .th_flags = flags,
-			      .th_win = htons(WINDOW) };
+	put_ether(&s->ether, server_mac, ETHERTYPE_IP);
+	s->ip = (struct iphdr){ .ihl = 5,
+				.version = 4,
+				.tot_len = htons((uint16_t)(sizeof(s->ip) + tcp_bytes)),
+				.frag_off = htons(IP_DF),
+				.ttl = 64,
+				.protocol = IPPROTO_TCP,
+				.saddr = htonl(config.client),
+				.daddr = htonl(config.server) };
+	s->ip.check = (uint16_t)~sum_fold(sum_add(0, &s->ip, sizeof(s->ip)));
+	s->tcp = (struct tcphdr){ .th_sport = htons((uint16_t)(FIRST_PORT + (uint32_t)(c - connections))),
+				  .th_dport = htons(config.port),
+				  .th_seq = htonl(c->snd_nxt),
+				  .th_ack = flags & TH_ACK ? htonl(c->rcv_nxt) : 0,
+				  .th_off = (sizeof(s->tcp) + options) / 4,
+				  .th_flags = flags,
+				  .th_win = htons(WINDOW) };
 	if (bytes)
-		memcpy((uint8_t *)(t + 1) + options, data, bytes);
-	sum = sum_pseudo(ip, tcp_bytes);
+		memcpy(s->rest + options, data, bytes);
+	sum = sum_pseudo(s, tcp_bytes);
 	if (config.has_checksums)
-		t->th_sum = sum_fold(sum);
+		s->tcp.th_sum = sum_fold(sum);
 	else
-		t->th_sum = (uint16_t)~sum_fold(sum_add(sum, t, tcp_bytes));
+		s->tcp.th_sum = (uint16_t)~sum_fold(sum_add(sum, &s->tcp, tcp_bytes));
 	c->snd_nxt += bytes + (flags & TH_SYN ? 1 : 0);
-	wire_send((uint32_t)(sizeof(struct ether_header) + sizeof(*ip)) + tcp_bytes);
+	wire_send((uint32_t)(sizeof(s->ether) + sizeof(s->ip)) + tcp_bytes);
 }
 
 static void ask(struct connection *c)
@@ -155,39 +166,38 @@ static void ask(struct connection *c)
 static void send_arp(const uint8_t *to)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-	uint8_t *frame = wire_room();
-	struct ether_arp *a = (struct ether_arp *)(frame + sizeof(struct ether_header));
+	struct arp_frame *f = (struct arp_frame *)wire_room();
 	const uint32_t from_ip = htonl(config.client), to_ip = htonl(config.server);
 
-	put_ether(frame, to ? to : all, ETHERTYPE_ARP);
-	memset(a, 0, 46);
-	a->arp_hrd = htons(ARPHRD_ETHER);
-	a->arp_pro = htons(ETHERTYPE_IP);
-	a->arp_hln = 6;
-	a->arp_pln = 4;
-	a->arp_op = htons(to ? ARPOP_REPLY : ARPOP_REQUEST);
-	memcpy(a->arp_sha, own_mac, 6);
-	memcpy(a->arp_spa, &from_ip, 4);
+	memset(f, 0, sizeof(*f));
+	put_ether(&f->ether, to ? to : all, ETHERTYPE_ARP);
+	f->arp.arp_hrd = htons(ARPHRD_ETHER);
+	f->arp.arp_pro = htons(ETHERTYPE_IP);
+	f->arp.arp_hln = 6;
+	f->arp.arp_pln = 4;
+	f->arp.arp_op = htons(to ? ARPOP_REPLY : ARPOP_REQUEST);
+	memcpy(f->arp.arp_sha, own_mac, 6);
+	memcpy(f->arp.arp_spa, &from_ip, 4);
 	if (to)
-		memcpy(a->arp_tha, to, 6);
-	memcpy(a->arp_tpa, &to_ip, 4);
-	wire_send(60);
+		memcpy(f->arp.arp_tha, to, 6);
+	memcpy(f->arp.arp_tpa, &to_ip, 4);
+	wire_send(sizeof(*f));
 }
 
 /* ---- in ---- */
 
-static void take_arp(const uint8_t *frame, uint32_t bytes)
+static void take_arp(const struct wire_frame *f)
 {
-	const struct ether_arp *a = (const struct ether_arp *)(frame + sizeof(struct ether_header));
+	const struct arp_frame *a = (const struct arp_frame *)f->at;
 	const uint32_t own = htonl(config.client), server = htonl(config.server);
 
-	if (bytes < sizeof(struct ether_header) + sizeof(*a) || memcmp(a->arp_spa, &server, 4) != 0 ||
-	    memcmp(a->arp_tpa, &own, 4) != 0)
+	if (f->bytes < offsetof(struct arp_frame, padding) || memcmp(a->arp.arp_spa, &server, 4) != 0 ||
+	    memcmp(a->arp.arp_tpa, &own, 4) != 0)
 		return;
-	memcpy(server_mac, a->arp_sha, 6);
+	memcpy(server_mac, a->arp.arp_sha, 6);
 	has_server_mac = true;
-	if (a->arp_op == htons(ARPOP_REQUEST))
-		send_arp(a->arp_sha);
+	if (a->arp.arp_op == htons(ARPOP_REQUEST))
+		send_arp(a->arp.arp_sha);
 }
 
 /* The timestamp among the options, if there is one; false: options that are none. */
@@ -244,46 +254,44 @@ static void take_data(struct connection *c, uint32_t seq, uint32_t ack, const ui
 	ask(c);
 }
 
-static void take_segment(const struct iphdr *ip, uint32_t bytes)
+/* @s: of @bytes from its IP header on. */
+static void take_segment(const struct segment *s, uint32_t bytes)
 {
-	const struct tcphdr *t = (const struct tcphdr *)(ip + 1);
-	uint32_t all = ntohs(ip->tot_len), header, index;
-	const uint8_t *options = (const uint8_t *)(t + 1);
+	uint32_t all = ntohs(s->ip.tot_len), header = s->tcp.th_off * 4u, index = ntohs(s->tcp.th_dport) - FIRST_PORT;
+	const uint8_t *data = (const uint8_t *)&s->tcp + header;
 	struct connection *c;
 
-	if (all > bytes || all < sizeof(*ip) + sizeof(*t))
+	if (all > bytes || all < sizeof(s->ip) + sizeof(s->tcp))
 		die("an IP packet of %u bytes in %u", all, bytes);
-	all -= sizeof(*ip);
-	header = t->th_off * 4u;
-	index = ntohs(t->th_dport) - FIRST_PORT;
-	if (header < sizeof(*t) || header > all || index >= config.connections || t->th_sport != htons(config.port))
+	all -= sizeof(s->ip);
+	if (header < sizeof(s->tcp) || header > all || index >= config.connections ||
+	    s->tcp.th_sport != htons(config.port))
 		die("a segment that is not for this client");
-	if (!config.has_checksums && sum_fold(sum_add(sum_pseudo(ip, all), t, all)) != 0xffff)
+	if (!config.has_checksums && sum_fold(sum_add(sum_pseudo(s, all), &s->tcp, all)) != 0xffff)
 		die("a segment with a wrong sum");
 	c = &connections[index];
-	if (t->th_flags & TH_RST && c->state == SYN_SENT)
+	if (s->tcp.th_flags & TH_RST && c->state == SYN_SENT)
 		return; /* nobody listens yet: asked again later */
-	if (t->th_flags & (TH_RST | TH_FIN) || c->state == CLOSED ||
-	    !read_options(c, options, (const uint8_t *)t + header))
+	if (s->tcp.th_flags & (TH_RST | TH_FIN) || c->state == CLOSED || !read_options(c, s->rest, data))
 		die("connection %u: ended by the server", index);
-	if (t->th_flags & TH_SYN)
-		take_syn_ack(c, ntohl(t->th_seq), ntohl(t->th_ack));
+	if (s->tcp.th_flags & TH_SYN)
+		take_syn_ack(c, ntohl(s->tcp.th_seq), ntohl(s->tcp.th_ack));
 	else
-		take_data(c, ntohl(t->th_seq), ntohl(t->th_ack), (const uint8_t *)t + header, all - header);
+		take_data(c, ntohl(s->tcp.th_seq), ntohl(s->tcp.th_ack), data, all - header);
 }
 
 static void take(const struct wire_frame *f)
 {
-	const struct ether_header *e = (const struct ether_header *)f->at;
-	const struct iphdr *ip = (const struct iphdr *)(e + 1);
+	const struct segment *s = (const struct segment *)f->at;
 
-	if (f->bytes < sizeof(*e))
+	if (f->bytes < sizeof(s->ether))
 		return;
-	if (e->ether_type == htons(ETHERTYPE_ARP))
-		take_arp(f->at, f->bytes);
-	if (e->ether_type == htons(ETHERTYPE_IP) && f->bytes >= HEADERS && ip->version == 4 && ip->ihl == 5 &&
-	    ip->protocol == IPPROTO_TCP && ip->daddr == htonl(config.client) && ip->saddr == htonl(config.server))
-		take_segment(ip, f->bytes - (uint32_t)sizeof(*e));
+	if (s->ether.ether_type == htons(ETHERTYPE_ARP))
+		take_arp(f);
+	if (s->ether.ether_type == htons(ETHERTYPE_IP) && f->bytes >= sizeof(*s) && s->ip.version == 4 &&
+	    s->ip.ihl == 5 && s->ip.protocol == IPPROTO_TCP && s->ip.daddr == htonl(config.client) &&
+	    s->ip.saddr == htonl(config.server))
+		take_segment(s, f->bytes - (uint32_t)sizeof(s->ether));
 }
 
 static unsigned turn(void)
@@ -318,6 +326,8 @@ static void knock(struct connection *c)
 static void begin(const struct tcp_config *wanted)
 {
 	config = *wanted;
+	open_count = 0;
+	has_server_mac = false;
 	connections = calloc(config.connections, sizeof(*connections));
 	if (!connections)
 		die("out of memory");
