@@ -266,13 +266,14 @@ static void send_batch(void)
 {
 	unsigned sent = rte_eth_tx_burst(PORT, 0, port.batch, (uint16_t)port.batch_count);
 
-	meter_worked(0);
 	port.stats.tx_kicks++;
 	port.batch_count -= sent;
 	for (unsigned i = 0; i < port.batch_count; i++)
 		port.batch[i] = port.batch[i + sent];
-	if (sent)
-		port.is_starved = false;
+	if (!sent)
+		return; /* the ring is full: to look at it again is to poll */
+	port.is_starved = false;
+	meter_worked(0);
 }
 
 /* Room for one more frame and its token. */

@@ -273,7 +273,8 @@ static void take_segment(const struct segment *s, uint32_t bytes)
 	if (s->tcp.th_flags & TH_RST && c->state == SYN_SENT)
 		return; /* nobody listens yet: asked again later */
 	if (s->tcp.th_flags & (TH_RST | TH_FIN) || c->state == CLOSED || !read_options(c, s->rest, data))
-		die("connection %u: ended by the server", index);
+		die("connection %u: ended by the server (flags %02x, %s, at answer %u)", index, s->tcp.th_flags,
+		    c->state == OPEN ? "open" : "opening", c->number);
 	if (s->tcp.th_flags & TH_SYN)
 		take_syn_ack(c, ntohl(s->tcp.th_seq), ntohl(s->tcp.th_ack));
 	else
