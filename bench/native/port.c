@@ -247,17 +247,17 @@ unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 /* ---- send ---- */
 
 /* What the device is to sum: TCP and UDP by its own means, anything else here. */
-static void describe_sum(struct rte_mbuf *m, const struct nic_tx *tx)
+static void describe_sum(struct rte_mbuf *m, uint16_t start, uint16_t offset)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint64_t family = frame[ETH_BYTES] >> 4 == 4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
 
 	m->l2_len = ETH_BYTES;
-	m->l3_len = tx->csum_start - ETH_BYTES;
-	if (likely(tx->csum_offset == offsetof(struct rte_tcp_hdr, cksum))) {
+	m->l3_len = start - ETH_BYTES;
+	if (likely(offset == offsetof(struct rte_tcp_hdr, cksum))) {
 		m->ol_flags |= family | RTE_MBUF_F_TX_TCP_CKSUM;
 	} else {
-		kassert(tx->csum_offset == offsetof(struct rte_udp_hdr, dgram_cksum));
+		kassert(offset == offsetof(struct rte_udp_hdr, dgram_cksum));
 		m->ol_flags |= family | RTE_MBUF_F_TX_UDP_CKSUM;
 	}
 }
@@ -284,17 +284,34 @@ static bool has_room(void)
 	return port.batch_count < ARRAY_COUNT(port.batch) && port.done_count < ARRAY_COUNT(port.done);
 }
 
-bool nic_tx(uint16_t queue, const struct nic_tx *tx)
+/* An empty mbuf, NULL: there is no room for a frame. */
+static struct rte_mbuf *new_frame(void)
 {
 	struct rte_mbuf *m = has_room() ? rte_pktmbuf_alloc(port.tx_pool) : NULL;
-	uint8_t *to;
 
-	(void)queue;
 	if (unlikely(!m)) {
 		port.is_starved = true;
 		port.stats.tx_full++;
-		return false;
 	}
+	return m;
+}
+
+static void queue_frame(struct rte_mbuf *m, void *token)
+{
+	port.batch[port.batch_count++] = m;
+	port.done[port.done_count++] = token;
+	port.stats.tx_frames++;
+	port.stats.tx_bytes += m->pkt_len;
+}
+
+bool nic_tx(uint16_t queue, const struct nic_tx *tx)
+{
+	struct rte_mbuf *m = new_frame();
+	uint8_t *to;
+
+	(void)queue;
+	if (unlikely(!m))
+		return false;
 	to = rte_pktmbuf_mtod(m, uint8_t *);
 	for (unsigned i = 0; i < tx->seg_count; i++) {
 		const struct nic_seg *s = &tx->segs[i];
@@ -305,11 +322,24 @@ bool nic_tx(uint16_t queue, const struct nic_tx *tx)
 	}
 	m->pkt_len = m->data_len;
 	if (tx->flags & NIC_TX_NEEDS_CSUM)
-		describe_sum(m, tx);
-	port.batch[port.batch_count++] = m;
-	port.done[port.done_count++] = tx->token;
-	port.stats.tx_frames++;
-	port.stats.tx_bytes += m->pkt_len;
+		describe_sum(m, tx->csum_start, tx->csum_offset);
+	queue_frame(m, tx->token);
+	return true;
+}
+
+bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset)
+{
+	struct rte_mbuf *m = new_frame();
+
+	(void)queue;
+	if (unlikely(!m))
+		return false;
+	kassert(bytes <= FRAME_MAX);
+	rte_memcpy(rte_pktmbuf_mtod(m, uint8_t *), frame, bytes);
+	m->data_len = (uint16_t)bytes;
+	m->pkt_len = bytes;
+	describe_sum(m, NIC_TX_HEADERS, csum_offset);
+	queue_frame(m, token);
 	return true;
 }
 
