@@ -254,6 +254,16 @@ static void take_data(struct connection *c, uint32_t seq, uint32_t ack, const ui
 	ask(c);
 }
 
+/* The server still has a connection of an earlier client in the place of @c; it is to forget it [RFC 9293 3.5.1]. */
+static void disown(struct connection *c, uint32_t ack)
+{
+	uint32_t own = c->snd_nxt;
+
+	c->snd_nxt = ack;
+	send_segment(c, TH_RST, NULL, 0);
+	c->snd_nxt = own;
+}
+
 /* @s: of @bytes from its IP header on. */
 static void take_segment(const struct segment *s, uint32_t bytes)
 {
@@ -270,11 +280,13 @@ static void take_segment(const struct segment *s, uint32_t bytes)
 	if (!config.has_checksums && sum_fold(sum_add(sum_pseudo(s, all), &s->tcp, all)) != 0xffff)
 		die("a segment with a wrong sum");
 	c = &connections[index];
-	if (s->tcp.th_flags & TH_RST && c->state == SYN_SENT)
-		return; /* nobody listens yet: asked again later */
-	if (s->tcp.th_flags & (TH_RST | TH_FIN) || c->state == CLOSED || !read_options(c, s->rest, data))
-		die("connection %u: ended by the server (flags %02x, %s, at answer %u)", index, s->tcp.th_flags,
-		    c->state == OPEN ? "open" : "opening", c->number);
+	if (c->state != OPEN && (s->tcp.th_flags & TH_RST || !(s->tcp.th_flags & TH_SYN))) {
+		if (c->state == SYN_SENT && !(s->tcp.th_flags & TH_RST))
+			disown(c, ntohl(s->tcp.th_ack));
+		return; /* otherwise nobody listens yet; both are asked again later */
+	}
+	if (s->tcp.th_flags & (TH_RST | TH_FIN) || !read_options(c, s->rest, data))
+		die("connection %u: ended by the server (flags %02x, at answer %u)", index, s->tcp.th_flags, c->number);
 	if (s->tcp.th_flags & TH_SYN)
 		take_syn_ack(c, ntohl(s->tcp.th_seq), ntohl(s->tcp.th_ack));
 	else

@@ -20,6 +20,7 @@
 #define SERVER 0x0a4e0002u
 #define BYTES 100u
 #define SERVER_ISN 5000u
+#define STRAY_ACK 77u
 #define STEP_NS 100000u
 
 struct segment {
@@ -38,6 +39,8 @@ static struct {
 	uint8_t in[WIRE_BURST][WIRE_FRAME_MAX]; /* answers not yet taken */
 	uint32_t in_bytes[WIRE_BURST];
 	unsigned in_count;
+	unsigned strays; /* SYNs still to be answered by an earlier connection's FIN, which acknowledges STRAY_ACK */
+	unsigned disowned;
 	unsigned refusals;  /* SYNs still to be answered by RST */
 	unsigned acks_only; /* segments of the client without data, after its SYN */
 	uint32_t snd_nxt;
@@ -185,7 +188,19 @@ void wire_send(uint32_t bytes)
 	header = s->tcp.th_off * 4u;
 	assert_int_equal(bytes, 34 + tcp_bytes);
 	assert_int_equal(sum_of(s, tcp_bytes), 0);
-	if (s->tcp.th_flags & TH_SYN && server.refusals) {
+	if (s->tcp.th_flags & TH_SYN && server.strays) {
+		struct segment *stray;
+
+		server.strays--;
+		answer_segment(TH_FIN | TH_ACK, 1234, NULL, 0);
+		stray = (struct segment *)server.in[server.in_count - 1];
+		stray->tcp.th_ack = htonl(STRAY_ACK);
+		stray->tcp.th_sum = 0;
+		stray->tcp.th_sum = sum_of(stray, sizeof(stray->tcp));
+	} else if (s->tcp.th_flags == TH_RST) {
+		assert_int_equal(ntohl(s->tcp.th_seq), STRAY_ACK);
+		server.disowned++;
+	} else if (s->tcp.th_flags & TH_SYN && server.refusals) {
 		server.refusals--;
 		answer_segment(TH_RST | TH_ACK, 0, NULL, 0);
 	} else if (s->tcp.th_flags & TH_SYN) {
@@ -263,6 +278,15 @@ static void test_refused_until_somebody_listens(void **state)
 	assert_int_equal(server.refusals, 0);
 }
 
+static void test_earlier_connection_is_disowned(void **state)
+{
+	(void)state;
+	server.strays = 2;
+	assert_true(run() > 10);
+	assert_string_equal(why, "");
+	assert_int_equal(server.disowned, 2);
+}
+
 /* Each of these must end the program, with the sentence that belongs to it. */
 static void test_wrong_byte(void **state)
 {
@@ -311,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup(test_answer_in_two_segments, reset_server),
 		cmocka_unit_test_setup(test_repeated_segment_is_acknowledged, reset_server),
 		cmocka_unit_test_setup(test_refused_until_somebody_listens, reset_server),
+		cmocka_unit_test_setup(test_earlier_connection_is_disowned, reset_server),
 		cmocka_unit_test_setup(test_wrong_byte, reset_server),
 		cmocka_unit_test_setup(test_missing_bytes, reset_server),
 		cmocka_unit_test_setup(test_wrong_sum, reset_server),
