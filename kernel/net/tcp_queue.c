@@ -369,7 +369,7 @@ uint32_t tcp_queue_back(struct conn *c, uint32_t bytes, bool has_more)
 	}
 	finish_segment(&w);
 	c->queued += taken;
-	if (taken == bytes && !has_more)
+	if (taken == bytes && w.tail && !has_more)
 		TCPH_SET_FLAG(w.tail->tcphdr, TCP_PSH);
 	return taken;
 }
