@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page that a guest and its control plane share: the memory of an ivshmem-plain device (BAR 2)
+ * [QEMU docs/specs/ivshmem-spec]. What happens goes from guest to host as numbers under a sequence counter,
+ * what is wanted goes the other way as one command at a time; the bell (a byte on the second UART) only says
+ * "look". Each area has one writer. Whoever reads believes nothing: values are copied once, then checked.
+ *
+ * Sequence counter: the writer adds 1 (odd), writes, adds 1 (even). A copy is whole if the counter was even
+ * and the same before and after. Numbers are little-endian.
+ */
+#pragma once
+#include <stdint.h>
+
+#define IX_PAGE_MAGIC 0x0065676150584978ull /* "xIXPage" */
+#define IX_PAGE_VERSION 1
+#define IX_PAGE_BYTES (1u << 20)
+#define IX_PAGE_CORES_MAX 64u
+#define IX_PAGE_GROUPS_MAX 128u
+#define IX_PAGE_BELL 0x42 /* the byte on the second UART; any byte means the same */
+
+/* Where each area lies. */
+#define IX_PAGE_AT_HEAD 0x0u       /* struct ix_page_head; host, before the guest starts */
+#define IX_PAGE_AT_COMMAND 0x1000u /* struct ix_page_command; host */
+#define IX_PAGE_AT_GUEST 0x2000u   /* struct ix_page_guest; guest, boot core */
+#define IX_PAGE_AT_ANSWER 0x3000u  /* struct ix_page_answer; guest, boot core */
+#define IX_PAGE_AT_GROUPS 0x4000u  /* struct ix_page_groups; guest, boot core */
+#define IX_PAGE_AT_CORES 0x10000u  /* struct ix_page_core, one every IX_PAGE_CORE_STRIDE; guest, each its core */
+#define IX_PAGE_CORE_STRIDE 0x1000u
+#define IX_PAGE_AT_CRASH 0x80000u /* struct ix_page_crash; guest, boot core */
+
+struct ix_page_head {
+	uint64_t magic; /* IX_PAGE_MAGIC, written last */
+	uint32_t version, bytes;
+	uint8_t id[16]; /* chosen anew for each start of the guest */
+};
+
+enum ix_page_state {
+	IX_PAGE_BOOTING = 0,
+	IX_PAGE_READY = 1,    /* the application has called run_io for the first time */
+	IX_PAGE_DRAINING = 2, /* new connections are not taken any more */
+	IX_PAGE_STOPPING = 3, /* the application was told to stop */
+	IX_PAGE_FAULTED = 4,  /* the partition is down; the dataplane answers ARP and ping */
+	IX_PAGE_ENDED = 5,    /* exit_how and exit_code hold; power goes off next */
+	IX_PAGE_STATE_NR
+};
+
+struct ix_page_guest {
+	uint32_t sequence;
+	uint32_t state; /* enum ix_page_state */
+	uint8_t id[16]; /* of ix_page_head, as found: what follows belongs to this start */
+	uint64_t beat;  /* grows at least once a second while the boot core turns */
+	uint64_t up_us; /* since the kernel was entered, at that beat */
+	uint64_t tsc_khz;
+	uint32_t cores;                /* that run a loop now */
+	uint32_t cores_min, cores_max; /* of the manifest */
+	uint32_t groups;               /* flow groups */
+	uint32_t queue_pairs;
+	uint32_t restarts; /* of the partition so far */
+	uint32_t exit_how; /* enum ix_exit, valid in IX_PAGE_ENDED */
+	uint32_t exit_code;
+	uint8_t mac[6];
+	uint8_t address[4]; /* IPv4, all zero: none yet */
+	uint8_t address6[16];
+	uint8_t prefix, prefix6;
+	uint32_t connections_max;
+	uint32_t buffers_total;
+};
+
+/*
+ * What each core counts and measures: X(NAME, name, kind, unit, text). Counters never get smaller during one start;
+ * gauges are what is now. `_fast` and `_slow` are moving averages over about 10 ms and 1 s.
+ */
+#define IX_PAGE_VALUES(X)                                                                                   \
+	X(TURNS, turns, COUNTER, "", "turns of the loop")                                                   \
+	X(BUSY_NS, busy_ns, COUNTER, "ns", "time in turns that found work")                                 \
+	X(POLL_NS, poll_ns, COUNTER, "ns", "time in turns that found none")                                 \
+	X(HALT_NS, halt_ns, COUNTER, "ns", "time asleep")                                                   \
+	X(RING3_NS, ring3_ns, COUNTER, "ns", "of the busy time, in the application")                        \
+	X(BATCHES, batches, COUNTER, "", "turns that took frames")                                          \
+	X(FRAMES_IN, frames_in, COUNTER, "", "frames taken")                                                \
+	X(FRAMES_OUT, frames_out, COUNTER, "", "frames given to the device")                                \
+	X(EVENTS, events, COUNTER, "", "events written for ring 3")                                         \
+	X(CALLS, calls, COUNTER, "", "batched calls executed")                                              \
+	X(SEGMENTS_IN, segments_in, COUNTER, "", "TCP segments received")                                   \
+	X(SEGMENTS_OUT, segments_out, COUNTER, "", "TCP segments sent")                                     \
+	X(RETRANSMITS, retransmits, COUNTER, "", "TCP segments sent again")                                 \
+	X(TIMEOUTS, timeouts, COUNTER, "", "retransmission timers that fired")                              \
+	X(RESETS_SENT, resets_sent, COUNTER, "", "RST sent")                                                \
+	X(ACCEPTED, accepted, COUNTER, "", "connections accepted")                                          \
+	X(UDP_IN, udp_in, COUNTER, "", "datagrams received")                                                \
+	X(UDP_OUT, udp_out, COUNTER, "", "datagrams sent")                                                  \
+	X(DROPPED_BUFFER, dropped_buffer, COUNTER, "", "frames dropped: no receive buffer left")            \
+	X(DROPPED_MEMORY, dropped_memory, COUNTER, "", "frames or segments dropped: no memory")             \
+	X(DROPPED_BACKLOG, dropped_backlog, COUNTER, "", "SYNs dropped: backlog full")                      \
+	X(DROPPED_BAD, dropped_bad, COUNTER, "", "frames dropped: malformed or wrong checksum")             \
+	X(DROPPED_UDP, dropped_udp, COUNTER, "", "datagrams dropped: socket full")                          \
+	X(DROPPED_WALK, dropped_walk, COUNTER, "", "segments of other cores' connections beyond the limit") \
+	X(COOKIES_SENT, cookies_sent, COUNTER, "", "SYN cookies sent")                                      \
+	X(EVICTED, evicted, COUNTER, "", "connections reset for the memory they held")                      \
+	X(HANDED_OVER, handed_over, COUNTER, "", "frames handed to another core")                           \
+	X(WAKES, wakes, COUNTER, "", "wake-ups sent to other cores")                                        \
+	X(MOVED, moved, COUNTER, "", "connections that moved away")                                         \
+	X(CONNECTIONS, connections, GAUGE, "", "established connections")                                   \
+	X(GROUPS, groups, GAUGE, "", "flow groups that this core owns")                                     \
+	X(BUFFERS_FREE, buffers_free, GAUGE, "", "receive buffers left in the pool")                        \
+	X(MEMORY_USED, memory_used, GAUGE, "bytes", "memory blocks in use, all cores")                      \
+	X(BATCH_FAST, batch_fast, GAUGE, "1/256", "frames a batch")                                         \
+	X(BATCH_SLOW, batch_slow, GAUGE, "1/256", "frames a batch")                                         \
+	X(DEPTH_FAST, depth_fast, GAUGE, "1/256", "frames that waited when a batch was taken")              \
+	X(DEPTH_SLOW, depth_slow, GAUGE, "1/256", "frames that waited when a batch was taken")              \
+	X(DELAY_FAST, delay_fast, GAUGE, "ns", "time that frames waited in the queue, at most")             \
+	X(DELAY_SLOW, delay_slow, GAUGE, "ns", "time that frames waited in the queue, at most")             \
+	X(IDLE_FAST, idle_fast, GAUGE, "ppm", "share of time without work")                                 \
+	X(IDLE_SLOW, idle_slow, GAUGE, "ppm", "share of time without work")                                 \
+	X(LOOP_FAST, loop_fast, GAUGE, "ns", "length of a turn that found work")                            \
+	X(LOOP_SLOW, loop_slow, GAUGE, "ns", "length of a turn that found work")
+
+enum ix_value {
+#define X(NAME, name, kind, unit, text) IX_VALUE_##NAME,
+	IX_PAGE_VALUES(X)
+#undef X
+		IX_VALUE_NR
+};
+
+enum ix_page_core_state {
+	IX_PAGE_CORE_ABSENT = 0,
+	IX_PAGE_CORE_RUNS = 1,
+	IX_PAGE_CORE_PARKED = 2,
+	IX_PAGE_CORE_STATE_NR
+};
+
+struct ix_page_core {
+	uint32_t sequence;
+	uint32_t state; /* enum ix_page_core_state */
+	uint64_t at_us; /* when these were written, as ix_page_guest.up_us */
+	uint64_t value[IX_VALUE_NR];
+};
+_Static_assert(sizeof(struct ix_page_core) <= IX_PAGE_CORE_STRIDE, "ABI");
+_Static_assert(IX_PAGE_AT_CORES + IX_PAGE_CORES_MAX * IX_PAGE_CORE_STRIDE <= IX_PAGE_AT_CRASH, "ABI");
+
+struct ix_page_groups {
+	uint32_t sequence;
+	uint32_t count;
+	uint8_t owner[IX_PAGE_GROUPS_MAX]; /* core of each flow group */
+};
+
+enum ix_page_op {
+	IX_PAGE_PING = 1,
+	IX_PAGE_STOP = 2,       /* tell the application to finish; as the power button does */
+	IX_PAGE_DRAIN = 3,      /* arg 0: 1 take no new connections, 0 take them again. value 0: connections open */
+	IX_PAGE_MOVE_GROUP = 4, /* arg 0: group, 1: core. value 0: connections moved, 1: of them forced */
+	IX_PAGE_CRASH_SEEN = 5, /* the host has what it wants of the crash; the partition may be zeroed */
+	IX_PAGE_OP_NR
+};
+
+/* The host writes all but `sequence`, then `sequence`: one more than the last; rings the bell. */
+struct ix_page_command {
+	uint32_t sequence;
+	uint32_t op; /* enum ix_page_op */
+	uint64_t arg[4];
+	uint32_t crc; /* CRC-32C of sequence, op, arg; a command whose sum is wrong is not obeyed */
+	uint32_t reserved;
+};
+
+/* The guest writes all but `sequence`, then the command's sequence. */
+struct ix_page_answer {
+	uint32_t sequence;
+	int32_t status; /* 0, or a negative enum ix_status: IX_UNSUPPORTED unknown op, IX_BAD_CALL wrong sum or argument */
+	uint64_t value[4];
+};
+
+#define IX_PAGE_CRASH_RANGES 64u
+#define IX_PAGE_CRASH_TEXT 8192u
+
+/* A stretch of ring 3's memory at the time of the fault. */
+struct ix_page_range {
+	uint64_t va, pa, bytes;
+	uint32_t flags; /* PF_R 4, PF_W 2, PF_X 1, as in ELF */
+	uint32_t reserved;
+};
+
+/* Registers of a core in ring 3, in the order of struct user_regs_struct of x86-64 Linux, which gdb reads. */
+struct ix_page_registers {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, eflags,
+		rsp, ss, fs_base, gs_base, ds, es, fs, gs;
+};
+
+/* What is kept of a fault while the partition's memory is still as it was. */
+struct ix_page_crash {
+	uint32_t sequence;
+	uint32_t count;          /* of faults so far; 0: none, the rest is not valid */
+	uint32_t is_held;        /* 1: the partition waits for IX_PAGE_CRASH_SEEN, at most a second */
+	uint32_t core;           /* that faulted */
+	uint32_t how;            /* enum ix_exit: IX_EXIT_FAULT or IX_EXIT_WATCHDOG */
+	uint32_t vector;         /* of the exception */
+	uint64_t error, address; /* error code, CR2 */
+	struct ix_page_registers registers;
+	uint32_t range_count, text_bytes;
+	struct ix_page_range range[IX_PAGE_CRASH_RANGES];
+	char text[IX_PAGE_CRASH_TEXT]; /* the report as on the console */
+};
+_Static_assert(IX_PAGE_AT_CRASH + sizeof(struct ix_page_crash) <= IX_PAGE_BYTES, "ABI");
