@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In: what a guest should be. Out: a libvirt domain that is. Who calls: ixd (state and events in its main thread,
+ * slow calls in a request's thread). Start reading at xml.c, then life.c.
+ */
+#pragma once
+#include "hostctl/base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DOMAIN_FILES_MAX 32u
+#define DOMAIN_TCG_CPUS \
+	64u /* the <vcpu> maximum without KVM, where QEMU dies when it has ever made more [QEMU tcg_register_thread] */
+
+/* What the XML is made of; all pointers are the caller's. */
+struct domain_plan {
+	const char *name;
+	const char *image;   /* path that QEMU reads */
+	const char *cmdline; /* of the kernel */
+	uint32_t memory_mib, cpus_min, cpus_max;
+	uint8_t mac[6];
+	const char *net_socket, *bell_socket, *console_log; /* paths */
+	uint32_t queue_pairs;
+	bool is_kvm;
+	struct {
+		const char *name, *path; /* fw_cfg opt/ix/... */
+	} files[DOMAIN_FILES_MAX];
+	unsigned file_count;
+};
+
+/** domain_xml() - the domain's description, on the heap. Names and paths cannot break out of it. NULL with @err. */
+char *domain_xml(const struct domain_plan *plan, struct err *err);
+
+/* A connection to libvirtd that finds its way back when the daemon has been away. Safe for several threads. */
+struct domains;
+
+enum domain_state { DOMAIN_ABSENT = 0, DOMAIN_OFF, DOMAIN_RUNNING, DOMAIN_PAUSED, DOMAIN_CRASHED };
+
+struct domain_info {
+	enum domain_state state;
+	char uuid[37];
+	uint32_t cpus, cpus_max; /* as libvirt counts them */
+	uint64_t memory_kib, cpu_time_ns;
+	int32_t pid; /* of QEMU, 0: not known */
+};
+
+/**
+ * domains_new() - nothing is connected yet
+ * @on_change: called in the thread that runs libvirt's event loop, when a domain of ours changed its state or
+ * libvirtd went (@name NULL, @is_there false) or came (true)
+ */
+struct domains *domains_new(const char *uri, void (*on_change)(void *arg, const char *name, bool is_there), void *arg);
+void domains_free(struct domains *d);
+
+/** domains_connect() - if need be; 0, or -1 with @err that says how to mend it. Called by all below by themselves. */
+int domains_connect(struct domains *d, struct err *err);
+
+/** domain_start() - define @plan's domain (persistent) and start it; on failure nothing is left defined that was not before. */
+int domain_start(struct domains *d, const struct domain_plan *plan, struct err *err);
+/** domain_stop() - ACPI shutdown, after @timeout_s destroy; away with the definition too if @is_undefine. Fine if absent. */
+int domain_stop(struct domains *d, const char *name, unsigned timeout_s, bool is_undefine, struct err *err);
+int domain_info(struct domains *d, const char *name, struct domain_info *out, struct err *err);
+/** domain_monitor() - one QMP command as text; the answer on the heap. */
+int domain_monitor(struct domains *d, const char *name, const char *command, char **answer, struct err *err);
+/** domain_console() - path of the console's pty, on the heap. */
+int domain_console(struct domains *d, const char *name, char **path, struct err *err);
+/** domain_scale() - the number of vCPUs, live; see issue of elastic cores. */
+int domain_cpus(struct domains *d, const char *name, unsigned cpus, struct err *err);
