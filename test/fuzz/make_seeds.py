@@ -118,6 +118,21 @@ def pci():
     write('pci', 'circle', bytes(space) + bars)
 
 
+def page():
+    """A guest that begins, counts, crashes and answers (the id in its area is not known here: looks at cores and crashes)."""
+    def put_u64(area, offset, value, even=True):
+        return bytes([8 if even else 0, area]) + struct.pack('<HQ', offset, value)
+
+    core = put_u64(4, 0, 1 << 32 | 2) + bytes([4, 0]) + put_u64(4, 16, 7) + bytes([4, 0]) + put_u64(4, 16, 6) + bytes([4, 0])
+    write('page', 'core', core)
+    crash = put_u64(3, 0, 1 << 32 | 2) + put_u64(3, 8, 1) + put_u64(3, 16, 14 << 32 | 101)
+    registers = 40 + 27 * 8
+    crash += put_u64(3, registers, 10 << 32 | 1) + put_u64(3, registers + 8, 0x400000) + put_u64(3, registers + 16, 0x200000)
+    write('page', 'crash', crash + put_u64(3, registers + 24, 0x2000) + put_u64(3, registers + 32, 5) + bytes([6]))
+    groups = put_u64(2, 0, 2 << 32 | 2) + put_u64(2, 8, 0x3f00) + bytes([6])
+    write('page', 'command', groups + bytes([7, 4, 15]) + put_u64(1, 0, 1, False) + bytes([15, 7, 1, 5]))
+
+
 def virtio():
     def offer(pairs=1, size=0, refused=0, answer=0, flags=b'\0\0\0\0', config=b'\0'):
         return struct.pack('<BBQB', pairs, size, refused, answer) + flags + config
@@ -291,5 +306,5 @@ def qmp():
     write('qmp', 'without_end', b'\xff' + b'{' * 70000)
 
 
-for make in (acpi, start_info, conf, yaml, image, pci, virtio, calls, frames, setup, elf, qmp):
+for make in (acpi, start_info, conf, yaml, image, pci, page, virtio, calls, frames, setup, elf, qmp):
     make()
