@@ -57,6 +57,18 @@ void name_mac(const char *name, uint8_t out[6])
 	memcpy(out + 3, d, 3);
 }
 
+void name_uuid(const char *name, char out[37])
+{
+	uint8_t d[SHA256_DIGEST_LENGTH];
+	const uint8_t *u = d + 8;
+
+	digest(name, d);
+	d[8 + 6] = (uint8_t)(0x80 | (d[8 + 6] & 0x0f)); /* version 8: whatever its maker likes */
+	d[8 + 8] = (uint8_t)(0x80 | (d[8 + 8] & 0x3f));
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2],
+		 u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+}
+
 char *paths_of_guest(const char *folder, const char *name, const char *file)
 {
 	char *path;

@@ -17,3 +17,6 @@ void name_port(const char *name, char out[13]);
 
 /** name_mac() - its Ethernet address: 02:49:58 and 24 bits of the name's sha256 (locally administered). */
 void name_mac(const char *name, uint8_t out[6]);
+
+/** name_uuid() - its domain's UUID, from the name's sha256 [RFC 9562 5.8]: the same guest after each replacement. */
+void name_uuid(const char *name, char out[37]);

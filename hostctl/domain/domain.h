@@ -38,31 +38,44 @@ enum domain_state { DOMAIN_ABSENT = 0, DOMAIN_OFF, DOMAIN_RUNNING, DOMAIN_PAUSED
 
 struct domain_info {
 	enum domain_state state;
-	char uuid[37];
 	uint32_t cpus, cpus_max; /* as libvirt counts them */
 	uint64_t memory_kib, cpu_time_ns;
-	int32_t pid; /* of QEMU, 0: not known */
+	int32_t pid; /* of QEMU, 0: none or not known */
 };
 
-/**
- * domains_new() - nothing is connected yet
- * @on_change: called in the thread that runs libvirt's event loop, when a domain of ours changed its state or
- * libvirtd went (@name NULL, @is_there false) or came (true)
+/*
+ * A domain changed its state, told in the thread that runs libvirt's event loop; or @name is NULL: libvirtd went (the same
+ * thread) or came (the thread whose call connected, which holds no lock of ours then).
  */
-struct domains *domains_new(const char *uri, void (*on_change)(void *arg, const char *name, bool is_there), void *arg);
+typedef void domains_change(void *arg, const char *name, bool is_there);
+
+/**
+ * domains_new() - nothing is connected yet; virEventRegisterDefaultImpl() was called before if @on_change is to be called
+ * @uri: NULL is "qemu:///system"
+ */
+struct domains *domains_new(const char *uri, domains_change *on_change, void *arg);
 void domains_free(struct domains *d);
 
-/** domains_connect() - if need be; 0, or -1 with @err that says how to mend it. Called by all below by themselves. */
+/** domains_connect() - if need be; 0, or -1 with @err that says how to mend it. All below call it by themselves. */
 int domains_connect(struct domains *d, struct err *err);
 
-/** domain_start() - define @plan's domain (persistent) and start it; on failure nothing is left defined that was not before. */
+/**
+ * domain_start() - define @plan's domain (persistent; one that is off is replaced) and start it
+ * Waits for the switch to connect. A failure leaves no definition that was not there before.
+ */
 int domain_start(struct domains *d, const struct domain_plan *plan, struct err *err);
-/** domain_stop() - ACPI shutdown, after @timeout_s destroy; away with the definition too if @is_undefine. Fine if absent. */
+
+/** domain_stop() - ACPI shutdown, after @timeout_s destroy; @is_undefine: away with the definition too. Fine if absent. */
 int domain_stop(struct domains *d, const char *name, unsigned timeout_s, bool is_undefine, struct err *err);
+
+/** domain_info() - 0 (DOMAIN_ABSENT if libvirt knows none), or -1 with @err when libvirtd does not answer. */
 int domain_info(struct domains *d, const char *name, struct domain_info *out, struct err *err);
-/** domain_monitor() - one QMP command as text; the answer on the heap. */
+
+/** domain_monitor() - one QMP command as JSON text; the answer, JSON too, on the heap. */
 int domain_monitor(struct domains *d, const char *name, const char *command, char **answer, struct err *err);
+
 /** domain_console() - path of the console's pty, on the heap. */
 int domain_console(struct domains *d, const char *name, char **path, struct err *err);
-/** domain_scale() - the number of vCPUs, live; see issue of elastic cores. */
+
+/** domain_cpus() - as `virsh setvcpus --live`: what libvirt says of it, which under TCG is no proof. */
 int domain_cpus(struct domains *d, const char *name, unsigned cpus, struct err *err);
