@@ -11,51 +11,66 @@
 #include <stdint.h>
 
 #define GUEST_WORDS_MAX 64u
-#define GUEST_FILES_MAX 32u
+#define GUEST_FILES_MAX 24u
+#define GUEST_FILE_NAME_MAX 40u
+#define GUEST_WORD_BYTES 1024u
 
-/* A file that the guest is given by fw_cfg opt/ix/NAME. */
+/* A file that the guest is given: by fw_cfg opt/ix/file/NAME, or opt/ix/secret/NAME. */
 struct guest_file {
-	char *name;
+	char name[GUEST_FILE_NAME_MAX + 1];
 	bool is_secret;
+};
+
+struct guest_words {
+	char *word[GUEST_WORDS_MAX];
+	unsigned count;
 };
 
 struct guest {
 	char name[33];
-	uint32_t cpus_min, cpus_max, memory_mib;
-	uint8_t address[4], prefix, gateway[4]; /* all zero: DHCP */
-	bool is_dhcp, is_autostart, is_wanted;  /* is_wanted: up, until `down` */
+	uint32_t cpus_min, cpus_max; /* 0: as the image says */
+	uint32_t memory_mib;         /* 0: as the image says */
+	uint8_t address[4], gateway[4];
+	uint32_t prefix; /* 0: no address is said */
+	bool is_dhcp, is_autostart;
+	bool is_wanted; /* up, until `down` */
 	struct sw_publish publish[SW_PUBLISH_MAX];
 	unsigned publish_count;
-	char *allow[SW_ALLOWED_MAX];
-	unsigned allow_count;
-	uint32_t rate_mbit;
-	char *env[GUEST_WORDS_MAX], *set[GUEST_WORDS_MAX], *args[GUEST_WORDS_MAX];
-	unsigned env_count, set_count, arg_count;
+	struct guest_words allow;          /* guests that it may talk to */
+	uint32_t rate_mbit;                /* 0: no limit */
+	struct guest_words env, set, args; /* NAME=VALUE; KEY=VALUE; arguments */
 	bool has_args;
 	struct guest_file files[GUEST_FILES_MAX];
 	unsigned file_count;
 	uint32_t generation; /* grows with each replace */
-	char image_name[64], image_version[64];
-	uint8_t image_sha256[32];
+	char image_name[64], image_version[64], image_sha256[65];
 	bool has_previous; /* image.previous.ix is there */
 };
 
-/** guest_from_json() - check and take a request or a record; every field named in its error. The caller frees @out. */
+/**
+ * guest_from_json() - take a request or a record, every field checked and named in its error; an unknown one is an error
+ * @out: all of it is written; guest_fini() in every case. Return: 0, or -1 with @err.
+ */
 int guest_from_json(struct guest *out, const json_t *from, struct err *err);
-/** guest_to_json() - new reference. */
+/** guest_to_json() - new reference; guest_from_json() of it is the same guest. */
 json_t *guest_to_json(const struct guest *g);
 void guest_fini(struct guest *g);
 
-/** guest_load(), guest_save() - the record of @name; saving is atomic (write, fsync, rename). */
+/** guest_load(), guest_save() - the record of a guest; saving is atomic and on disk when it returns. */
 int guest_load(struct guest *out, const char *name, struct err *err);
 int guest_save(const struct guest *g, struct err *err);
-/** guest_remove() - its folder and all in it. */
+/** guest_exists() - whether there is a record, good or damaged. */
+bool guest_exists(const char *name);
+/** guest_remove() - its folder and all in it. Fine if there is none. */
 int guest_remove(const char *name, struct err *err);
-/** guest_list() - names of all records, sorted, @out an array of strings (new reference). A damaged record is listed, too. */
+/** guest_list() - names of all records, sorted: an array of strings (new reference). A damaged record is listed, too. */
 int guest_list(json_t **out, struct err *err);
 
 /** guest_lock() - alone with @name, across threads and processes; waits at most @timeout_s. Return: a descriptor to close, or -1. */
 int guest_lock(const char *name, unsigned timeout_s, struct err *err);
 
-/** guest_put_file() - what descriptor @from holds becomes file @file of the guest ("image.ix", "files/x", "secrets/y"), mode 0600 for secrets. */
+/**
+ * guest_put_file() - what can be read from @from becomes @file of the guest ("image.ix", "files/NAME", "secrets/NAME"), whole or not at all
+ * Secrets are 0600, all else 0644. Return: 0, or -1 with @err.
+ */
 int guest_put_file(const char *name, const char *file, int from, uint64_t max_bytes, struct err *err);
