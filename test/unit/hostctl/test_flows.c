@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The flow table: what is let through from whom to whom, and what is not. That OVS takes it and obeys is system.host's. */
+#include "hostctl/sw/flows.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define WEB "02:49:58:00:00:02"
+#define DB "02:49:58:00:00:03"
+#define HOST "02:00:00:00:00:01"
+
+static struct ovs_ports *ports;
+static char *flows;
+
+static struct ovs_port *add_port(int32_t number, const char *name, const char *guest)
+{
+	struct ovs_port *p = &ports->port[ports->count++];
+
+	p->number = number;
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	snprintf(p->guest, sizeof(p->guest), "%s", guest);
+	memcpy(p->mac, *guest ? (uint8_t[]){ 2, 0x49, 0x58, 0, 0, (uint8_t)number } : (uint8_t[]){ 2, 0, 0, 0, 0, 1 },
+	       6);
+	if (*guest)
+		memcpy(p->address, (uint8_t[]){ 10, 77, 0, (uint8_t)number }, 4);
+	return p;
+}
+
+static void allow(struct ovs_port *p, const char *guest)
+{
+	snprintf(p->allow[p->allow_count++], sizeof(p->allow[0]), "%s", guest);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	ports = calloc(1, sizeof(*ports) + 8 * sizeof(ports->port[0]));
+	add_port(1, SW_HOST_PORT, "");
+	add_port(2, "ix02", "web");
+	add_port(3, "ix03", "db");
+	return ports ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(ports);
+	free(flows);
+	flows = NULL;
+	return 0;
+}
+
+/* Whether one line has all of the words, which end with NULL. */
+static bool has(const char *first, ...)
+{
+	bool is_found = false;
+
+	for (const char *line = flows; *line && !is_found; line = strchr(line, '\n') + 1) {
+		char *text = strndup(line, strcspn(line, "\n"));
+		va_list words;
+
+		is_found = strstr(text, first) != NULL;
+		va_start(words, first);
+		for (const char *w = va_arg(words, const char *); w && is_found; w = va_arg(words, const char *))
+			is_found = strstr(text, w) != NULL;
+		va_end(words);
+		free(text);
+	}
+	return is_found;
+}
+
+static void test_sources(void **state)
+{
+	(void)state;
+	flows = flows_write(ports);
+	assert_true(has("in_port=2,dl_src=" WEB ",ip,nw_src=10.77.0.2,actions=goto_table:1", NULL));
+	assert_true(has("in_port=2,dl_src=" WEB ",arp,arp_spa=10.77.0.2,arp_sha=" WEB, "goto_table", NULL));
+	assert_true(has("priority=80,cookie=0x4958000100000002,in_port=2,actions=drop", NULL));
+	assert_true(has("in_port=2,dl_src=" WEB ",icmp6", "ipv6_src=::49:58ff:fe00:2/", "nd_tll=" WEB, NULL));
+	/* A guest is no router. */
+	assert_true(has("in_port=2", "icmp_type=134,actions=drop", NULL));
+}
+
+static void test_without_an_address(void **state)
+{
+	(void)state;
+	memset(ports->port[1].address, 0, 4);
+	flows = flows_write(ports);
+	assert_true(has("in_port=2", "nw_src=0.0.0.0,tp_src=68,tp_dst=67", NULL));
+	assert_false(has("in_port=2", ",ip,nw_src=", NULL));
+}
+
+static void test_guests_are_apart(void **state)
+{
+	(void)state;
+	flows = flows_write(ports);
+	assert_true(has("cookie=0x4958000200000002,in_port=2,dl_dst=" DB ",actions=drop", NULL));
+	assert_true(has("in_port=2,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=output:1", NULL));
+	assert_false(has("in_port=2,dl_dst=01:00", "output:3", NULL));
+	assert_true(has("in_port=2,dl_dst=" HOST ",actions=output:1", NULL));
+	assert_true(has("priority=30,dl_dst=" WEB ",actions=output:2", NULL));
+}
+
+/* One of them alone cannot open the way. */
+static void test_both_must_allow(void **state)
+{
+	(void)state;
+	allow(&ports->port[1], "db");
+	flows = flows_write(ports);
+	assert_true(has("in_port=2,dl_dst=" DB ",actions=drop", NULL));
+	assert_true(has("in_port=3,dl_dst=" WEB ",actions=drop", NULL));
+	free(flows);
+	allow(&ports->port[2], "web");
+	flows = flows_write(ports);
+	assert_true(has("in_port=2,dl_dst=" DB ",actions=output:3", NULL));
+	assert_true(has("in_port=3,dl_dst=" WEB ",actions=output:2", NULL));
+	assert_true(has("in_port=2,dl_dst=01:00", "output:3", NULL));
+}
+
+/* With a port to the world, what is not the host's goes there; and the world's frames never go back to the world. */
+static void test_world(void **state)
+{
+	(void)state;
+	add_port(9, "eth0", "");
+	flows = flows_write(ports);
+	assert_true(has("priority=40,in_port=2,actions=output:9", NULL));
+	assert_true(has("priority=10,in_port=1,actions=output:9", NULL));
+	assert_false(has("in_port=9", NULL));
+}
+
+/* A port whose ids cannot be believed has no flows: nothing passes. */
+static void test_unknown_port(void **state)
+{
+	(void)state;
+	ports->port[1].number = -1;
+	flows = flows_write(ports);
+	assert_false(has("in_port=2", NULL));
+	assert_false(has("output:-1", NULL));
+	assert_false(has(WEB, NULL));
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_sources),
+		TEST(test_without_an_address),
+		TEST(test_guests_are_apart),
+		TEST(test_both_must_allow),
+		TEST(test_world),
+		TEST(test_unknown_port),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
