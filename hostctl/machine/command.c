@@ -17,8 +17,7 @@
 
 #define SEED_BYTES 32
 
-/* One word of the guest's command line, in double quotes if it would come apart otherwise. */
-static void add_word(struct blob *line, const char *word)
+void machine_cmdline_word(struct blob *line, const char *word)
 {
 	bool is_plain = *word != '\0' && strpbrk(word, " \t\r\n\"") == NULL;
 
@@ -44,9 +43,9 @@ static void add_user_net(struct blob *line, const struct machine *m)
 
 	if (memcmp(m->image->m.address, none, 4) == 0)
 		return;
-	add_word(line, "net.address=10.0.2.15/24");
-	add_word(line, "net.gateway=10.0.2.2");
-	add_word(line, "net.dns=10.0.2.3");
+	machine_cmdline_word(line, "net.address=10.0.2.15/24");
+	machine_cmdline_word(line, "net.gateway=10.0.2.2");
+	machine_cmdline_word(line, "net.dns=10.0.2.3");
 }
 
 static int add_cmdline(struct command *c, const struct machine *m, struct err *err)
@@ -58,13 +57,13 @@ static int add_cmdline(struct command *c, const struct machine *m, struct err *e
 		add_user_net(&line, m);
 	/* Polling cores that share a host core only take time from each other. */
 	if (m->image->m.poll_us == UINT32_MAX && m->cpus > (unsigned)sysconf(_SC_NPROCESSORS_ONLN))
-		add_word(&line, "poll_us=0");
+		machine_cmdline_word(&line, "poll_us=0");
 	for (unsigned i = 0; i < m->override_count; i++)
-		add_word(&line, m->overrides[i]);
+		machine_cmdline_word(&line, m->overrides[i]);
 	if (m->has_args)
-		add_word(&line, "--");
+		machine_cmdline_word(&line, "--");
 	for (unsigned i = 0; i < m->arg_count; i++)
-		add_word(&line, m->args[i]);
+		machine_cmdline_word(&line, m->args[i]);
 	if (line.bytes >= BOOT_CMDLINE_BYTES)
 		result = err_set(err, STATUS_USAGE,
 				 "the arguments and --set words are %zu bytes together, at most %u fit", line.bytes,

@@ -61,3 +61,6 @@ int machine_parse_accel(struct machine *m, const char *text, struct err *err);
  * -1 with @err (STATUS_USAGE or STATUS_MACHINE). In every case no process or file is left behind.
  */
 int machine_run(struct machine *m, struct err *err);
+
+/** machine_cmdline_word() - append a word to a kernel's command line, in double quotes if it would come apart otherwise. */
+void machine_cmdline_word(struct blob *line, const char *word);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Once a second: what libvirt and the switch say of each guest, and what is missing is mended: flows that went with the
+ * daemon of the switch, a guest that is wanted and whose host began anew. Slow answers hold up nobody but this thread.
+ */
+#include "hostctl/base/name.h"
+#include "hostctl/base/paths.h"
+#include "hostctl/base/say.h"
+#include "hostctl/ixd/ixd.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PERIOD_S 1u
+#define BOOT_MARK PATHS_RUN "/started" /* gone with /run when the host starts anew */
+
+/* The names of all guests, copied under the lock. The caller frees. */
+static char (*names(unsigned *count))[33]
+{
+	char(*out)[33];
+
+	pthread_mutex_lock(&ixd.lock);
+	*count = ixd.guest_count;
+	out = calloc(*count + 1, sizeof(*out));
+	for (unsigned i = 0; out != NULL && i < *count; i++)
+		memcpy(out[i], ixd.guests[i]->name, sizeof(out[i]));
+	pthread_mutex_unlock(&ixd.lock);
+	if (out == NULL)
+		abort();
+	return out;
+}
+
+/* A guest that runs and whose page nobody has open: ours, from before we were killed. */
+static void adopt(struct known *k)
+{
+	struct err err = { 0 };
+
+	if (k->page != NULL || k->domain.state != DOMAIN_RUNNING)
+		return;
+	k->page = page_open(k->name, &err);
+	k->beat_ms = now_ms();
+	if (k->page != NULL)
+		event_note(k->name, "adopted", NULL);
+	err_fini(&err);
+}
+
+static void note_port(struct known *k, const struct sw_state *port)
+{
+	if (k->port.is_linked != port->is_linked && k->domain.state == DOMAIN_RUNNING)
+		event_note(k->name, port->is_linked ? "port-linked" : "port-lost", NULL);
+	if (port->spoofed > k->port.spoofed)
+		event_note(k->name, "spoofed",
+			   json_pack("{s:I}", "frames", (json_int_t)(port->spoofed - k->port.spoofed)));
+	if (port->forbidden > k->port.forbidden)
+		event_note(k->name, "forbidden",
+			   json_pack("{s:I}", "frames", (json_int_t)(port->forbidden - k->port.forbidden)));
+	k->port = *port;
+}
+
+static void look_at(const char *name)
+{
+	struct err libvirt = { 0 }, ovs = { 0 };
+	struct domain_info domain;
+	struct sw_state port;
+	bool has_domain = domain_info(ixd.domains, name, &domain, &libvirt) == 0;
+	bool has_port = sw_port_state(name, &port, &ovs) == 0;
+	struct known *k;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	if (k != NULL && has_domain) {
+		k->domain = domain;
+		adopt(k);
+		if (domain.state == DOMAIN_OFF || domain.state == DOMAIN_ABSENT || domain.state == DOMAIN_CRASHED)
+			k->has_guest = false;
+	}
+	if (k != NULL && has_port)
+		note_port(k, &port);
+	pthread_mutex_unlock(&ixd.lock);
+	err_fini(&libvirt);
+	err_fini(&ovs);
+}
+
+/* The daemon of the switch forgets flows when it ends; the database does not forget what they should be. */
+static void mend_flows(void)
+{
+	struct err err = { 0 };
+
+	if (sw_flows_are_there(&err) == 0 && sw_flows(&err) == 0)
+		event_note(NULL, "flows-made", NULL);
+	err_fini(&err);
+}
+
+static void start_one(const char *name)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+	struct err err = { 0 };
+	int lock = guest_lock(name, 5, &err);
+
+	if (g == NULL)
+		abort();
+	if (lock >= 0 && guest_load(g, name, &err) == 0 && g->is_wanted && g->is_autostart &&
+	    deploy_start(g, NULL, &err) == 0)
+		event_note(name, "autostarted", NULL);
+	if (err.status != 0)
+		event_note(name, "autostart-failed", json_pack("{s:s}", "why", err.text));
+	err_fini(&err);
+	guest_fini(g);
+	free(g);
+	if (lock >= 0)
+		close(lock);
+}
+
+/* Once after the host began: what was up is up again. Not after a mere restart of ours, when a guest may be off for a reason. */
+static void start_wanted(void)
+{
+	unsigned count;
+	char(*all)[33] = names(&count);
+	int mark = open(BOOT_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	for (unsigned i = 0; mark >= 0 && i < count; i++) {
+		struct domain_info domain;
+		struct err err = { 0 };
+
+		if (domain_info(ixd.domains, all[i], &domain, &err) == 0 && domain.state != DOMAIN_RUNNING &&
+		    domain.state != DOMAIN_PAUSED)
+			start_one(all[i]);
+		err_fini(&err);
+	}
+	if (mark >= 0)
+		close(mark);
+	free(all);
+}
+
+static void wait_for_host(void)
+{
+	struct err err = { 0 };
+
+	while (sw_is_up(&err) != 0 || domains_connect(ixd.domains, &err) != 0) {
+		err_fini(&err);
+		sleep(PERIOD_S);
+	}
+	deploy_publish(&err);
+	err_fini(&err);
+}
+
+static void *run(void *arg)
+{
+	(void)arg;
+	wait_for_host();
+	start_wanted();
+	for (;;) {
+		unsigned count;
+		char(*all)[33] = names(&count);
+
+		for (unsigned i = 0; i < count; i++)
+			look_at(all[i]);
+		free(all);
+		mend_flows();
+		sleep(PERIOD_S);
+	}
+	return NULL;
+}
+
+void check_start(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run, NULL) != 0)
+		abort();
+	pthread_detach(thread);
+}

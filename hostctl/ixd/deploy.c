@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* From a record to a guest that answers, and back. Each step may be repeated; a failure takes back what was made. */
+#include "hostctl/base/name.h"
+#include "hostctl/base/paths.h"
+#include "hostctl/ixd/ixd.h"
+#include "hostctl/machine/machine.h"
+#include "kernel/abi/boot_info.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEED_BYTES 32
+#define IMAGE_BYTES_MAX (1ull << 32)
+#define READY_S 60u
+#define READY_POLL_MS 20u
+#define STOP_S 10u
+#define CONSOLE_TAIL 4096
+
+/* What is made for one start. All pointers owned. */
+struct made {
+	struct domain_plan plan;
+	struct blob cmdline;
+	char *image, *net_socket, *bell_socket, *console, *seed;
+	char *files[GUEST_FILES_MAX], *file_names[GUEST_FILES_MAX];
+};
+
+static void add_word(struct made *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_word(struct made *m, const char *fmt, ...)
+{
+	char *word;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&word, fmt, args);
+	va_end(args);
+	if (n < 0)
+		abort();
+	machine_cmdline_word(&m->cmdline, word);
+	free(word);
+}
+
+/* The kernel's command line: the same dotted keys as the manifest's. */
+static int make_cmdline(struct made *m, const struct guest *g, struct err *err)
+{
+	static const uint8_t none[4];
+
+	if (g->prefix != 0)
+		add_word(m, "net.address=%u.%u.%u.%u/%u", g->address[0], g->address[1], g->address[2], g->address[3],
+			 g->prefix);
+	if (memcmp(g->gateway, none, 4) != 0)
+		add_word(m, "net.gateway=%u.%u.%u.%u", g->gateway[0], g->gateway[1], g->gateway[2], g->gateway[3]);
+	if (g->is_dhcp)
+		add_word(m, "net.dhcp=true");
+	add_word(m, "cores.min=%u", g->cpus_min);
+	add_word(m, "cores.max=%u", g->cpus_max);
+	for (unsigned i = 0; i < g->env.count; i++)
+		add_word(m, "env.%s", g->env.word[i]);
+	for (unsigned i = 0; i < g->set.count; i++)
+		add_word(m, "%s", g->set.word[i]);
+	if (g->has_args)
+		add_word(m, "--");
+	for (unsigned i = 0; i < g->args.count; i++)
+		add_word(m, "%s", g->args.word[i]);
+	if (m->cmdline.bytes >= BOOT_CMDLINE_BYTES)
+		return err_set(err, STATUS_USAGE, "env, set and arguments are %zu bytes together, at most %u fit",
+			       m->cmdline.bytes, BOOT_CMDLINE_BYTES - 1);
+	blob_add(&m->cmdline, "", 1);
+	return 0;
+}
+
+/* 32 fresh bytes that the guest reads once [kernel/cpu/entropy.c]. */
+static int make_seed(const char *path, struct err *err)
+{
+	uint8_t seed[SEED_BYTES];
+	int fd, result = 0;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+	if (fd < 0 || fchown(fd, ixd.host.qemu_uid, ixd.host.qemu_gid) != 0 ||
+	    getrandom(seed, sizeof(seed), 0) != SEED_BYTES || write(fd, seed, SEED_BYTES) != SEED_BYTES)
+		result = err_set(err, STATUS_MACHINE, "%s: %s", path, strerror(errno));
+	explicit_bzero(seed, sizeof(seed));
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+static void make_files(struct made *m, const struct guest *g)
+{
+	m->plan.files[0].name = "seed";
+	m->plan.files[0].path = m->seed;
+	m->plan.file_count = 1;
+	for (unsigned i = 0; i < g->file_count; i++) {
+		const char *kind = g->files[i].is_secret ? "secret" : "file";
+		char *inside;
+
+		if (asprintf(&m->file_names[i], "%s/%s", kind, g->files[i].name) < 0 ||
+		    asprintf(&inside, "%ss/%s", kind, g->files[i].name) < 0)
+			abort();
+		m->files[i] = paths_of_guest(PATHS_GUESTS, g->name, inside);
+		free(inside);
+		m->plan.files[m->plan.file_count].name = m->file_names[i];
+		m->plan.files[m->plan.file_count++].path = m->files[i];
+	}
+}
+
+static int make(struct made *m, const struct guest *g, struct err *err)
+{
+	char *folder = paths_of_guest(PATHS_RUN, g->name, NULL);
+	int result = mkdir(folder, 0755) == 0 || errno == EEXIST
+			     ? 0
+			     : err_set(err, STATUS_MACHINE, "%s: %s", folder, strerror(errno));
+
+	free(folder);
+	m->image = paths_of_guest(PATHS_GUESTS, g->name, "image.ix");
+	m->net_socket = paths_of_guest(PATHS_RUN, g->name, "net.sock");
+	m->bell_socket = paths_of_guest(PATHS_RUN, g->name, "bell.sock");
+	m->seed = paths_of_guest(PATHS_RUN, g->name, "seed");
+	if (asprintf(&m->console, PATHS_LOG "/%s.console", g->name) < 0)
+		abort();
+	m->plan = (struct domain_plan){
+		.name = g->name,
+		.image = m->image,
+		.memory_mib = g->memory_mib,
+		.cpus_min = g->cpus_min,
+		.cpus_max = g->cpus_max,
+		.net_socket = m->net_socket,
+		.bell_socket = m->bell_socket,
+		.console_log = m->console,
+		.queue_pairs = g->cpus_max,
+		.is_kvm = ixd.host.is_kvm,
+	};
+	name_mac(g->name, m->plan.mac);
+	make_files(m, g);
+	if (result != 0 || make_cmdline(m, g, err) != 0 || make_seed(m->seed, err) != 0)
+		return -1;
+	m->plan.cmdline = (const char *)m->cmdline.data;
+	return 0;
+}
+
+static void unmake(struct made *m)
+{
+	for (unsigned i = 0; i < GUEST_FILES_MAX; i++) {
+		free(m->files[i]);
+		free(m->file_names[i]);
+	}
+	free(m->image);
+	free(m->net_socket);
+	free(m->bell_socket);
+	free(m->console);
+	free(m->seed);
+	blob_fini(&m->cmdline);
+}
+
+static int set_port(const struct guest *g, const struct made *m, struct err *err)
+{
+	struct sw_port port = { .guest = g->name, .socket = m->net_socket, .rate_mbit = g->rate_mbit };
+
+	memcpy(port.mac, m->plan.mac, 6);
+	memcpy(port.address, g->address, 4);
+	for (unsigned i = 0; i < g->allow.count; i++)
+		port.allow[port.allow_count++] = g->allow.word[i];
+	return sw_port_set(&port, err);
+}
+
+/* A page of this start, which sample.c reads from now on. */
+static int set_page(const char *name, struct err *err)
+{
+	struct page *page = page_create(name, ixd.host.qemu_uid, ixd.host.qemu_gid, err);
+	struct known *k;
+
+	if (page == NULL)
+		return -1;
+	pthread_mutex_lock(&ixd.lock);
+	k = known_add(name);
+	if (k != NULL) {
+		page_close(k->page);
+		k->page = page;
+		k->has_guest = false;
+		k->trust = PAGE_SILENT;
+		k->beat_ms = now_ms();
+		k->crash_seen = 0;
+		k->is_wanted = true;
+		memset(k->cores, 0, IX_PAGE_CORES_MAX * sizeof(*k->cores));
+	}
+	pthread_mutex_unlock(&ixd.lock);
+	if (k != NULL)
+		return 0;
+	page_close(page);
+	return err_set(err, STATUS_MACHINE, "ixd has %u guests; no more fit", IXD_GUESTS_MAX);
+}
+
+/* The console's last line that says something, on the heap; "" if none. */
+static char *last_words(const char *path)
+{
+	char *text = calloc(1, CONSOLE_TAIL + 1), *from = text, *copy;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	if (text == NULL)
+		abort();
+	if (fd >= 0) {
+		off_t end = lseek(fd, 0, SEEK_END);
+
+		n = pread(fd, text, CONSOLE_TAIL, end > CONSOLE_TAIL ? end - CONSOLE_TAIL : 0);
+		close(fd);
+	}
+	while (n > 0 && strchr("\r\n ", text[n - 1]) != NULL)
+		text[--n] = '\0';
+	for (char *p = text; *p != '\0'; p++) {
+		if (*p == '\n')
+			from = p + 1;
+		else if ((unsigned char)*p < 0x20)
+			*p = ' '; /* a stranger's */
+	}
+	copy = strdup(from);
+	free(text);
+	return copy;
+}
+
+/* 1 ready, 0 not yet, -1 it has ended. */
+static int look_if_ready(const char *name)
+{
+	struct domain_info info;
+	struct err err = { 0 };
+	enum ix_page_state state = IX_PAGE_BOOTING;
+	struct known *k;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	if (k != NULL && k->has_guest)
+		state = k->guest.state;
+	pthread_mutex_unlock(&ixd.lock);
+	if (state == IX_PAGE_READY)
+		return 1;
+	if (domain_info(ixd.domains, name, &info, &err) != 0) {
+		err_fini(&err);
+		return 0;
+	}
+	return info.state == DOMAIN_RUNNING || info.state == DOMAIN_PAUSED ? 0 : -1;
+}
+
+static int wait_ready(const struct made *m, struct err *err)
+{
+	char *words;
+	int state = 0;
+
+	for (unsigned ms = 0; ms < READY_S * 1000 && (state = look_if_ready(m->plan.name)) == 0; ms += READY_POLL_MS)
+		nanosleep(&(struct timespec){ 0, READY_POLL_MS * 1000000l }, NULL);
+	if (state > 0)
+		return 0;
+	words = last_words(m->console);
+	err_set(err, STATUS_DATA, "%s %s; its console's last line: %.300s", m->plan.name,
+		state < 0 ? "ended before it was ready" : "is not ready after a minute", words);
+	free(words);
+	return -1;
+}
+
+int deploy_start(const struct guest *g, struct request *r, struct err *err)
+{
+	struct made *m = calloc(1, sizeof(*m));
+	struct err ignored = { 0 };
+	int result = -1;
+
+	if (m == NULL)
+		abort();
+	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
+		if (set_port(g, m, err) == 0 && set_page(g->name, err) == 0) {
+			request_say(r, "starting %s", g->name);
+			result = domain_start(ixd.domains, &m->plan, err) == 0 ? wait_ready(m, err) : -1;
+		}
+		if (result == 0)
+			result = deploy_publish(err);
+		if (result != 0)
+			deploy_stop(g->name, 0, &ignored);
+	}
+	err_fini(&ignored);
+	unmake(m);
+	free(m);
+	return result;
+}
+
+int deploy_stop(const char *name, unsigned timeout_s, struct err *err)
+{
+	int result = domain_stop(ixd.domains, name, timeout_s, true, err);
+	char *page = paths_page(name), *seed = paths_of_guest(PATHS_RUN, name, "seed");
+	struct known *k;
+
+	if (result == 0) {
+		pthread_mutex_lock(&ixd.lock);
+		k = known_find(name);
+		if (k != NULL) {
+			page_close(k->page);
+			k->page = NULL;
+			k->has_guest = false;
+			memset(&k->domain, 0, sizeof(k->domain));
+		}
+		pthread_mutex_unlock(&ixd.lock);
+		unlink(page);
+		unlink(seed);
+		result = sw_port_remove(name, err);
+	}
+	free(page);
+	free(seed);
+	return result;
+}
+
+int deploy_publish(struct err *err)
+{
+	struct sw_published *all;
+	json_t *names;
+	unsigned count = 0;
+	int result;
+
+	if (guest_list(&names, err) != 0)
+		return -1;
+	all = calloc(json_array_size(names) + 1, sizeof(*all));
+	if (all == NULL)
+		abort();
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		struct guest *g = calloc(1, sizeof(*g));
+		struct err ignored = { 0 };
+
+		if (g == NULL)
+			abort();
+		if (guest_load(g, json_string_value(json_array_get(names, i)), &ignored) == 0 && g->is_wanted &&
+		    g->prefix != 0) {
+			memcpy(all[count].address, g->address, 4);
+			memcpy(all[count].publish, g->publish, sizeof(g->publish));
+			all[count++].count = g->publish_count;
+		}
+		err_fini(&ignored);
+		guest_fini(g);
+		free(g);
+	}
+	result = sw_publish(all, count, err);
+	free(all);
+	json_decref(names);
+	return result;
+}
+
+struct image *deploy_image(int fd, struct err *err)
+{
+	struct blob bytes = { 0 };
+	struct image *image = NULL;
+	char path[40];
+
+	if (fd < 0) {
+		err_set(err, STATUS_USAGE, "no image came with the request");
+		return NULL;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (blob_read(&bytes, path, IMAGE_BYTES_MAX, err) != 0)
+		return NULL;
+	return image_load(&image, &bytes, "the image", err) == 0 ? image : NULL;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control plane's daemon. In: requests of ixctl over a socket, guests' pages, libvirt's events. Out: guests that are as
+ * asked for, and what is known of them. What it must not forget lies in records on disk, in libvirt and in the switch's
+ * database: it may be killed at any moment. Start reading at main.c.
+ *
+ * Threads: the main one runs libvirt's event loop; sample.c reads pages ten times a second; check.c asks libvirt and the
+ * switch once a second and mends what is missing; each request has one (socket.c). All share ixd.guests under ixd.lock, which
+ * nobody holds while waiting for anything. What changes a guest is done under guest_lock() of its name.
+ */
+#pragma once
+#include "hostctl/base/err.h"
+#include "hostctl/base/message.h"
+#include "hostctl/domain/domain.h"
+#include "hostctl/guest/guest.h"
+#include "hostctl/host/host.h"
+#include "hostctl/image/image.h"
+#include "hostctl/page/page.h"
+#include "hostctl/sw/sw.h"
+#include <pthread.h>
+
+#define IXD_GUESTS_MAX 1024u
+
+enum health {
+	HEALTH_STOPPED = 0, /* not wanted, off */
+	HEALTH_STARTING,
+	HEALTH_READY,
+	HEALTH_DRAINING,
+	HEALTH_STUCK,   /* no heartbeat for IXD_STUCK_MS while it should run */
+	HEALTH_FAULTED, /* the application is down; the dataplane answers */
+	HEALTH_STOPPING,
+	HEALTH_CRASHED,   /* wanted, off, and nobody asked for that */
+	HEALTH_UNMANAGED, /* runs, and its page cannot be believed */
+	HEALTH_NR
+};
+#define IXD_STUCK_MS 3000
+
+/* What is known of a guest now. Under ixd.lock. */
+struct known {
+	char name[33];
+	bool is_wanted;
+	struct page *page; /* NULL: none, or not yet */
+	enum page_trust trust;
+	struct ix_page_guest guest; /* last believed, if has_guest */
+	bool has_guest;
+	struct ix_page_core *cores; /* IX_PAGE_CORES_MAX of them, last believed; at_us 0: never */
+	int64_t beat_ms;            /* when `guest.beat` grew last, monotonic */
+	struct domain_info domain;
+	struct sw_state port;
+	enum health health;
+	uint32_t crash_seen; /* faults whose report has been taken */
+};
+
+struct ixd {
+	struct domains *domains;
+	struct host host;
+	pthread_mutex_t lock;
+	struct known *guests[IXD_GUESTS_MAX];
+	unsigned guest_count;
+	int64_t began_ms; /* wall clock */
+};
+extern struct ixd ixd;
+
+/** now_ms() - monotonic. wall_ms() - since 1970. */
+int64_t now_ms(void);
+int64_t wall_ms(void);
+
+/* ---- known.c: the table ---- */
+/** known_find() - under the lock; NULL if there is none. known_add(): the same, made if there is none (NULL: table full). */
+struct known *known_find(const char *name);
+struct known *known_add(const char *name);
+/** known_remove() - forget @name. Takes the lock. */
+void known_remove(const char *name);
+/** known_load() - a guest for each record on disk. Return: how many. */
+unsigned known_load(void);
+const char *health_name(enum health health);
+/** known_row() - summary for `ps` (new reference). Under the lock. */
+json_t *known_row(const struct known *k);
+
+/* ---- events.c ---- */
+/** event_note() - append {utc, guest, event, detail} to the guest's log and tell who follows. @detail is taken over, NULL: none. */
+void event_note(const char *guest, const char *event, json_t *detail);
+
+/* ---- a request ---- */
+struct request {
+	int socket;
+	struct message message;
+	json_t *result; /* of a success, owned; NULL: {} */
+	int fd;         /* that goes with the result, owned; -1: none */
+};
+/** request_say() - progress for people. request_row(): one row of the answer, taken over. -1: the client went away. */
+int request_say(struct request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int request_row(struct request *r, json_t *row);
+/** request_name() - its guest's name, checked; NULL with @err. request_known(): the same of a guest that has a record. */
+const char *request_name(const struct request *r, struct err *err);
+const char *request_known(const struct request *r, struct err *err);
+
+/* ---- socket.c ---- */
+/** socket_open() - PATHS_SOCKET, 0660, group PATHS_GROUP if there is one; a thread that accepts. 0, or -1 with @err. */
+int socket_open(struct err *err);
+
+/* ---- deploy.c: a record becomes a guest that runs. Under guest_lock(). ---- */
+/** deploy_start() - port, page, seed, domain; waits until it is ready. @r: is told of progress, may be NULL. */
+int deploy_start(const struct guest *g, struct request *r, struct err *err);
+/** deploy_stop() - the domain is asked to end, then made to, and its port goes. */
+int deploy_stop(const char *name, unsigned timeout_s, struct err *err);
+/** deploy_publish() - published ports of all records. */
+int deploy_publish(struct err *err);
+/** deploy_image() - what descriptor @fd holds, loaded and checked. The caller frees. NULL with @err. */
+struct image *deploy_image(int fd, struct err *err);
+
+/* ---- verbs; each answers by r->result or @err ---- */
+int verb_up(struct request *r, struct err *err);
+int verb_down(struct request *r, struct err *err);
+int verb_ps(struct request *r, struct err *err);
+int verb_inspect(struct request *r, struct err *err);
+int verb_events(struct request *r, struct err *err);
+int verb_ping(struct request *r, struct err *err);
+
+/* ---- threads ---- */
+void sample_start(void);
+void check_start(void);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of guests that have a record, and what is known of each. */
+#include "hostctl/ixd/ixd.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct known *known_find(const char *name)
+{
+	for (unsigned i = 0; i < ixd.guest_count; i++)
+		if (strcmp(ixd.guests[i]->name, name) == 0)
+			return ixd.guests[i];
+	return NULL;
+}
+
+struct known *known_add(const char *name)
+{
+	struct known *k = known_find(name);
+
+	if (k != NULL || ixd.guest_count == IXD_GUESTS_MAX)
+		return k;
+	k = calloc(1, sizeof(*k));
+	if (k == NULL || (k->cores = calloc(IX_PAGE_CORES_MAX, sizeof(*k->cores))) == NULL)
+		abort();
+	snprintf(k->name, sizeof(k->name), "%s", name);
+	ixd.guests[ixd.guest_count++] = k;
+	return k;
+}
+
+void known_remove(const char *name)
+{
+	pthread_mutex_lock(&ixd.lock);
+	for (unsigned i = 0; i < ixd.guest_count; i++) {
+		struct known *k = ixd.guests[i];
+
+		if (strcmp(k->name, name) != 0)
+			continue;
+		ixd.guests[i] = ixd.guests[--ixd.guest_count];
+		page_close(k->page);
+		free(k->cores);
+		free(k);
+		break;
+	}
+	pthread_mutex_unlock(&ixd.lock);
+}
+
+unsigned known_load(void)
+{
+	struct err err = { 0 };
+	json_t *names = NULL;
+
+	guest_list(&names, &err);
+	pthread_mutex_lock(&ixd.lock);
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		struct guest *g = calloc(1, sizeof(*g));
+
+		if (g == NULL)
+			abort();
+		if (guest_load(g, name, &err) == 0) {
+			struct known *k = known_add(name);
+
+			if (k != NULL)
+				k->is_wanted = g->is_wanted;
+		} else {
+			event_note(name, "record-damaged", json_pack("{s:s}", "why", err.text));
+			err_fini(&err);
+		}
+		guest_fini(g);
+		free(g);
+	}
+	pthread_mutex_unlock(&ixd.lock);
+	json_decref(names);
+	return ixd.guest_count;
+}
+
+const char *health_name(enum health health)
+{
+	static const char *const names[HEALTH_NR] = {
+		[HEALTH_STOPPED] = "stopped",   [HEALTH_STARTING] = "starting", [HEALTH_READY] = "ready",
+		[HEALTH_DRAINING] = "draining", [HEALTH_STUCK] = "stuck",       [HEALTH_FAULTED] = "faulted",
+		[HEALTH_STOPPING] = "stopping", [HEALTH_CRASHED] = "crashed",   [HEALTH_UNMANAGED] = "unmanaged",
+	};
+
+	return names[health];
+}
+
+/* Sum over the cores that run. */
+static json_int_t sum(const struct known *k, enum ix_value value)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < IX_PAGE_CORES_MAX; i++)
+		if (k->cores[i].state != IX_PAGE_CORE_ABSENT)
+			total += k->cores[i].value[value];
+	return (json_int_t)(total & INT64_MAX);
+}
+
+json_t *known_row(const struct known *k)
+{
+	const struct ix_page_guest *g = &k->guest;
+	char address[20] = "";
+
+	if (k->has_guest && (g->address[0] | g->address[1] | g->address[2] | g->address[3]) != 0)
+		snprintf(address, sizeof(address), "%u.%u.%u.%u", g->address[0], g->address[1], g->address[2],
+			 g->address[3]);
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "name", k->name, "health",
+			 health_name(k->health), "address", address, "cores", k->has_guest ? (int)g->cores : 0,
+			 "cores_max", k->has_guest ? (int)g->cores_max : (int)k->domain.cpus_max, "connections",
+			 k->has_guest ? sum(k, IX_VALUE_CONNECTIONS) : 0, "up_s",
+			 (json_int_t)(k->has_guest ? g->up_us / 1000000 : 0), "restarts",
+			 (json_int_t)(k->has_guest ? g->restarts : 0), "spoofed", (json_int_t)k->port.spoofed,
+			 "forbidden", (json_int_t)k->port.forbidden);
+}

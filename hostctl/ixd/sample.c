@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Ten times a second: a look at each guest's page, and what its state means. Nothing here waits for anybody. */
+#include "hostctl/ixd/ixd.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PERIOD_MS 100u
+
+/* Under the lock. Reads what each core says; cores that were never there cost one look. */
+static void sample_cores(struct known *k, struct ix_page_core *scratch)
+{
+	for (unsigned i = 0; i < k->guest.cores_max; i++) {
+		enum page_trust trust = page_core(k->page, i, scratch);
+
+		if (trust == PAGE_GOOD)
+			k->cores[i] = *scratch;
+		else if (trust == PAGE_BAD)
+			k->trust = PAGE_BAD;
+	}
+}
+
+static enum health health_of(const struct known *k)
+{
+	static const enum health of_state[IX_PAGE_STATE_NR] = {
+		[IX_PAGE_BOOTING] = HEALTH_STARTING,  [IX_PAGE_READY] = HEALTH_READY,
+		[IX_PAGE_DRAINING] = HEALTH_DRAINING, [IX_PAGE_STOPPING] = HEALTH_STOPPING,
+		[IX_PAGE_FAULTED] = HEALTH_FAULTED,   [IX_PAGE_ENDED] = HEALTH_STOPPING,
+	};
+
+	if (k->domain.state != DOMAIN_RUNNING && k->domain.state != DOMAIN_PAUSED)
+		return k->is_wanted ? HEALTH_CRASHED : HEALTH_STOPPED;
+	if (!k->has_guest)
+		return k->page != NULL && k->trust == PAGE_SILENT && now_ms() - k->beat_ms < 60000 ? HEALTH_STARTING
+												   : HEALTH_UNMANAGED;
+	if (k->trust == PAGE_BAD)
+		return HEALTH_UNMANAGED;
+	if (now_ms() - k->beat_ms > IXD_STUCK_MS && k->domain.state == DOMAIN_RUNNING)
+		return HEALTH_STUCK;
+	return of_state[k->guest.state];
+}
+
+/* What changed between two looks, for those who read events. */
+static void note_changes(struct known *k, enum health before, uint32_t restarts_before)
+{
+	if (k->health != before)
+		event_note(k->name, health_name(k->health),
+			   k->health == HEALTH_UNMANAGED && k->page != NULL
+				   ? json_pack("{s:s}", "why", page_why(k->page))
+				   : NULL);
+	if (k->has_guest && k->guest.restarts > restarts_before)
+		event_note(k->name, "restart", json_pack("{s:I}", "restarts", (json_int_t)k->guest.restarts));
+}
+
+/* Under the lock. */
+static void sample(struct known *k, struct ix_page_core *scratch)
+{
+	enum health before = k->health;
+	uint32_t restarts = k->guest.restarts;
+	struct ix_page_guest g;
+
+	if (k->page != NULL) {
+		k->trust = page_guest(k->page, &g);
+		if (k->trust == PAGE_GOOD) {
+			if (!k->has_guest || g.beat != k->guest.beat)
+				k->beat_ms = now_ms();
+			restarts = k->has_guest ? k->guest.restarts : g.restarts;
+			k->guest = g;
+			k->has_guest = true;
+			sample_cores(k, scratch);
+		}
+	}
+	k->health = health_of(k);
+	note_changes(k, before, restarts);
+}
+
+static void *run(void *arg)
+{
+	struct ix_page_core *scratch = calloc(1, sizeof(*scratch));
+
+	(void)arg;
+	if (scratch == NULL)
+		abort();
+	for (;;) {
+		pthread_mutex_lock(&ixd.lock);
+		for (unsigned i = 0; i < ixd.guest_count; i++)
+			sample(ixd.guests[i], scratch);
+		pthread_mutex_unlock(&ixd.lock);
+		nanosleep(&(struct timespec){ 0, PERIOD_MS * 1000000l }, NULL);
+	}
+	return NULL;
+}
+
+void sample_start(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run, NULL) != 0)
+		abort();
+	pthread_detach(thread);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Verbs `up` and `down`: a new guest from an image, checked before anything is changed; and its end. */
+#include "hostctl/base/name.h"
+#include "hostctl/base/paths.h"
+#include "hostctl/ixd/ixd.h"
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOCK_S 5u
+#define DOWN_S 10
+#define DOWN_S_MAX 3600
+#define IMAGE_BYTES_MAX (1ull << 32)
+#define FILE_BYTES_MAX (64ull << 20)
+
+/* What is not said the image says; what is said must be within it. */
+static int settle_size(struct guest *g, const struct image *image, struct err *err)
+{
+	struct image_budget budget;
+	struct ix_manifest *m = malloc(sizeof(*m));
+	char words[256];
+	int result = 0;
+
+	if (m == NULL)
+		abort();
+	*m = image->m;
+	for (unsigned i = 0; i < g->set.count && result == 0; i++)
+		result = image_override(m, g->set.word[i], err);
+	if (g->cpus_max == 0) {
+		g->cpus_min = m->cores_min;
+		g->cpus_max = m->cores_max;
+	}
+	if (g->memory_mib == 0)
+		g->memory_mib = m->memory_mib;
+	if (result == 0 && (g->cpus_min < image->m.cores_min || g->cpus_max > image->m.cores_max))
+		result = err_set(err, STATUS_USAGE, "cpus %u:%u: the image %s serves on %u to %u cores", g->cpus_min,
+				 g->cpus_max, image->name, image->m.cores_min, image->m.cores_max);
+	image_budget(&budget, m, g->cpus_max, image->end_pa, image->app_bytes);
+	if (result == 0 && budget.total_mib > g->memory_mib) {
+		image_budget_words(&budget, words, sizeof(words));
+		result = err_set(err, STATUS_USAGE, "memory: %u MiB are not enough with %u cores, it needs %s",
+				 g->memory_mib, g->cpus_max, words);
+	}
+	if (g->prefix == 0 && !g->is_dhcp) {
+		memcpy(g->address, m->address, 4);
+		g->prefix = m->prefix_bits;
+		g->is_dhcp = m->prefix_bits == 0;
+	}
+	free(m);
+	return result;
+}
+
+static void note_image(struct guest *g, const struct image *image)
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+
+	SHA256(image->file.data, image->file.bytes, digest);
+	snprintf(g->image_name, sizeof(g->image_name), "%s", image->name);
+	snprintf(g->image_version, sizeof(g->image_version), "%s", image->version);
+	for (unsigned i = 0; i < sizeof(digest); i++)
+		snprintf(g->image_sha256 + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* Whether @other has what @g wants. */
+static int check_against(const struct guest *g, const struct guest *other, struct err *err)
+{
+	if (g->prefix != 0 && other->prefix != 0 && memcmp(g->address, other->address, 4) == 0)
+		return err_set(err, STATUS_USAGE, "address %u.%u.%u.%u is %s's", g->address[0], g->address[1],
+			       g->address[2], g->address[3], other->name);
+	for (unsigned i = 0; i < g->publish_count; i++)
+		for (unsigned k = 0; k < other->publish_count; k++)
+			if (g->publish[i].host_port == other->publish[k].host_port &&
+			    g->publish[i].is_udp == other->publish[k].is_udp)
+				return err_set(err, STATUS_USAGE, "port %u of the host leads to %s already",
+					       g->publish[i].host_port, other->name);
+	return 0;
+}
+
+static int check_against_all(const struct guest *g, struct err *err)
+{
+	json_t *names;
+	int result = guest_list(&names, err);
+
+	if (memcmp(g->address, ixd.host.address, 4) == 0)
+		return err_set(err, STATUS_USAGE, "this is the host's own address");
+	for (size_t i = 0; i < json_array_size(names) && result == 0; i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		struct guest *other = calloc(1, sizeof(*other));
+		struct err ignored = { 0 };
+
+		if (other == NULL)
+			abort();
+		if (strcmp(name, g->name) != 0 && guest_load(other, name, &ignored) == 0)
+			result = check_against(g, other, err);
+		err_fini(&ignored);
+		guest_fini(other);
+		free(other);
+	}
+	json_decref(names);
+	return result;
+}
+
+/* Image and files of the request, into the guest's folder. */
+static int put_files(struct request *r, const struct guest *g, int image, struct err *err)
+{
+	const json_t *files = json_object_get(r->message.object, "files");
+
+	if (lseek(image, 0, SEEK_SET) != 0 || guest_put_file(g->name, "image.ix", image, IMAGE_BYTES_MAX, err) != 0)
+		return err_set(err, STATUS_DATA, "the image cannot be read again");
+	for (unsigned i = 0; i < g->file_count; i++) {
+		json_int_t index = json_integer_value(json_array_get(files, i));
+		int fd = json_is_integer(json_array_get(files, i)) && index >= 0 && index < MESSAGE_FDS_MAX
+				 ? message_take_fd(&r->message, (unsigned)index)
+				 : -1;
+		char *name;
+		int result;
+
+		if (fd < 0)
+			return err_set(err, STATUS_USAGE, "file %s did not come with the request", g->files[i].name);
+		if (asprintf(&name, "%s/%s", g->files[i].is_secret ? "secrets" : "files", g->files[i].name) < 0)
+			abort();
+		result = guest_put_file(g->name, name, fd, FILE_BYTES_MAX, err);
+		free(name);
+		close(fd);
+		if (result != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int take_name(const struct guest *g, struct err *err)
+{
+	struct domain_info info;
+
+	if (guest_exists(g->name))
+		return err_set(err, STATUS_USAGE,
+			       "there is a guest '%s' already: ixctl down %s, or ixctl replace %s IMAGE", g->name,
+			       g->name, g->name);
+	if (domain_info(ixd.domains, g->name, &info, err) != 0)
+		return -1;
+	if (info.state != DOMAIN_ABSENT)
+		return err_set(err, STATUS_USAGE, "libvirt has a domain '%s' that is not ours", g->name);
+	return 0;
+}
+
+static int up(struct request *r, struct guest *g, int image_fd, struct err *err)
+{
+	struct image *image = deploy_image(image_fd, err);
+	struct err ignored = { 0 };
+	int result = -1;
+
+	if (image == NULL)
+		return -1;
+	if (settle_size(g, image, err) == 0 && take_name(g, err) == 0 && check_against_all(g, err) == 0) {
+		note_image(g, image);
+		g->is_wanted = true;
+		g->generation = 1;
+		result = put_files(r, g, image_fd, err) == 0 && guest_save(g, err) == 0 ? deploy_start(g, r, err) : -1;
+		if (result != 0) {
+			guest_remove(g->name, &ignored);
+			known_remove(g->name);
+			err_fini(&ignored);
+		}
+	}
+	image_free(image);
+	return result;
+}
+
+int verb_up(struct request *r, struct err *err)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+	int image = message_take_fd(&r->message, 0), lock = -1, result = -1;
+
+	if (g == NULL)
+		abort();
+	if (guest_from_json(g, json_object_get(r->message.object, "guest"), err) == 0 &&
+	    (lock = guest_lock(g->name, LOCK_S, err)) >= 0)
+		result = up(r, g, image, err);
+	if (result == 0) {
+		event_note(g->name, "up", json_pack("{s:s, s:s}", "image", g->image_name, "sha256", g->image_sha256));
+		r->result = guest_to_json(g);
+	}
+	if (image >= 0)
+		close(image);
+	if (lock >= 0)
+		close(lock);
+	guest_fini(g);
+	free(g);
+	return result;
+}
+
+int verb_down(struct request *r, struct err *err)
+{
+	const char *name = request_known(r, err);
+	const json_t *timeout = json_object_get(r->message.object, "timeout_s");
+	json_int_t timeout_s = timeout != NULL ? json_integer_value(timeout) : DOWN_S;
+	int lock, result;
+
+	if (name == NULL)
+		return -1;
+	if (timeout_s < 0 || timeout_s > DOWN_S_MAX)
+		return err_set(err, STATUS_USAGE, "timeout: expected 0 to %d seconds", DOWN_S_MAX);
+	lock = guest_lock(name, LOCK_S, err);
+	if (lock < 0)
+		return -1;
+	request_say(r, "stopping %s", name);
+	result = deploy_stop(name, (unsigned)timeout_s, err);
+	if (result == 0 && (result = guest_remove(name, err)) == 0) {
+		known_remove(name);
+		event_note(name, "down", NULL);
+		result = deploy_publish(err);
+	}
+	close(lock);
+	return result;
+}
