@@ -9,6 +9,7 @@
 #include "kernel/conf/conf.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
+#include "kernel/ctl/ctl.h"
 #include "kernel/event/event.h"
 #include "kernel/flow/flow.h"
 #include "kernel/net/net.h"
@@ -77,6 +78,7 @@ static void write_events(void)
 	event_begin();
 	net_events();
 	sys_timer_events();
+	sys_signal_events();
 }
 
 static void nic_housekeeping(tsc_t now)
@@ -105,7 +107,9 @@ static void idle(void)
 			deadline = MIN(deadline, now + idle_check_tsc);
 		if (!partition_is_running())
 			deadline = MIN(deadline, now + cpu_us_to_tsc(ENDING_US));
+		ctl_before_halt(now);
 		cpu_halt_until(deadline);
+		ctl_after_halt(now);
 	}
 	flow_sleep_end();
 }
@@ -114,6 +118,7 @@ void loop_run(void)
 {
 	struct buf *frames[NIC_BURST_MAX];
 	unsigned count, fired, calls;
+	tsc_t now;
 
 	for (;;) {
 		if (unlikely(++turns % BUSY_TURNS == 0))
@@ -125,9 +130,11 @@ void loop_run(void)
 		calls = sys_batch();
 		order_poll();
 		MARK_STAGE(STAGE_TIMERS);
-		fired = time_run(time_now());
+		now = cpu_tsc();
+		fired = time_run(time_tick_of(now));
 		MARK_STAGE(STAGE_RX);
 		count = flow_rx(frames, batch_max);
+		ctl_turn(now, count);
 		MARK_STAGE(STAGE_NET_IN);
 		net_input(frames, count);
 		MARK_STAGE(STAGE_TX);
@@ -137,11 +144,13 @@ void loop_run(void)
 		if (partition_is_running() && user_is_started()) {
 			write_events();
 			if (event_count() || sys_wake_take() || partition_is_new()) {
+				ctl_busy(calls, event_count());
 				run_application();
 				continue;
 			}
 		}
 		if (count || fired || calls) {
+			ctl_busy(calls, 0);
 			last_work = cpu_tsc();
 			/* Others may have come behind frames; what calls and timers leave behind is looked for before sleep, too. */
 			if (count)

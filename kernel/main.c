@@ -13,6 +13,7 @@
 #include "kernel/conf/conf.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
+#include "kernel/ctl/ctl.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/event/event.h"
 #include "kernel/flow/flow.h"
@@ -120,6 +121,12 @@ static int step_orders(void)
 	return 0;
 }
 
+static int step_ctl_core(void)
+{
+	ctl_core_init();
+	return 0;
+}
+
 static const struct step core_early[] = {
 	{ "traps and protection", step_traps },
 	{ "interrupt controller", step_apic },
@@ -131,6 +138,7 @@ static const struct step core_late[] = {
 	{ "TCP/IP instance", net_core_init },
 	{ "ring-3 arrays", step_arrays },
 	{ "orders", step_orders },
+	{ "its block of the control page", step_ctl_core },
 };
 
 /* ---- what the boot core does once ---- */
@@ -273,6 +281,12 @@ static int step_net(void)
 	return net_init(&conf);
 }
 
+static int step_ctl(void)
+{
+	ctl_init(&conf, &acpi);
+	return 0;
+}
+
 static int step_blocks(void)
 {
 	size_t bytes = ALIGN_DOWN(mem_boot_free_bytes() / SLAB_SHARE, HUGE_BYTES);
@@ -301,6 +315,7 @@ static const struct step boot_steps[] = {
 	{ "flow groups", step_flow },
 	{ "TCP/IP tables", step_net },
 	{ "blocks", step_blocks },
+	{ "control page", step_ctl },
 };
 
 static void main_high(void)

@@ -12,6 +12,7 @@
 #include "kernel/conf/conf.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
+#include "kernel/ctl/ctl.h"
 #include "kernel/net/net.h"
 #include "kernel/nic/nic.h"
 #include "kernel/order/order.h"
@@ -111,7 +112,7 @@ void partition_poll(void)
 		__atomic_fetch_add(&down_count, 1, __ATOMIC_ACQ_REL);
 		break;
 	case CORE_DOWN:
-		if (core_id() == 0 && load_acquire(&down_count) == cpu_core_count())
+		if (core_id() == 0 && load_acquire(&down_count) == cpu_core_count() && !ctl_is_holding())
 			decide();
 		if (load_acquire(&partition_generation) != generation)
 			begin_again();

@@ -67,7 +67,6 @@ enum page_trust check_guest(struct page *page, const struct ix_page_guest *g)
 		{ "queue_pairs", g->queue_pairs, PAIRS_MAX },
 		{ "tsc_khz", g->tsc_khz, TSC_KHZ_MAX },
 		{ "exit_how", g->exit_how, UINT8_MAX },
-		{ "exit_code", g->exit_code, UINT8_MAX },
 		{ "prefix", g->prefix, 32 },
 		{ "prefix6", g->prefix6, 128 },
 		{ "connections_max", g->connections_max, CONNECTIONS_MAX },
@@ -92,7 +91,6 @@ enum page_trust check_core(struct page *page, unsigned core, const struct ix_pag
 {
 	const struct limit limits[] = {
 		{ "core state", c->state, IX_PAGE_CORE_STATE_NR - 1 },
-		{ "groups", c->value[IX_VALUE_GROUPS], IX_PAGE_GROUPS_MAX },
 		{ "connections", c->value[IX_VALUE_CONNECTIONS], CONNECTIONS_MAX },
 		{ "idle_fast", c->value[IX_VALUE_IDLE_FAST], PPM },
 		{ "idle_slow", c->value[IX_VALUE_IDLE_SLOW], PPM },

@@ -36,11 +36,11 @@ struct ix_page_head {
 
 enum ix_page_state {
 	IX_PAGE_BOOTING = 0,
-	IX_PAGE_READY = 1,    /* the application has called run_io for the first time */
+	IX_PAGE_READY = 1,    /* has an address, and the application serves all ports of the manifest */
 	IX_PAGE_DRAINING = 2, /* new connections are not taken any more */
 	IX_PAGE_STOPPING = 3, /* the application was told to stop */
 	IX_PAGE_FAULTED = 4,  /* the partition is down; the dataplane answers ARP and ping */
-	IX_PAGE_ENDED = 5,    /* exit_how and exit_code hold; power goes off next */
+	IX_PAGE_ENDED = 5,    /* exit_how holds; power goes off next */
 	IX_PAGE_STATE_NR
 };
 
@@ -56,8 +56,8 @@ struct ix_page_guest {
 	uint32_t groups;               /* flow groups */
 	uint32_t queue_pairs;
 	uint32_t restarts; /* of the partition so far */
-	uint32_t exit_how; /* enum ix_exit, valid in IX_PAGE_ENDED */
-	uint32_t exit_code;
+	uint32_t exit_how; /* enum ix_exit: 0..100 the application's own; valid in IX_PAGE_ENDED */
+	uint32_t reserved; /* 0 */
 	uint8_t mac[6];
 	uint8_t address[4]; /* IPv4, all zero: none yet */
 	uint8_t address6[16];
@@ -75,10 +75,8 @@ struct ix_page_guest {
 	X(BUSY_NS, busy_ns, COUNTER, "ns", "time in turns that found work")                                 \
 	X(POLL_NS, poll_ns, COUNTER, "ns", "time in turns that found none")                                 \
 	X(HALT_NS, halt_ns, COUNTER, "ns", "time asleep")                                                   \
-	X(RING3_NS, ring3_ns, COUNTER, "ns", "of the busy time, in the application")                        \
 	X(BATCHES, batches, COUNTER, "", "turns that took frames")                                          \
 	X(FRAMES_IN, frames_in, COUNTER, "", "frames taken")                                                \
-	X(FRAMES_OUT, frames_out, COUNTER, "", "frames given to the device")                                \
 	X(EVENTS, events, COUNTER, "", "events written for ring 3")                                         \
 	X(CALLS, calls, COUNTER, "", "batched calls executed")                                              \
 	X(SEGMENTS_IN, segments_in, COUNTER, "", "TCP segments received")                                   \
@@ -101,13 +99,10 @@ struct ix_page_guest {
 	X(WAKES, wakes, COUNTER, "", "wake-ups sent to other cores")                                        \
 	X(MOVED, moved, COUNTER, "", "connections that moved away")                                         \
 	X(CONNECTIONS, connections, GAUGE, "", "established connections")                                   \
-	X(GROUPS, groups, GAUGE, "", "flow groups that this core owns")                                     \
 	X(BUFFERS_FREE, buffers_free, GAUGE, "", "receive buffers left in the pool")                        \
 	X(MEMORY_USED, memory_used, GAUGE, "bytes", "memory blocks in use, all cores")                      \
 	X(BATCH_FAST, batch_fast, GAUGE, "1/256", "frames a batch")                                         \
 	X(BATCH_SLOW, batch_slow, GAUGE, "1/256", "frames a batch")                                         \
-	X(DEPTH_FAST, depth_fast, GAUGE, "1/256", "frames that waited when a batch was taken")              \
-	X(DEPTH_SLOW, depth_slow, GAUGE, "1/256", "frames that waited when a batch was taken")              \
 	X(DELAY_FAST, delay_fast, GAUGE, "ns", "time that frames waited in the queue, at most")             \
 	X(DELAY_SLOW, delay_slow, GAUGE, "ns", "time that frames waited in the queue, at most")             \
 	X(IDLE_FAST, idle_fast, GAUGE, "ppm", "share of time without work")                                 \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In: the RSDP's address. Out: which processors there are, where timer, power and PCI configuration
- * are. Who calls: kernel/main.c once. Start reading at tables.c.
+ * In: the RSDP's address. Out: which processors there are, where timer, power, interrupts and PCI
+ * configuration are. Who calls: kernel/main.c once. Start reading at tables.c.
  */
 #pragma once
 #include "kernel/base/percore.h"
 #include "kernel/base/types.h"
+
+#define ACPI_ISA_IRQS 16u
 
 struct acpi_info {
 	uint32_t apic_count; /* usable processors now, the boot core among them */
@@ -13,7 +15,14 @@ struct acpi_info {
 	uint16_t pm_timer_port;     /* 0: none */
 	uint16_t pm1a_control_port; /* 0: none */
 	uint8_t s5_type;            /* SLP_TYPa of \_S5 */
-	pa_t ecam_pa;               /* of PCI segment 0, 0: none */
+	uint16_t pm1a_event_port;   /* 0: none */
+	uint16_t smi_command_port;  /* 0: none; where acpi_enable is written so that events come as SCI */
+	uint8_t acpi_enable;
+	uint32_t sci_gsi;                /* global interrupt of events */
+	uint32_t isa_gsi[ACPI_ISA_IRQS]; /* global interrupt of each ISA interrupt */
+	pa_t ioapic_pa;                  /* of the I/O APIC that serves ISA interrupts, 0: none */
+	uint32_t ioapic_gsi;             /* its first global interrupt */
+	pa_t ecam_pa;                    /* of PCI segment 0, 0: none */
 	uint8_t ecam_last_bus;
 };
 

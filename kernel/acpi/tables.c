@@ -9,6 +9,8 @@
 #define SCAN_FROM 0xe0000u
 #define SCAN_TO 0x100000u
 #define MADT_LAPIC 0u
+#define MADT_IOAPIC 1u
+#define MADT_OVERRIDE 2u
 #define MADT_X2APIC 9u
 #define MADT_ENABLED 1u
 
@@ -93,6 +95,15 @@ static void add_processor(struct acpi_info *out, uint32_t id, uint32_t flags, ui
 		out->apic_ids[out->apic_count++] = id;
 }
 
+/* The first one serves the ISA interrupts [ACPI 5.2.12.3]. */
+static void add_ioapic(struct acpi_info *out, pa_t pa, uint32_t first_gsi)
+{
+	if (out->ioapic_pa && first_gsi >= out->ioapic_gsi)
+		return;
+	out->ioapic_pa = pa;
+	out->ioapic_gsi = first_gsi;
+}
+
 static void read_madt(const struct table *t, struct acpi_info *out)
 {
 	size_t off = 44; /* [ACPI 5.2.12] */
@@ -106,6 +117,10 @@ static void read_madt(const struct table *t, struct acpi_info *out)
 			add_processor(out, (uint32_t)le_at(t, off + 3, 1), (uint32_t)le_at(t, off + 4, 4), UINT8_MAX);
 		if (type == MADT_X2APIC && bytes >= 16)
 			add_processor(out, (uint32_t)le_at(t, off + 4, 4), (uint32_t)le_at(t, off + 8, 4), UINT32_MAX);
+		if (type == MADT_IOAPIC && bytes >= 12)
+			add_ioapic(out, le_at(t, off + 4, 4), (uint32_t)le_at(t, off + 8, 4));
+		if (type == MADT_OVERRIDE && bytes >= 10 && le_at(t, off + 3, 1) < ACPI_ISA_IRQS)
+			out->isa_gsi[le_at(t, off + 3, 1)] = (uint32_t)le_at(t, off + 4, 4);
 		off += bytes;
 	}
 }
@@ -132,6 +147,10 @@ static void read_fadt(const struct table *t, map_fn *map, struct acpi_info *out)
 {
 	const struct table *dsdt = table_at(le_at(t, 40, 4), map, false);
 
+	out->sci_gsi = (uint32_t)le_at(t, 46, 2);
+	out->smi_command_port = (uint16_t)le_at(t, 48, 4);
+	out->acpi_enable = (uint8_t)le_at(t, 52, 1);
+	out->pm1a_event_port = (uint16_t)le_at(t, 56, 4);
 	out->pm1a_control_port = (uint16_t)le_at(t, 64, 4);
 	out->pm_timer_port = (uint16_t)le_at(t, 76, 4);
 	if (dsdt)
@@ -156,6 +175,8 @@ int acpi_read(pa_t rsdp_pa, map_fn *map, struct acpi_info *out)
 	size_t width = 4;
 
 	memset(out, 0, sizeof(*out));
+	for (uint32_t irq = 0; irq < ACPI_ISA_IRQS; irq++)
+		out->isa_gsi[irq] = irq; /* unless the MADT says otherwise */
 	if (!r)
 		return KERR_NOT_FOUND;
 	if (r->revision >= 2 && r->xsdt_pa) {

@@ -19,3 +19,9 @@ void log_line(const char *fmt, ...) PRINTF(1, 2);
 
 /** log_write() - bytes as they are (application output). */
 void log_write(const char *text, size_t bytes);
+
+/**
+ * log_copy() - from now on the calling core's lines go to @out, too, at most @room bytes; NULL: no longer
+ * Return: bytes that the last copy got.
+ */
+size_t log_copy(char *out, size_t room);

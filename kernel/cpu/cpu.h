@@ -42,6 +42,9 @@ uint64_t cpu_tsc_to_us(tsc_t ticks);
  */
 void cpu_halt_until(tsc_t deadline);
 
+/** cpu_take_rung() - whether CPU_VECTOR_UART or CPU_VECTOR_SCI came to the calling core since it last asked. */
+bool cpu_take_rung(void);
+
 /** cpu_wake() - send CPU_VECTOR_WAKE to another core: its HLT or its stay in ring 3 ends. */
 void cpu_wake(uint32_t core);
 

@@ -10,6 +10,7 @@
 
 static uint16_t pm1a_control;
 static uint8_t s5_type;
+static void (*on_exit)(unsigned how);
 
 void power_init(uint16_t pm1a_control_port, uint8_t type)
 {
@@ -17,8 +18,15 @@ void power_init(uint16_t pm1a_control_port, uint8_t type)
 	s5_type = type;
 }
 
+void power_on_exit(void (*fn)(unsigned how))
+{
+	on_exit = fn;
+}
+
 void power_exit(unsigned how)
 {
+	if (on_exit)
+		on_exit(how);
 	cpu_out32(IX_EXIT_PORT, how);
 	/* No exit device: tell the host by what plain libvirt understands. */
 	if (how == IX_EXIT_PANIC && cpu_in8(PVPANIC_PORT) != 0xff)

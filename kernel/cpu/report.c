@@ -70,15 +70,20 @@ void report_place(const char *prefix, uint64_t va)
 		log_line("%s%016lx", prefix, va);
 }
 
-void trap_report(const struct trap_frame *f, const char *what)
+uint64_t trap_address(void)
 {
 	uint64_t cr2;
 
 	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+	return cr2;
+}
+
+void trap_report(const struct trap_frame *f, const char *what)
+{
 	log_line("%s: %s (vector %lu, error %lx) on core %u in ring %lu", what, trap_name(f->vector), f->vector,
 		 f->error, core_id(), f->cs & 3);
 	report_place("rip ", f->rip);
-	log_line("rsp %016lx rflags %lx address %016lx", f->rsp, f->rflags, f->vector == TRAP_PF ? cr2 : 0);
+	log_line("rsp %016lx rflags %lx address %016lx", f->rsp, f->rflags, f->vector == TRAP_PF ? trap_address() : 0);
 	log_line("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
 	log_line("rsi %016lx rdi %016lx rbp %016lx r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
 	log_line("r9  %016lx r10 %016lx r11 %016lx r12 %016lx", f->r9, f->r10, f->r11, f->r12);

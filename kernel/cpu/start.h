@@ -29,6 +29,12 @@ void apic_timer_stop(void);
 /** apic_timer_is_armed() - whether CPU_VECTOR_TIMER is still to come on this core; apic_timer_fired(): it came. */
 bool apic_timer_is_armed(void);
 void apic_timer_fired(void);
+/**
+ * ioapic_init() - the I/O APIC at @pa, whose first input is global interrupt @first_gsi; all inputs masked
+ * ioapic_route() - input @gsi raises @vector on the core with @apic_id at each rising edge. KERR_NOT_FOUND: no such input.
+ */
+int ioapic_init(pa_t pa, uint32_t first_gsi);
+int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id);
 void apic_send(uint32_t apic_id, uint32_t icr_low);
 /** apic_stop_others() - every other core stops for good; nothing before apic_core_init(). */
 void apic_stop_others(void);
@@ -50,6 +56,8 @@ int fwcfg_read(const char *name, void *out, size_t max);
 /** power_init() - where ACPI S5 is written. power_exit(): end the guest with enum ix_exit @how. */
 void power_init(uint16_t pm1a_control_port, uint8_t s5_type);
 NORETURN void power_exit(unsigned how);
+/** power_on_exit() - @fn is called with enum ix_exit before the guest ends, on the core that ends it. */
+void power_on_exit(void (*fn)(unsigned how));
 
 /* Symbols for backtraces: sorted struct ix_symbol table of kernel/abi/image.h. */
 void symbols_init(const void *table, size_t bytes, bool kernel);

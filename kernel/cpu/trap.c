@@ -152,6 +152,16 @@ const char *trap_name(uint64_t vector)
 	return vector < TRAP_NR && names[vector] ? names[vector] : "unexpected vector";
 }
 
+static PERCORE bool rung;
+
+bool cpu_take_rung(void)
+{
+	bool was = rung;
+
+	rung = false;
+	return was;
+}
+
 void trap_dispatch(struct trap_frame *f)
 {
 	bool from_user = f->cs & 3;
@@ -160,6 +170,7 @@ void trap_dispatch(struct trap_frame *f)
 		apic_eoi();
 	if (f->vector == CPU_VECTOR_TIMER)
 		apic_timer_fired();
+	rung |= f->vector == CPU_VECTOR_UART || f->vector == CPU_VECTOR_SCI;
 	if (f->vector == TRAP_NMI || f->vector == TRAP_MC || f->vector == TRAP_DF) {
 		/* Nothing that the application did: the machine or the host wants the guest to stop. */
 		trap_report(f, "kernel panic");

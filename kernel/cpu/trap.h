@@ -41,6 +41,9 @@ void trap_core_init(const void *syscall_entry);
 /** trap_name() - "page fault" and the like for vectors below TRAP_NR. */
 const char *trap_name(uint64_t vector);
 
+/** trap_address() - that the last page fault was about (CR2). */
+uint64_t trap_address(void);
+
 /** trap_report() - registers and symbolised backtrace of @frame on the log. */
 void trap_report(const struct trap_frame *frame, const char *what);
 

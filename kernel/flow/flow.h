@@ -87,4 +87,6 @@ uint32_t flow_toeplitz(const uint8_t key[40], const uint8_t *in, unsigned bytes)
 struct flow_stats {
 	uint64_t handed_over, hand_drops, wakes, tx_remote, tx_drops;
 };
+/** flow_stats() - of all cores together; flow_core_stats(): of the calling one. */
 void flow_stats(struct flow_stats *out);
+void flow_core_stats(struct flow_stats *out);

@@ -192,6 +192,11 @@ void flow_sleep_end(void)
 		nic_irq_disarm((uint16_t)__builtin_ctzll(left));
 }
 
+void flow_core_stats(struct flow_stats *out)
+{
+	*out = flow_core()->stats;
+}
+
 void flow_stats(struct flow_stats *out)
 {
 	memset(out, 0, sizeof(*out));

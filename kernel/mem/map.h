@@ -23,6 +23,9 @@ int map_range(uint64_t va, pa_t pa, uint64_t bytes, unsigned rights);
 /** map_device() - registers of a device at @pa, mapped uncached. Return: address, NULL if no memory. */
 volatile void *map_device(pa_t pa, uint64_t bytes);
 
+/** map_memory() - memory of a device at @pa, as ordinary memory. Return: address, NULL if no memory. */
+void *map_memory(pa_t pa, uint64_t bytes);
+
 /**
  * map_core_new() - build the root page table and the window of core @core
  * Copies the pristine template of .percore into new pages, sets percore_id, maps call, event and core

@@ -58,16 +58,26 @@ int map_range(uint64_t va, pa_t pa, uint64_t bytes, unsigned rights)
 	return pt_map(shared_root, va, pa, bytes, rights);
 }
 
-volatile void *map_device(pa_t pa, uint64_t bytes)
+static uintptr_t map_outside(pa_t pa, uint64_t bytes, unsigned rights)
 {
 	pa_t from = ALIGN_DOWN(pa, PAGE_BYTES);
 	uint64_t whole = ALIGN_UP(pa + bytes, PAGE_BYTES) - from;
 	uint64_t va = mmio_next;
 
-	if (pt_map(shared_root, va, from, whole, MAP_WRITE | MAP_DEVICE))
-		return NULL;
+	if (pt_map(shared_root, va, from, whole, rights))
+		return 0;
 	mmio_next += whole + PAGE_BYTES; /* an overrun of one device's registers meets a hole */
-	return (volatile void *)(uintptr_t)(va + (pa - from));
+	return va + (pa - from);
+}
+
+volatile void *map_device(pa_t pa, uint64_t bytes)
+{
+	return (volatile void *)map_outside(pa, bytes, MAP_WRITE | MAP_DEVICE);
+}
+
+void *map_memory(pa_t pa, uint64_t bytes)
+{
+	return (void *)map_outside(pa, bytes, MAP_WRITE);
 }
 
 static int map_stack(uint64_t *root, uint64_t top, uint64_t bytes)

@@ -189,6 +189,7 @@ struct net_shared {
 	uint16_t mtu;
 	bool has_timestamps; /* connections may agree on them */
 	uint32_t half_open;  /* most, of each core */
+	bool is_draining;    /* requests for connections are dropped; read where one comes, by all, any time */
 	const struct conf *conf;
 };
 extern struct net_shared net_shared;

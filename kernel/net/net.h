@@ -23,6 +23,20 @@ int net_core_init(void);
 /** net_address() - our IPv4 address, network order; 0 while DHCP has not answered. */
 be32_t net_address(void);
 
+/* What the outside is told of us. */
+struct net_who {
+	be32_t address; /* 0: none yet */
+	uint32_t prefix;
+	struct ip6 address6; /* the first that is not link-local; ::: none */
+	uint32_t prefix6;
+	bool is_ready; /* has an address, and all ports of the manifest are served */
+};
+/** net_who() - boot core. */
+void net_who(struct net_who *out);
+/** net_drain() - from now on connection requests are dropped, or no longer; what is open goes on. Boot core. */
+void net_drain(bool is_on);
+bool net_is_draining(void);
+
 /* ---- one turn of the loop, in this order ---- */
 /** net_tx_reclaim() - free what the device has sent; may mark connections `sent`. */
 void net_tx_reclaim(void);

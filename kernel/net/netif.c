@@ -252,6 +252,31 @@ void net_tx_reclaim(void)
 	}
 }
 
+void net_who(struct net_who *out)
+{
+	uint32_t mask = be32(net_shared.mask);
+
+	*out = (struct net_who){ .address = net_shared.address, .is_ready = boot_core.is_ready_said };
+	out->prefix = mask ? 32u - (uint32_t)__builtin_ctz(mask) : 0;
+	for (unsigned i = 0; i < net_self.ip6.address_count; i++) {
+		if (ip6_is_link_local(&net_self.ip6.addresses[i]))
+			continue;
+		out->address6 = net_self.ip6.addresses[i];
+		out->prefix6 = 64;
+		break;
+	}
+}
+
+void net_drain(bool is_on)
+{
+	WRITE_ONCE(net_shared.is_draining, is_on);
+}
+
+bool net_is_draining(void)
+{
+	return net_shared.is_draining;
+}
+
 /* ---- partition death and restart ---- */
 static void end_known(void *object)
 {

@@ -25,6 +25,13 @@ bool sys_entry(const struct user_call *call, uint64_t *result);
 void sys_timer_events(void);
 bool sys_has_events(void);
 
+/**
+ * sys_signal() - tell the application to stop: an event on the boot core, in the next turn
+ * sys_signal_events() - write it, if there is room. Boot core.
+ */
+void sys_signal(void);
+void sys_signal_events(void);
+
 /** sys_partition_end() - this core: drop application timers and the call array's contents. */
 void sys_partition_end(void);
 

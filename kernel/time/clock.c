@@ -43,11 +43,16 @@ static void clock_init(void)
 	clock.tsc_slack = cpu_tsc_hz / TICKS_PER_S / 16 + 1;
 }
 
-uint64_t time_now(void)
+uint64_t time_tick_of(tsc_t now)
 {
 	if (unlikely(!clock.tick_fraction))
 		clock_init();
-	return (unsigned __int128)cpu_tsc() * clock.tick_fraction >> 64;
+	return (unsigned __int128)now * clock.tick_fraction >> 64;
+}
+
+uint64_t time_now(void)
+{
+	return time_tick_of(cpu_tsc());
 }
 
 uint64_t time_now_ms(void)

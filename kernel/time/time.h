@@ -37,6 +37,8 @@ unsigned time_run(uint64_t now);
 /** time_next() - a tick not later than the earliest deadline (UINT64_MAX if none), O(1). */
 uint64_t time_next(void);
 
+/** time_tick_of() - the tick that TSC @now lies in. */
+uint64_t time_tick_of(tsc_t now);
 /** time_now() - ticks of the TSC clock, read now; time_now_ms() - the same in ms. Same on all cores. */
 uint64_t time_now(void);
 uint64_t time_now_ms(void);

@@ -55,6 +55,7 @@ static struct start_request starts[CORES_MAX];
 static tsc_t watchdog_tsc; /* 0: none */
 static uint32_t ending;
 static struct user_end end_cause;
+static void (*on_fault)(const struct trap_frame *frame, uint32_t how, bool is_reported);
 
 enum user_exit user_enter_call(uint64_t result);
 enum user_exit user_enter_trap(void);
@@ -90,6 +91,18 @@ static bool end_partition(uint32_t how, uint64_t status)
 	return true;
 }
 
+static void report(const struct trap_frame *f, uint32_t how)
+{
+	if (on_fault)
+		on_fault(f, how, false);
+	if (how == USER_END_WATCHDOG)
+		fault_report_watchdog(f);
+	else
+		fault_report(f);
+	if (on_fault)
+		on_fault(f, how, true);
+}
+
 static void watchdog_tick(struct trap_frame *f)
 {
 	tsc_t now = cpu_tsc();
@@ -99,7 +112,7 @@ static void watchdog_tick(struct trap_frame *f)
 		rounds_since = now;
 	} else if (now - rounds_since > watchdog_tsc) {
 		if (end_partition(USER_END_WATCHDOG, 0))
-			fault_report_watchdog(f);
+			report(f, USER_END_WATCHDOG);
 		user_leave(USER_FAULT);
 	}
 	apic_timer_arm(now + watchdog_tsc / 4);
@@ -119,8 +132,13 @@ static void handle_trap(struct trap_frame *f)
 		user_leave(USER_INTERRUPTED);
 	}
 	if (end_partition(USER_END_FAULT, 0))
-		fault_report(f);
+		report(f, USER_END_FAULT);
 	user_leave(USER_FAULT);
+}
+
+void user_on_fault(void (*fn)(const struct trap_frame *frame, uint32_t how, bool is_reported))
+{
+	on_fault = fn;
 }
 
 void user_core_init(void)

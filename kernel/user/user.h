@@ -80,5 +80,12 @@ void user_exit(uint64_t status);
 bool user_is_ending(void);
 struct user_end user_end_cause(void);
 
+struct trap_frame;
+/**
+ * user_on_fault() - @fn is called on the core that faulted, twice: before the report is written and after it
+ * @how: enum user_end_how. Once, at start.
+ */
+void user_on_fault(void (*fn)(const struct trap_frame *frame, uint32_t how, bool is_reported));
+
 /** user_watchdog_tsc() - longest sleep that keeps the watchdog's tick coming, UINT64_MAX without one. */
 tsc_t user_watchdog_tsc(void);

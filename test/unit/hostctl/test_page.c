@@ -106,7 +106,6 @@ static void test_limits_of_guest(void **state)
 		{ offsetof(struct ix_page_guest, cores_min), 5 },
 		{ offsetof(struct ix_page_guest, groups), IX_PAGE_GROUPS_MAX + 1 },
 		{ offsetof(struct ix_page_guest, queue_pairs), 257 },
-		{ offsetof(struct ix_page_guest, exit_code), 256 },
 		{ offsetof(struct ix_page_guest, exit_how), 256 },
 		{ offsetof(struct ix_page_guest, beat), 4 },
 		{ offsetof(struct ix_page_guest, up_us), 999 },

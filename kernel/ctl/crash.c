@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fault of ring 3, kept where the host can see it: registers, report, and which memory was the partition's. That memory is
+ * neither zeroed nor loaded again before the host has said that it has it, or a second has passed.
+ */
+#include "kernel/abi/exit.h"
+#include "kernel/base/bytes.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/cpu.h"
+#include "kernel/cpu/msr.h"
+#include "kernel/cpu/trap.h"
+#include "kernel/ctl/page.h"
+#include "kernel/mem/mem.h"
+#include "kernel/user/user.h"
+
+#define HOLD_US 1000000u
+#define PF_X 1u
+#define PF_W 2u
+#define PF_R 4u
+
+static tsc_t hold_end;   /* 0: nothing is held */
+static uint32_t is_seen; /* atomic */
+
+static void put_registers(struct ix_page_registers *r, const struct trap_frame *f)
+{
+	*r = (struct ix_page_registers){
+		.r15 = f->r15,
+		.r14 = f->r14,
+		.r13 = f->r13,
+		.r12 = f->r12,
+		.rbp = f->rbp,
+		.rbx = f->rbx,
+		.r11 = f->r11,
+		.r10 = f->r10,
+		.r9 = f->r9,
+		.r8 = f->r8,
+		.rax = f->rax,
+		.rcx = f->rcx,
+		.rdx = f->rdx,
+		.rsi = f->rsi,
+		.rdi = f->rdi,
+		.orig_rax = UINT64_MAX,
+		.rip = f->rip,
+		.cs = f->cs,
+		.eflags = f->rflags,
+		.rsp = f->rsp,
+		.ss = f->ss,
+		.fs_base = msr_read(IA32_FS_BASE),
+	};
+}
+
+static void put_range(struct ix_page_crash *c, uint64_t va, const uint8_t *data, uint64_t bytes, uint32_t flags)
+{
+	if (!bytes || c->range_count == IX_PAGE_CRASH_RANGES)
+		return;
+	c->range[c->range_count++] = (struct ix_page_range){
+		.va = va, .pa = mem_pa(data), .bytes = bytes, .flags = flags
+	};
+}
+
+static void put_ranges(struct ix_page_crash *c)
+{
+	const struct user_partition *p = &user_partition;
+
+	c->range_count = 0;
+	put_range(c, IX_PARTITION_VA, p->data, p->writable_off, PF_R | PF_X);
+	put_range(c, IX_PARTITION_VA + p->writable_off, p->data + p->writable_off, p->bytes - p->writable_off,
+		  PF_R | PF_W);
+	for (uint32_t core = 0; core < p->cores; core++)
+		put_range(c, IX_STACK_VA + core * IX_STACK_STRIDE, p->stacks + core * (uint64_t)IX_STACK_BYTES,
+			  IX_STACK_BYTES, PF_R | PF_W);
+}
+
+/* On the core that faulted: before the report, and after it. */
+static void on_fault(const struct trap_frame *f, uint32_t how, bool is_reported)
+{
+	struct ix_page_crash *c = page_at(IX_PAGE_AT_CRASH);
+
+	if (is_reported) {
+		c->text_bytes = (uint32_t)log_copy(NULL, 0);
+		page_end(&c->sequence);
+		store_release(&hold_end, cpu_tsc() + cpu_us_to_tsc(HOLD_US));
+		return;
+	}
+	page_begin(&c->sequence);
+	store_release(&is_seen, 0);
+	c->count++;
+	c->is_held = 1;
+	c->core = core_id();
+	c->how = how == USER_END_WATCHDOG ? IX_EXIT_WATCHDOG : IX_EXIT_FAULT;
+	c->vector = (uint32_t)f->vector;
+	c->error = f->error;
+	c->address = f->vector == TRAP_PF ? trap_address() : 0;
+	put_registers(&c->registers, f);
+	put_ranges(c);
+	log_copy(c->text, sizeof(c->text));
+}
+
+void crash_init(void)
+{
+	struct ix_page_crash *c = page_at(IX_PAGE_AT_CRASH);
+
+	memset(c, 0, sizeof(*c));
+	user_on_fault(on_fault);
+}
+
+void crash_seen(void)
+{
+	store_release(&is_seen, 1);
+}
+
+bool ctl_is_holding(void)
+{
+	struct ix_page_crash *c;
+
+	if (!ctl_page || !load_acquire(&hold_end))
+		return false;
+	command_poll(); /* the loop publishes, but a core without work may sleep meanwhile */
+	if (!load_acquire(&is_seen) && cpu_tsc() < hold_end)
+		return true;
+	c = page_at(IX_PAGE_AT_CRASH);
+	page_begin(&c->sequence);
+	c->is_held = 0;
+	page_end(&c->sequence);
+	store_release(&hold_end, 0);
+	return false;
+}
