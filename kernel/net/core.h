@@ -187,9 +187,8 @@ struct net_shared {
 	uint32_t ip6_sequence; /* odd while the boot core writes ip6 */
 	uint16_t rto_floor_ms;
 	uint16_t mtu;
-	bool has_timestamps; /* connections may agree on them */
-	uint32_t half_open;  /* most, of each core */
-	bool is_draining;    /* requests for connections are dropped; read where one comes, by all, any time */
+	bool has_timestamps, is_draining; /* connections may agree on them; requests for connections are dropped */
+	uint32_t half_open;               /* most, of each core */
 	const struct conf *conf;
 };
 extern struct net_shared net_shared;
