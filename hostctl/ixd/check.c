@@ -59,13 +59,12 @@ static void note_port(struct known *k, const struct sw_state *port)
 	k->port = *port;
 }
 
-static void look_at(const char *name)
+/* @ports: NULL while the switch does not answer; then what was known of the port stays. */
+static void look_at(const char *name, const struct sw_states *ports)
 {
-	struct err libvirt = { 0 }, ovs = { 0 };
+	struct err err = { 0 };
 	struct domain_info domain;
-	struct sw_state port;
-	bool has_domain = domain_info(ixd.domains, name, &domain, &libvirt) == 0;
-	bool has_port = sw_port_state(name, &port, &ovs) == 0;
+	bool has_domain = domain_info(ixd.domains, name, &domain, &err) == 0;
 	struct known *k;
 
 	pthread_mutex_lock(&ixd.lock);
@@ -76,20 +75,44 @@ static void look_at(const char *name)
 		if (domain.state == DOMAIN_OFF || domain.state == DOMAIN_ABSENT || domain.state == DOMAIN_CRASHED)
 			k->has_guest = false;
 	}
-	if (k != NULL && has_port)
-		note_port(k, &port);
+	if (k != NULL && ports != NULL)
+		note_port(k, sw_states_of(ports, name));
 	pthread_mutex_unlock(&ixd.lock);
-	err_fini(&libvirt);
-	err_fini(&ovs);
+	err_fini(&err);
 }
 
-/* The daemon of the switch forgets flows when it ends; the database does not forget what they should be. */
-static void mend_flows(void)
+/*
+ * The daemon of the switch forgets flows when it ends; the database does not forget what they should be. And a port may get
+ * its number late, or another one.
+ */
+static void mend_flows(const struct sw_states *ports)
 {
+	static uint64_t made_for;
 	struct err err = { 0 };
 
-	if (sw_flows_are_there(&err) == 0 && sw_flows(&err) == 0)
-		event_note(NULL, "flows-made", NULL);
+	if (ports->has_flows && ports->ports == made_for)
+		return;
+	if (sw_flows(&err) == 0) {
+		made_for = ports->ports;
+		if (!ports->has_flows)
+			event_note(NULL, "flows-made", NULL);
+	}
+	err_fini(&err);
+}
+
+static void look_at_all(void)
+{
+	struct err err = { 0 };
+	struct sw_states *ports = sw_states(&err);
+	unsigned count;
+	char(*all)[33] = names(&count);
+
+	for (unsigned i = 0; i < count; i++)
+		look_at(all[i], ports);
+	if (ports != NULL)
+		mend_flows(ports);
+	free(all);
+	free(ports);
 	err_fini(&err);
 }
 
@@ -152,13 +175,7 @@ static void *run(void *arg)
 	wait_for_host();
 	start_wanted();
 	for (;;) {
-		unsigned count;
-		char(*all)[33] = names(&count);
-
-		for (unsigned i = 0; i < count; i++)
-			look_at(all[i]);
-		free(all);
-		mend_flows();
+		look_at_all();
 		sleep(PERIOD_S);
 	}
 	return NULL;

@@ -3,10 +3,12 @@
  * Who may send what to whom [ovs-fields(7), ovs-actions(7)].
  *
  * Table 0 looks at the source. What comes from a guest's port must carry its MAC and IPv4 address, in ARP and ND, too; IPv6
- * only its link-local address and what routers make of its interface id. All else is dropped and counted (spoofed).
- * Table 1 looks at the target. A guest reaches the host and the world behind the other ports, and those guests that allow it
- * and that it allows. All else of another guest's is dropped and counted (forbidden). What comes from host and world goes to
- * the port whose MAC it has; broadcasts and multicasts from there reach all. Nothing is learnt, so nothing can be taught wrong.
+ * only its link-local address and what routers make of its interface id. All else is dropped and counted (spoofed). What comes
+ * from a port that nobody knows is dropped.
+ * Table 1 has what guests send. A guest reaches the host and the world behind the other ports, and those guests that allow it
+ * and that it allows. All else of another guest's goes to table 2, where it is dropped and counted (forbidden).
+ * Table 3 has what host and world send: it goes to the port whose MAC it has; broadcasts and multicasts from there reach all.
+ * Nothing is learnt, so nothing can be taught wrong. There are some ten flows a guest, however many others there are.
  */
 #include "hostctl/sw/flows.h"
 #include <stdarg.h>
@@ -141,15 +143,13 @@ static void add_neighbours(struct blob *out, const struct ovs_ports *ports, cons
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct ovs_port *to = &ports->port[i];
 
-		if (to->number < 0 || !is_guest(to) || to == p)
-			continue;
-		if (may_talk(p, to))
+		if (to->number > 0 && may_talk(p, to))
 			add(out, "table=1,priority=60,in_port=%d,dl_dst=%s,actions=output:%d\n", p->number,
 			    mac_text(to->mac, text), to->number);
-		else
-			add(out, "table=1,priority=60,cookie=0x%llx,in_port=%d,dl_dst=%s,actions=drop\n",
-			    FLOWS_FORBIDDEN | (unsigned)p->number, p->number, mac_text(to->mac, text));
 	}
+	add(out, "table=1,priority=55,dl_dst=%s,actions=goto_table:2\n", mac_text(p->mac, text));
+	add(out, "table=2,priority=50,cookie=0x%llx,in_port=%d,actions=drop\n", FLOWS_FORBIDDEN | (unsigned)p->number,
+	    p->number);
 }
 
 static bool is_host(const struct ovs_port *p)
@@ -211,24 +211,28 @@ static void add_inward(struct blob *out, const struct ovs_ports *ports)
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct ovs_port *p = &ports->port[i];
 
-		if (p->number > 0 && (is_guest(p) || is_host(p)))
-			add(out, "table=1,priority=30,dl_dst=%s,actions=output:%d\n", mac_text(p->mac, text),
+		if (p->number <= 0)
+			continue;
+		if (!is_guest(p))
+			add(out, "table=0,priority=50,in_port=%d,actions=goto_table:3\n", p->number);
+		if (is_guest(p) || is_host(p))
+			add(out, "table=3,priority=30,dl_dst=%s,actions=output:%d\n", mac_text(p->mac, text),
 			    p->number);
-		if (p->number > 0 && is_host(p)) {
-			add(out, "table=1,priority=10,in_port=%d,actions=", p->number);
+		if (is_host(p)) {
+			add(out, "table=3,priority=10,in_port=%d,actions=", p->number);
 			add_outputs(out, ports, is_world);
 		}
 	}
-	add(out, "table=1,priority=20,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=");
+	add(out, "table=3,priority=20,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=");
 	add_outputs(out, ports, is_any);
-	add(out, "table=1,priority=0,actions=drop\n");
+	add(out, "table=3,priority=0,actions=drop\n");
 }
 
 char *flows_write(const struct ovs_ports *ports)
 {
 	struct blob out = { 0 };
 
-	add(&out, "table=0,priority=0,cookie=0x%llx,actions=goto_table:1\n", FLOWS_OTHER);
+	add(&out, "table=0,priority=0,cookie=0x%llx,actions=drop\n", FLOWS_OTHER);
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct ovs_port *p = &ports->port[i];
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #define OVS_TIMEOUT_S 20
+#define OVS_PROTOCOL "OpenFlow14" /* bundles: all flows change at once, or none */
 #define OVS_ADDRESS_TEXT 24
 
 /* A port of the bridge. */

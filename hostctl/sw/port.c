@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROTOCOL "OpenFlow14" /* bundles: all flows change at once, or none */
-#define BURST_PART 10u        /* of a second, at the rate */
+#define BURST_PART 10u /* of a second, at the rate */
 
 /* "external_ids:KEY=\"VALUE\"", on the heap: no value can become two. */
 static char *id_word(const char *key, const char *value)
@@ -79,7 +78,7 @@ int sw_port_remove(const char *guest, struct err *err)
 
 int sw_flows(struct err *err)
 {
-	static const char *const argv[] = { "ovs-ofctl",     "--bundle", "-O", PROTOCOL, "--timeout=15",
+	static const char *const argv[] = { "ovs-ofctl",     "--bundle", "-O", OVS_PROTOCOL, "--timeout=15",
 					    "replace-flows", SW_BRIDGE,  "-",  NULL };
 	struct ovs_ports *ports = ovs_ports(err);
 	char *flows = ports != NULL ? flows_write(ports) : NULL;
@@ -95,99 +94,4 @@ int sw_flows(struct err *err)
 	free(flows);
 	free(ports);
 	return result;
-}
-
-/* Lines of `ovs-ofctl dump-flows`. On the heap. */
-static char *dump_flows(struct err *err)
-{
-	static const char *const argv[] = {
-		"ovs-ofctl", "-O", PROTOCOL, "--timeout=15", "dump-flows", SW_BRIDGE, NULL
-	};
-	char *out = NULL;
-
-	return exec_ok(argv, OVS_TIMEOUT_S, &out, err) == 0 ? out : NULL;
-}
-
-int sw_flows_are_there(struct err *err)
-{
-	char *text = dump_flows(err);
-	char mark[48];
-	int result;
-
-	if (text == NULL)
-		return -1;
-	snprintf(mark, sizeof(mark), "cookie=0x%llx,", FLOWS_OTHER);
-	result = strstr(text, mark) != NULL;
-	free(text);
-	return result;
-}
-
-/* Frames that met flows with @cookie. */
-static uint64_t count_of(const char *flows, uint64_t cookie)
-{
-	uint64_t sum = 0;
-	char mark[48];
-
-	snprintf(mark, sizeof(mark), "cookie=0x%" PRIx64 ",", cookie);
-	for (const char *at = strstr(flows, mark); at != NULL; at = strstr(at + 1, mark)) {
-		const char *count = strstr(at, "n_packets="), *end = strchr(at, '\n');
-
-		if (count != NULL && (end == NULL || count < end))
-			sum += strtoull(count + strlen("n_packets="), NULL, 10);
-	}
-	return sum;
-}
-
-static uint64_t statistic(const json_t *row, const char *name)
-{
-	json_int_t n = json_integer_value(json_object_get(json_object_get(row, "statistics"), name));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
-static void read_state(const json_t *row, struct sw_state *out)
-{
-	const json_t *number = json_object_get(row, "ofport");
-	const char *link = json_string_value(json_object_get(row, "link_state"));
-	const char *error = json_string_value(json_object_get(row, "error"));
-
-	out->is_there = true;
-	out->is_linked = link != NULL && strcmp(link, "up") == 0;
-	out->number = json_is_integer(number) ? (int32_t)json_integer_value(number) : -1;
-	snprintf(out->error, sizeof(out->error), "%s", error != NULL ? error : "");
-	out->rx_frames = statistic(row, "rx_packets");
-	out->rx_bytes = statistic(row, "rx_bytes");
-	out->tx_frames = statistic(row, "tx_packets");
-	out->tx_bytes = statistic(row, "tx_bytes");
-	out->rx_dropped = statistic(row, "rx_dropped");
-	out->tx_dropped = statistic(row, "tx_dropped");
-}
-
-int sw_port_state(const char *guest, struct sw_state *out, struct err *err)
-{
-	char name[13], *flows;
-	json_t *rows = ovs_rows("Interface", "name,ofport,link_state,error,statistics", err);
-
-	memset(out, 0, sizeof(*out));
-	out->number = -1;
-	if (rows == NULL)
-		return -1;
-	name_port(guest, name);
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		const json_t *row = json_array_get(rows, i);
-		const char *found = json_string_value(json_object_get(row, "name"));
-
-		if (found != NULL && strcmp(found, name) == 0)
-			read_state(row, out);
-	}
-	json_decref(rows);
-	if (out->number <= 0)
-		return 0;
-	flows = dump_flows(err);
-	if (flows == NULL)
-		return -1;
-	out->spoofed = count_of(flows, FLOWS_SPOOFED | (uint32_t)out->number);
-	out->forbidden = count_of(flows, FLOWS_FORBIDDEN | (uint32_t)out->number);
-	free(flows);
-	return 0;
 }

@@ -59,12 +59,23 @@ int sw_host_teardown(struct err *err);
 int sw_port_set(const struct sw_port *port, struct err *err);
 /** sw_port_remove() - the port and its flows; fine if there is none. */
 int sw_port_remove(const char *guest, struct err *err);
-/** sw_port_state() - 0 (is_there false if there is no port), or -1 with @err when the switch does not answer. */
-int sw_port_state(const char *guest, struct sw_state *out, struct err *err);
 /** sw_flows() - make all flows of the bridge what the database says; after the daemon was away they are gone. */
 int sw_flows(struct err *err);
-/** sw_flows_are_there() - 1 or 0, or -1 with @err: whether they have to be made again. */
-int sw_flows_are_there(struct err *err);
+
+/* All guests' ports at one moment. */
+struct sw_states {
+	bool has_flows; /* false: sw_flows() has to make them again */
+	uint64_t ports; /* which ports have which numbers, as a sum: when it changes, sw_flows() is due, too */
+	unsigned count;
+	struct sw_guest_state {
+		char name[33];
+		struct sw_state state;
+	} guest[];
+};
+/** sw_states() - on the heap, or NULL with @err when the switch does not answer. Two programs are started, however many guests. */
+struct sw_states *sw_states(struct err *err);
+/** sw_states_of() - that of @guest; without a port: one that is not there. Valid as long as @states. */
+const struct sw_state *sw_states_of(const struct sw_states *states, const char *guest);
 
 /** sw_mirror_start() - a tap @link on the bridge gets a copy of what @guest sends and receives. sw_mirror_stop(): fine if none. */
 int sw_mirror_start(const char *guest, const char *link, struct err *err);

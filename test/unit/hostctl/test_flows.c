@@ -97,7 +97,9 @@ static void test_guests_are_apart(void **state)
 {
 	(void)state;
 	flows = flows_write(ports);
-	assert_true(has("cookie=0x4958000200000002,in_port=2,dl_dst=" DB ",actions=drop", NULL));
+	assert_true(has("table=1,priority=55,dl_dst=" DB ",actions=goto_table:2", NULL));
+	assert_true(has("table=2", "cookie=0x4958000200000002,in_port=2,actions=drop", NULL));
+	assert_false(has("in_port=2,dl_dst=" DB, NULL));
 	assert_true(has("in_port=2,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=output:1", NULL));
 	assert_false(has("in_port=2,dl_dst=01:00", "output:3", NULL));
 	assert_true(has("in_port=2,dl_dst=" HOST ",actions=output:1", NULL));
@@ -110,8 +112,8 @@ static void test_both_must_allow(void **state)
 	(void)state;
 	allow(&ports->port[1], "db");
 	flows = flows_write(ports);
-	assert_true(has("in_port=2,dl_dst=" DB ",actions=drop", NULL));
-	assert_true(has("in_port=3,dl_dst=" WEB ",actions=drop", NULL));
+	assert_false(has("in_port=2,dl_dst=" DB, NULL));
+	assert_false(has("in_port=3,dl_dst=" WEB, NULL));
 	free(flows);
 	allow(&ports->port[2], "web");
 	flows = flows_write(ports);
@@ -128,7 +130,8 @@ static void test_world(void **state)
 	flows = flows_write(ports);
 	assert_true(has("priority=40,in_port=2,actions=output:9", NULL));
 	assert_true(has("priority=10,in_port=1,actions=output:9", NULL));
-	assert_false(has("in_port=9", NULL));
+	assert_true(has("table=0", "in_port=9,actions=goto_table:3", NULL));
+	assert_false(has("in_port=9,actions=output", NULL));
 }
 
 /* A port whose ids cannot be believed has no flows: nothing passes. */
@@ -140,6 +143,33 @@ static void test_unknown_port(void **state)
 	assert_false(has("in_port=2", NULL));
 	assert_false(has("output:-1", NULL));
 	assert_false(has(WEB, NULL));
+	assert_true(has("table=0,priority=0,", "actions=drop", NULL));
+}
+
+static unsigned lines_of(const char *text)
+{
+	unsigned count = 0;
+
+	for (; *text != '\0'; text++)
+		count += *text == '\n';
+	return count;
+}
+
+/* The table is read once a second and made anew for each change: it grows with guests, not with pairs of them. */
+static void test_size(void **state)
+{
+	unsigned few, many;
+
+	(void)state;
+	flows = flows_write(ports);
+	few = lines_of(flows);
+	free(flows);
+	for (int32_t i = 4; i < 8; i++)
+		add_port(i, "ix", "more");
+	flows = flows_write(ports);
+	many = lines_of(flows);
+	assert_int_equal((many - few) % 4, 0);
+	assert_true((many - few) / 4 < 20);
 }
 
 int main(void)
@@ -152,6 +182,7 @@ int main(void)
 		TEST(test_both_must_allow),
 		TEST(test_world),
 		TEST(test_unknown_port),
+		TEST(test_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

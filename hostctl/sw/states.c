@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* All guests' ports at one look: a list of interfaces and a dump of flows, two programs however many guests there are. */
+#include "hostctl/sw/states.h"
+#include "hostctl/base/exec.h"
+#include "hostctl/sw/flows.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t statistic(const json_t *row, const char *name)
+{
+	json_int_t n = json_integer_value(json_object_get(json_object_get(row, "statistics"), name));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void read_state(const json_t *row, struct sw_state *out)
+{
+	const json_t *number = json_object_get(row, "ofport");
+	const char *link = json_string_value(json_object_get(row, "link_state"));
+	const char *error = json_string_value(json_object_get(row, "error"));
+	json_int_t n = json_is_integer(number) ? json_integer_value(number) : -1;
+
+	out->is_there = true;
+	out->is_linked = link != NULL && strcmp(link, "up") == 0;
+	out->number = n > 0 && n <= INT32_MAX ? (int32_t)n : -1;
+	snprintf(out->error, sizeof(out->error), "%s", error != NULL ? error : "");
+	out->rx_frames = statistic(row, "rx_packets");
+	out->rx_bytes = statistic(row, "rx_bytes");
+	out->tx_frames = statistic(row, "tx_packets");
+	out->tx_bytes = statistic(row, "tx_bytes");
+	out->rx_dropped = statistic(row, "rx_dropped");
+	out->tx_dropped = statistic(row, "tx_dropped");
+}
+
+/* FNV-1a over what the flows depend on. */
+static uint64_t add_to_sum(uint64_t sum, const json_t *row)
+{
+	const char *name = json_string_value(json_object_get(row, "name"));
+	json_int_t number = json_integer_value(json_object_get(row, "ofport"));
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.32s=%lld;", name != NULL ? name : "", (long long)number);
+	for (const char *p = text; *p != '\0'; p++)
+		sum = (sum ^ (uint8_t)*p) * 0x100000001b3ull;
+	return sum;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct sw_guest_state *p = a, *q = b;
+
+	return (p->state.number > q->state.number) - (p->state.number < q->state.number);
+}
+
+/* The number behind @key in the line from @line to @end, in base @base. False: there is none. */
+static bool number_in(const char *line, const char *end, const char *key, int base, uint64_t *out)
+{
+	const char *at = strstr(line, key);
+	char *behind;
+
+	if (at == NULL || at >= end)
+		return false;
+	at += strlen(key);
+	errno = 0;
+	*out = strtoull(at, &behind, base);
+	return behind > at && behind <= end && errno == 0;
+}
+
+/* One line of the dump: whose count it is stands in its cookie [flows.h]. */
+static void read_flow(struct sw_states *s, const char *line, const char *end)
+{
+	struct sw_guest_state key = { 0 }, *found;
+	uint64_t cookie, frames;
+
+	if (!number_in(line, end, "cookie=0x", 16, &cookie) || !number_in(line, end, "n_packets=", 10, &frames))
+		return;
+	if (cookie == FLOWS_OTHER) {
+		s->has_flows = true;
+		return;
+	}
+	key.state.number = (int32_t)(cookie & INT32_MAX);
+	if (key.state.number == 0)
+		return;
+	found = bsearch(&key, s->guest, s->count, sizeof(s->guest[0]), by_number);
+	if (found != NULL && cookie == (FLOWS_SPOOFED | (uint32_t)key.state.number))
+		found->state.spoofed += frames;
+	else if (found != NULL && cookie == (FLOWS_FORBIDDEN | (uint32_t)key.state.number))
+		found->state.forbidden += frames;
+}
+
+struct sw_states *states_read(const json_t *rows, const char *flows)
+{
+	struct sw_states *s = calloc(1, sizeof(*s) + json_array_size(rows) * sizeof(s->guest[0]));
+
+	if (s == NULL)
+		abort();
+	s->ports = 0xcbf29ce484222325ull;
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+		const char *guest = json_string_value(
+			json_object_get(json_object_get(row, "external_ids"), "ix-guest"));
+
+		s->ports = add_to_sum(s->ports, row);
+		if (guest == NULL || *guest == '\0' || strlen(guest) >= sizeof(s->guest[0].name))
+			continue;
+		memcpy(s->guest[s->count].name, guest, strlen(guest) + 1);
+		read_state(row, &s->guest[s->count++].state);
+	}
+	qsort(s->guest, s->count, sizeof(s->guest[0]), by_number);
+	for (const char *line = flows; *line != '\0';) {
+		const char *end = line + strcspn(line, "\n");
+
+		read_flow(s, line, end);
+		line = end + (*end == '\n');
+	}
+	return s;
+}
+
+struct sw_states *sw_states(struct err *err)
+{
+	static const char *const dump[] = { "ovs-ofctl",  "-O",      OVS_PROTOCOL, "--timeout=15",
+					    "dump-flows", SW_BRIDGE, NULL };
+	json_t *rows = ovs_rows("Interface", STATES_COLUMNS, err);
+	struct sw_states *s = NULL;
+	char *flows = NULL;
+
+	if (rows != NULL && exec_ok(dump, OVS_TIMEOUT_S, &flows, err) == 0)
+		s = states_read(rows, flows);
+	free(flows);
+	json_decref(rows);
+	return s;
+}
+
+const struct sw_state *sw_states_of(const struct sw_states *states, const char *guest)
+{
+	static const struct sw_state none = { .number = -1 };
+
+	for (unsigned i = 0; i < states->count; i++)
+		if (strcmp(states->guest[i].name, guest) == 0)
+			return &states->guest[i].state;
+	return &none;
+}

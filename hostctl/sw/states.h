@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What Open vSwitch says of all ports, as text. Private to hostctl/sw, and to its unit test. */
+#pragma once
+#include "hostctl/sw/ovs.h"
+
+#define STATES_COLUMNS "name,ofport,link_state,error,statistics,external_ids"
+
+/**
+ * states_read() - guests' ports among the rows of `ovs-vsctl list Interface`, with the counts of `ovs-ofctl dump-flows`
+ * @rows: as ovs_rows() gives them. Return: on the heap, whatever the two hold.
+ */
+struct sw_states *states_read(const json_t *rows, const char *flows);
