@@ -112,14 +112,22 @@ static void make_files(struct made *m, const struct guest *g)
 	}
 }
 
+/* Where QEMU makes its sockets: its own, and nobody else's but root's. */
+static int make_run_folder(const char *name, struct err *err)
+{
+	char *folder = paths_of_guest(PATHS_RUN, name, NULL);
+	int result = 0;
+
+	if ((mkdir(folder, 0700) != 0 && errno != EEXIST) || chown(folder, ixd.host.qemu_uid, ixd.host.qemu_gid) != 0)
+		result = err_set(err, STATUS_MACHINE, "%s: %s", folder, strerror(errno));
+	free(folder);
+	return result;
+}
+
 static int make(struct made *m, const struct guest *g, struct err *err)
 {
-	char *folder = paths_of_guest(PATHS_RUN, g->name, NULL);
-	int result = mkdir(folder, 0755) == 0 || errno == EEXIST
-			     ? 0
-			     : err_set(err, STATUS_MACHINE, "%s: %s", folder, strerror(errno));
+	int result = make_run_folder(g->name, err);
 
-	free(folder);
 	m->image = paths_of_guest(PATHS_GUESTS, g->name, "image.ix");
 	m->net_socket = paths_of_guest(PATHS_RUN, g->name, "net.sock");
 	m->bell_socket = paths_of_guest(PATHS_RUN, g->name, "bell.sock");

@@ -64,7 +64,7 @@ static int make_folders(struct err *err)
 	static const struct {
 		const char *path;
 		mode_t mode;
-	} folders[] = { { PATHS_RUN, 0755 }, { PATHS_STATE, 0711 }, { PATHS_GUESTS, 0711 }, { PATHS_LOG, 0750 } };
+	} folders[] = { { PATHS_RUN, 0755 }, { PATHS_STATE, 0711 }, { PATHS_GUESTS, 0711 }, { PATHS_LOG, 0711 } };
 
 	for (unsigned i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (mkdir(folders[i].path, folders[i].mode) != 0 && errno != EEXIST)
