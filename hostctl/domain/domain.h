@@ -77,5 +77,17 @@ int domain_monitor(struct domains *d, const char *name, const char *command, cha
 /** domain_console() - path of the console's pty, on the heap. */
 int domain_console(struct domains *d, const char *name, char **path, struct err *err);
 
+/**
+ * domain_memory() - the RAM, @ram_bytes of it, of the guest whose QEMU is process @pid (struct domain_info)
+ * Return: a descriptor to read, the caller's; -1 with @err.
+ */
+int domain_memory(int32_t pid, const char *name, uint64_t ram_bytes, struct err *err);
+
+/** domain_memory_at() - where [pa, pa + bytes) of a guest with @ram_bytes lies in that file; -1: not in RAM, or not in one piece. */
+int64_t domain_memory_at(uint64_t ram_bytes, uint64_t pa, uint64_t bytes);
+
+/** domain_memory_end() - first physical address after all RAM. */
+uint64_t domain_memory_end(uint64_t ram_bytes);
+
 /** domain_cpus() - as `virsh setvcpus --live`: what libvirt says of it, which under TCG is no proof. */
 int domain_cpus(struct domains *d, const char *name, unsigned cpus, struct err *err);

@@ -48,7 +48,9 @@ struct known {
 	struct domain_info domain;
 	struct sw_state port;
 	enum health health;
-	uint32_t crash_seen; /* faults whose report has been taken */
+	uint32_t crash_seen;       /* faults whose report has been taken */
+	bool is_crash_taken;       /* a thread is about to take one */
+	int64_t crash_ms, core_ms; /* when the last one was, and the last with its core; monotonic, 0: never */
 };
 
 struct ixd {
@@ -109,6 +111,21 @@ int deploy_publish(struct err *err);
 /** deploy_image() - what descriptor @fd holds, loaded and checked. The caller frees. NULL with @err. */
 struct image *deploy_image(int fd, struct err *err);
 
+/* ---- command.c ---- */
+#define COMMAND_MS 3000
+/**
+ * command_guest() - have the guest do @op and wait for its answer, COMMAND_MS at most; without the lock
+ * Return: 0 with @out, or -1 with @err: no page, busy, no answer, or refused.
+ */
+int command_guest(const char *name, enum ix_page_op op, const uint64_t arg[4], struct ix_page_answer *out,
+		  struct err *err);
+/** command_bell() - only "look". */
+void command_bell(const char *name);
+
+/* ---- crash.c ---- */
+/** crash_look() - a thread takes what @k's page says of a fault, if that is new. Under the lock. */
+void crash_look(struct known *k);
+
 /* ---- verbs; each answers by r->result or @err ---- */
 int verb_up(struct request *r, struct err *err);
 int verb_down(struct request *r, struct err *err);
@@ -116,6 +133,7 @@ int verb_ps(struct request *r, struct err *err);
 int verb_inspect(struct request *r, struct err *err);
 int verb_events(struct request *r, struct err *err);
 int verb_ping(struct request *r, struct err *err);
+int verb_crash(struct request *r, struct err *err);
 
 /* ---- threads ---- */
 void sample_start(void);

@@ -70,6 +70,8 @@ static void sample(struct known *k, struct ix_page_core *scratch)
 			sample_cores(k, scratch);
 		}
 	}
+	if (k->has_guest && k->page != NULL)
+		crash_look(k);
 	k->health = health_of(k);
 	note_changes(k, before, restarts);
 }

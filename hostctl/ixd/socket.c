@@ -25,8 +25,8 @@ static const struct {
 	const char *name;
 	int (*run)(struct request *r, struct err *err);
 } verbs[] = {
-	{ "up", verb_up },           { "down", verb_down },     { "ps", verb_ps },
-	{ "inspect", verb_inspect }, { "events", verb_events }, { "ping", verb_ping },
+	{ "up", verb_up },         { "down", verb_down }, { "ps", verb_ps },       { "inspect", verb_inspect },
+	{ "events", verb_events }, { "ping", verb_ping }, { "crash", verb_crash },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -96,6 +96,14 @@ enum page_trust page_crash(struct page *page, uint64_t memory_bytes, struct ix_p
 	return trust == PAGE_GOOD ? check_crash(page, memory_bytes, out) : trust;
 }
 
+uint32_t page_crash_count(struct page *page)
+{
+	uint32_t count;
+
+	return read_at(page, IX_PAGE_AT_CRASH + offsetof(struct ix_page_crash, count), &count, sizeof(count)) ? count
+													      : 0;
+}
+
 uint32_t page_command(struct page *page, enum ix_page_op op, const uint64_t arg[4])
 {
 	struct ix_page_command c = { .sequence = page->sequence + 1, .op = op };

@@ -41,6 +41,8 @@ enum page_trust page_core(struct page *page, unsigned core, struct ix_page_core 
 enum page_trust page_groups(struct page *page, struct ix_page_groups *out);
 /** page_crash() - its ranges are disjoint pages of ring 3, their sum at most @memory_bytes, each inside them. */
 enum page_trust page_crash(struct page *page, uint64_t memory_bytes, struct ix_page_crash *out);
+/** page_crash_count() - how many faults the guest says there were: a hint whether page_crash() is worth a look. */
+uint32_t page_crash_count(struct page *page);
 
 /** page_why() - which value was not believed last, one line; "" if none was. Valid until the next call. */
 const char *page_why(const struct page *page);

@@ -144,7 +144,8 @@ enum ix_page_op {
 	IX_PAGE_STOP = 2,       /* tell the application to finish; as the power button does */
 	IX_PAGE_DRAIN = 3,      /* arg 0: 1 take no new connections, 0 take them again. value 0: connections open */
 	IX_PAGE_MOVE_GROUP = 4, /* arg 0: group, 1: core. value 0: connections moved, 1: of them forced */
-	IX_PAGE_CRASH_SEEN = 5, /* the host has what it wants of the crash; the partition may be zeroed */
+	IX_PAGE_CRASH_SEEN =
+		5, /* arg 0: 0 the host has what it wants of the crash, the partition may be zeroed; 1 another second */
 	IX_PAGE_OP_NR
 };
 
@@ -183,11 +184,11 @@ struct ix_page_registers {
 /* What is kept of a fault while the partition's memory is still as it was. */
 struct ix_page_crash {
 	uint32_t sequence;
-	uint32_t count;          /* of faults so far; 0: none, the rest is not valid */
-	uint32_t is_held;        /* 1: the partition waits for IX_PAGE_CRASH_SEEN, at most a second */
-	uint32_t core;           /* that faulted */
-	uint32_t how;            /* enum ix_exit: IX_EXIT_FAULT or IX_EXIT_WATCHDOG */
-	uint32_t vector;         /* of the exception */
+	uint32_t count;   /* of faults so far; 0: none, the rest is not valid */
+	uint32_t is_held; /* 1: the partition waits for IX_PAGE_CRASH_SEEN, a second or as long as the host asks */
+	uint32_t core;    /* that faulted */
+	uint32_t how;     /* enum ix_exit: IX_EXIT_FAULT or IX_EXIT_WATCHDOG */
+	uint32_t vector;  /* of the exception */
 	uint64_t error, address; /* error code, CR2 */
 	struct ix_page_registers registers;
 	uint32_t range_count, text_bytes;

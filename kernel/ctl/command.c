@@ -95,8 +95,7 @@ static void obey(const struct ix_page_command *c)
 		move(c);
 		break;
 	case IX_PAGE_CRASH_SEEN:
-		crash_seen();
-		answer(IX_OK, 0, 0);
+		answer(crash_seen(c->arg[0]) ? IX_BAD_CALL : IX_OK, 0, 0);
 		break;
 	default:
 		answer(IX_UNSUPPORTED, 0, 0);

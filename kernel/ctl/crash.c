@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A fault of ring 3, kept where the host can see it: registers, report, and which memory was the partition's. That memory is
- * neither zeroed nor loaded again before the host has said that it has it, or a second has passed.
+ * neither zeroed nor loaded again before the host has said that it has it, or a second has passed in which it did not ask for another.
  */
 #include "kernel/abi/exit.h"
 #include "kernel/base/bytes.h"
+#include "kernel/base/err.h"
 #include "kernel/base/log.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/msr.h"
@@ -14,12 +15,13 @@
 #include "kernel/user/user.h"
 
 #define HOLD_US 1000000u
+#define HOLD_MAX_US 30000000u /* however often the host asks for more */
 #define PF_X 1u
 #define PF_W 2u
 #define PF_R 4u
 
-static tsc_t hold_end;   /* 0: nothing is held */
-static uint32_t is_seen; /* atomic */
+static tsc_t hold_begin, hold_end; /* 0: nothing is held */
+static uint32_t is_seen;           /* atomic */
 
 static void put_registers(struct ix_page_registers *r, const struct trap_frame *f)
 {
@@ -79,7 +81,8 @@ static void on_fault(const struct trap_frame *f, uint32_t how, bool is_reported)
 	if (is_reported) {
 		c->text_bytes = (uint32_t)log_copy(NULL, 0);
 		page_end(&c->sequence);
-		store_release(&hold_end, cpu_tsc() + cpu_us_to_tsc(HOLD_US));
+		hold_begin = cpu_tsc();
+		store_release(&hold_end, hold_begin + cpu_us_to_tsc(HOLD_US));
 		return;
 	}
 	page_begin(&c->sequence);
@@ -104,9 +107,17 @@ void crash_init(void)
 	user_on_fault(on_fault);
 }
 
-void crash_seen(void)
+int crash_seen(uint64_t more)
 {
-	store_release(&is_seen, 1);
+	tsc_t latest = hold_begin + cpu_us_to_tsc(HOLD_MAX_US);
+
+	if (more > 1)
+		return KERR_INVALID;
+	if (!more)
+		store_release(&is_seen, 1);
+	else if (load_acquire(&hold_end))
+		store_release(&hold_end, MIN(cpu_tsc() + cpu_us_to_tsc(HOLD_US), latest));
+	return 0;
 }
 
 bool ctl_is_holding(void)

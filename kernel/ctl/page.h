@@ -55,5 +55,5 @@ void bell_take(void);
 
 /* crash.c */
 void crash_init(void);
-/** crash_seen() - the host needs the memory no longer. */
-void crash_seen(void);
+/** crash_seen() - @more 0: the host needs the memory no longer; 1: it needs another second. 0, or KERR_INVALID. */
+int crash_seen(uint64_t more);
