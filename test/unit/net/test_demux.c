@@ -179,6 +179,17 @@ static void test_each_may_remove(void **state)
 	world_end();
 }
 
+static uint32_t plain_sum(const uint8_t *bytes, unsigned count)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		sum += (uint32_t)bytes[i] << (i & 1 ? 8 : 0);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
 static void test_checksum_against_a_plain_sum(void **state)
 {
 	static uint8_t bytes[1600];
@@ -186,16 +197,37 @@ static void test_checksum_against_a_plain_sum(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i < 800 ? rnd() : 0xff);
-	for (unsigned from = 0; from < 9; from++) {
-		for (unsigned count = 0; from + count <= sizeof(bytes); count += count < 70 ? 1 : 37) {
-			uint32_t sum = 0;
+	for (unsigned from = 0; from < 9; from++)
+		for (unsigned count = 0; from + count <= sizeof(bytes); count += count < 300 ? 1 : 37)
+			assert_int_equal(port_chksum(bytes + from, (int)count), plain_sum(bytes + from, count));
+}
 
-			for (unsigned i = 0; i < count; i++)
-				sum += (uint32_t)bytes[from + i] << (i & 1 ? 8 : 0);
-			while (sum >> 16)
-				sum = (sum & 0xffff) + (sum >> 16);
-			assert_int_equal(port_chksum(bytes + from, (int)count), sum);
+/* Words that carry all the way through: of ones, of zeros, a single one anywhere among either. */
+static void test_checksum_carries(void **state)
+{
+	static uint8_t bytes[400];
+
+	(void)state;
+	for (unsigned fill = 0; fill < 2; fill++) {
+		memset(bytes, fill ? 0xff : 0, sizeof(bytes));
+		for (unsigned at = 0; at < sizeof(bytes); at++) {
+			uint8_t was = bytes[at];
+
+			bytes[at] = (uint8_t)(was ^ 1);
+			for (unsigned count = 120; count <= sizeof(bytes); count += 7)
+				assert_int_equal(port_chksum(bytes, (int)count), plain_sum(bytes, count));
+			bytes[at] = was;
 		}
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned from = rnd() % 16, count = rnd() % (sizeof(bytes) - 16);
+
+		for (unsigned k = 0; k < sizeof(bytes) / 4; k++) {
+			uint32_t word = rnd() % 4 ? 0u - rnd() % 2 : rnd();
+
+			memcpy(bytes + 4 * k, &word, sizeof(word));
+		}
+		assert_int_equal(port_chksum(bytes + from, (int)count), plain_sum(bytes + from, count));
 	}
 }
 
@@ -207,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_without_memory),
 		cmocka_unit_test(test_each_may_remove),
 		cmocka_unit_test(test_checksum_against_a_plain_sum),
+		cmocka_unit_test(test_checksum_carries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
