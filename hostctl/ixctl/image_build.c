@@ -2,48 +2,50 @@
 /* ixctl image build: from a folder to NAME.ix. */
 #include "hostctl/image/image.h"
 #include "hostctl/ixctl/ixctl.h"
+#include "hostctl/ixctl/verb.h"
 #include <stdlib.h>
 
-static const struct option options[] = {
-	{ "output", required_argument, NULL, 'o' }, { "kernel", required_argument, NULL, 'k' },
-	{ "apps", required_argument, NULL, 'a' },   { "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "output", 'o', "FILE", WORD_FILE, "write to FILE (default: NAME.ix in the current folder)" },
+	{ "kernel", '\0', "FILE", WORD_FILE, "the kernel (default: kernel.elf of this build)" },
+	{ "apps", '\0', "FOLDER", WORD_FILE,
+	  "where an `app:` without a slash is looked for next (default: apps of this build)" },
+	{ "json", '\0', NULL, WORD_OTHER, "what has been made, as JSON" },
+	VERB_OPTIONS_END,
 };
 
 struct build_words {
 	const char *folder, *output, *kernel, *apps;
-	bool is_json, wants_help;
+	bool is_json;
 };
+
+static int take(void *arg, const struct verb_option *option, char *value, struct err *err)
+{
+	struct build_words *w = arg;
+
+	(void)err;
+	if (option->name[0] == 'o')
+		w->output = value;
+	else if (option->name[0] == 'k')
+		w->kernel = value;
+	else if (option->name[0] == 'a')
+		w->apps = value;
+	else
+		w->is_json = true;
+	return 0;
+}
 
 static int parse(struct build_words *w, int argc, char **argv, struct err *err)
 {
-	int option;
+	struct words words = { argc, argv, take, w, 0 };
+	int result = verb_options(&verb_image_build, &words, err);
 
-	while ((option = option_next(argc, argv, ":o:h", options, err)) > 0) {
-		switch (option) {
-		case 'o':
-			w->output = optarg;
-			break;
-		case 'k':
-			w->kernel = optarg;
-			break;
-		case 'a':
-			w->apps = optarg;
-			break;
-		case 'j':
-			w->is_json = true;
-			break;
-		default:
-			w->wants_help = true;
-			return 0;
-		}
-	}
-	if (option < 0)
-		return -1;
-	if (argc - optind != 1)
+	if (result != 0)
+		return result;
+	if (argc - words.first != 1)
 		return err_set(err, STATUS_USAGE, "image build: expected one folder with an image.yaml, got %d",
-			       argc - optind);
-	w->folder = argv[optind];
+			       argc - words.first);
+	w->folder = argv[words.first];
 	return 0;
 }
 
@@ -88,7 +90,7 @@ static int build(const struct build_words *w, const struct image_source *from, s
 	return result;
 }
 
-int verb_image_build(int argc, char **argv, struct err *err)
+static int run(int argc, char **argv, struct err *err)
 {
 	struct build_words w = { 0 };
 	struct image_source from;
@@ -96,9 +98,7 @@ int verb_image_build(int argc, char **argv, struct err *err)
 	char *apps = path_in_build("apps");
 	int result = parse(&w, argc, argv, err);
 
-	if (result == 0 && w.wants_help) {
-		help_print("image");
-	} else if (result == 0) {
+	if (result == 0) {
 		from = (struct image_source){ .folder = w.folder,
 					      .kernel = w.kernel != NULL ? w.kernel : kernel,
 					      .apps = w.apps != NULL ? w.apps : apps };
@@ -106,5 +106,20 @@ int verb_image_build(int argc, char **argv, struct err *err)
 	}
 	free(kernel);
 	free(apps);
-	return result;
+	return result > 0 ? STATUS_OK : result;
 }
+
+const struct verb verb_image_build = {
+	.name = "image build",
+	.words = "FOLDER",
+	.summary = "make NAME.ix from FOLDER/image.yaml",
+	.about = "Makes one bootable file from FOLDER/image.yaml. The same inputs give the same bytes. An `app:` "
+		 "without a "
+		 "slash is looked for beside the manifest and then in the build's apps folder. The image boots "
+		 "wherever a "
+		 "PVH kernel does: qemu-system-x86_64 -kernel NAME.ix, libvirt <kernel>.",
+	.examples = "ixctl image build images/echo\nixctl image build . -o /tmp/web.ix\n",
+	.word = { WORD_FILE },
+	.options = options,
+	.run = run,
+};

@@ -2,15 +2,15 @@
 /* ixctl image inspect: one page about an image file, or the same as JSON. */
 #include "hostctl/image/image.h"
 #include "hostctl/ixctl/ixctl.h"
+#include "hostctl/ixctl/verb.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define IMAGE_BYTES_MAX (1ull << 32)
 
-static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	{ "json", '\0', NULL, WORD_OTHER, "the same as JSON" },
+	VERB_OPTIONS_END,
 };
 
 static void print_parts(const struct image *im)
@@ -94,19 +94,26 @@ static int inspect(const char *path, bool is_json, struct err *err)
 	return 0;
 }
 
-int verb_image_inspect(int argc, char **argv, struct err *err)
+static int run(int argc, char **argv, struct err *err)
 {
 	bool is_json = false;
-	int option;
+	struct words words = { argc, argv, verb_take_flag, &is_json, 0 };
+	int result = verb_options(&verb_image_inspect, &words, err);
 
-	while ((option = option_next(argc, argv, ":h", options, err)) > 0) {
-		if (option == 'h')
-			return help_print("image") ? STATUS_OK : STATUS_USAGE;
-		is_json = true;
-	}
-	if (option < 0)
-		return -1;
-	if (argc - optind != 1)
-		return err_set(err, STATUS_USAGE, "image inspect: expected one image file, got %d", argc - optind);
-	return inspect(argv[optind], is_json, err);
+	if (result != 0)
+		return result > 0 ? STATUS_OK : -1;
+	if (argc - words.first != 1)
+		return err_set(err, STATUS_USAGE, "image inspect: expected one image file, got %d", argc - words.first);
+	return inspect(argv[words.first], is_json, err);
 }
+
+const struct verb verb_image_inspect = {
+	.name = "image inspect",
+	.words = "FILE",
+	.summary = "show what is in an image",
+	.about = "Shows parts, sizes, settings and the memory the guest needs; verifies every sha256.",
+	.examples = "ixctl image inspect echo.ix\n",
+	.word = { WORD_FILE },
+	.options = options,
+	.run = run,
+};

@@ -2,24 +2,28 @@
 /* ixctl image new: a folder to start from. */
 #include "hostctl/image/image.h"
 #include "hostctl/ixctl/ixctl.h"
+#include "hostctl/ixctl/verb.h"
 
-static const struct option options[] = {
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
-};
-
-int verb_image_new(int argc, char **argv, struct err *err)
+static int run(int argc, char **argv, struct err *err)
 {
-	int option = option_next(argc, argv, ":h", options, err);
+	struct words words = { argc, argv, NULL, NULL, 0 };
+	int result = verb_options(&verb_image_new, &words, err);
 
-	if (option < 0)
+	if (result != 0)
+		return result > 0 ? STATUS_OK : -1;
+	if (argc - words.first != 1)
+		return err_set(err, STATUS_USAGE, "image new: expected one name, got %d", argc - words.first);
+	if (image_new(argv[words.first], err) != 0)
 		return -1;
-	if (option == 'h')
-		return help_print("image") ? STATUS_OK : STATUS_USAGE;
-	if (argc - optind != 1)
-		return err_set(err, STATUS_USAGE, "image new: expected one name, got %d", argc - optind);
-	if (image_new(argv[optind], err) != 0)
-		return -1;
-	printf("%s/image.yaml is there; next: ixctl run %s -p 7007:7\n", argv[optind], argv[optind]);
+	printf("%s/image.yaml is there; next: ixctl run %s -p 7007:7\n", argv[words.first], argv[words.first]);
 	return 0;
 }
+
+const struct verb verb_image_new = {
+	.name = "image new",
+	.words = "NAME",
+	.summary = "make a folder to start from",
+	.about = "Makes folder NAME with an image.yaml in which every field is explained.",
+	.examples = "ixctl image new hello\n",
+	.run = run,
+};

@@ -8,13 +8,12 @@
 #include <getopt.h>
 #include <stdbool.h>
 
-/* What a verb is called with: argv[0] is the verb itself. Return: exit status, or -1 with @err. */
-int verb_image(int argc, char **argv, struct err *err);
-int verb_image_build(int argc, char **argv, struct err *err);
-int verb_image_inspect(int argc, char **argv, struct err *err);
-int verb_image_new(int argc, char **argv, struct err *err);
-int verb_run(int argc, char **argv, struct err *err);
-int verb_help(int argc, char **argv, struct err *err);
+struct image;
+struct verb;
+
+/* hostctl/ixctl/verb.h says what one is; main.c lists them. */
+extern const struct verb verb_run, verb_image_build, verb_image_inspect, verb_image_new, verb_help;
+extern const struct verb verb_up, verb_down, verb_ps, verb_inspect, verb_events;
 
 /**
  * option_next() - getopt_long() whose mistakes end up in @err with the nearest known option
@@ -27,6 +26,14 @@ int option_unknown_verb(const char *verb, const char *const *known, unsigned cou
 
 /** help_print() - the page about @topic ("", "run", "image", ...) on stdout. False: no such page. */
 bool help_print(const char *topic);
+
+/**
+ * target_load() - the image in file @target, or the one built from folder @target with @kernel
+ * @app: out: path of the application that went into it, on the heap; NULL: not wanted. Return: 0, or -1 with @err.
+ */
+int target_load(struct image **out, const char *target, const char *kernel, char **app, struct err *err);
+/** target_open() - the same with this build's kernel, as a file without a name. Return: its descriptor, or -1 with @err. */
+int target_open(const char *target, struct err *err);
 
 /** path_in_build() - a file of the build that this program belongs to, on the heap. */
 char *path_in_build(const char *name);

@@ -2,43 +2,54 @@
 /* ixctl run: from options to a struct machine, checked against what the image says it can do. */
 #include "hostctl/base/words.h"
 #include "hostctl/ixctl/ixctl.h"
+#include "hostctl/ixctl/verb.h"
 #include "hostctl/machine/machine.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define IMAGE_BYTES_MAX (1ull << 32)
 #define WORDS_MAX 64
 
 enum {
-	OPT_CPUS = 256,
+	OPT_PUBLISH,
+	OPT_CPUS,
 	OPT_MEMORY,
 	OPT_NET,
-	OPT_ACCEL,
-	OPT_GDB,
-	OPT_JSON,
 	OPT_ADDRESS,
 	OPT_GATEWAY,
 	OPT_SET,
+	OPT_ACCEL,
+	OPT_GDB,
+	OPT_JSON,
 	OPT_QEMU_ARG,
 	OPT_KERNEL
 };
 
-static const struct option options[] = {
-	{ "publish", required_argument, NULL, 'p' },
-	{ "cpus", required_argument, NULL, OPT_CPUS },
-	{ "memory", required_argument, NULL, OPT_MEMORY },
-	{ "net", required_argument, NULL, OPT_NET },
-	{ "address", required_argument, NULL, OPT_ADDRESS },
-	{ "gateway", required_argument, NULL, OPT_GATEWAY },
-	{ "set", required_argument, NULL, OPT_SET },
-	{ "accel", required_argument, NULL, OPT_ACCEL },
-	{ "gdb", no_argument, NULL, OPT_GDB },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "qemu-arg", required_argument, NULL, OPT_QEMU_ARG },
-	{ "kernel", required_argument, NULL, OPT_KERNEL },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct verb_option options[] = {
+	[OPT_PUBLISH] = { "publish", 'p', "[ADDR:]HOSTPORT:GUESTPORT[/udp]", WORD_OTHER,
+			  "let a port of this host (127.0.0.1 if ADDR is not said) lead to one of the guest; HOSTPORT "
+			  "0 "
+			  "takes a free one; may be repeated" },
+	[OPT_CPUS] = { "cpus", '\0', "N", WORD_OTHER,
+		       "virtual CPUs, within the manifest's cores (default: cores.min)" },
+	[OPT_MEMORY] = { "memory", '\0', "MIB", WORD_OTHER,
+			 "memory of the guest (default: the manifest's memory_mib)" },
+	[OPT_NET] = { "net", '\0', "user|tap=IF|vhost-user=SOCKET", WORD_CHOICE,
+		      "user: no set-up, not pingable, for trying things (default); tap=IF: a tap interface, for "
+		      "measuring "
+		      "and serving; vhost-user=SOCKET: a switch connects to SOCKET (OVS: type=dpdkvhostuserclient)" },
+	[OPT_ADDRESS] = { "address", '\0', "A.B.C.D/LEN", WORD_OTHER,
+			  "instead of what the manifest says (not with --net user)" },
+	[OPT_GATEWAY] = { "gateway", '\0', "A.B.C.D", WORD_OTHER, "the same" },
+	[OPT_SET] = { "set", '\0', "KEY=VALUE", WORD_OTHER,
+		      "any field marked --set in `ixctl help manifest`; env.NAME=VALUE too; may be repeated" },
+	[OPT_ACCEL] = { "accel", '\0', "auto|kvm|tcg", WORD_CHOICE, "(default auto: KVM where it works)" },
+	[OPT_GDB] = { "gdb", '\0', NULL, WORD_OTHER, "wait for a debugger before the first instruction" },
+	[OPT_JSON] = { "json", '\0', NULL, WORD_OTHER,
+		       "one JSON object a line on stdout: start, console, ready, exit" },
+	[OPT_QEMU_ARG] = { "qemu-arg", '\0', "WORD", WORD_OTHER,
+			   "one more word for QEMU's command line; may be repeated" },
+	[OPT_KERNEL] = { "kernel", '\0', "FILE", WORD_FILE, "kernel.elf for a FOLDER, and symbols for --gdb" },
+	VERB_OPTIONS_END,
 };
 
 struct run_words {
@@ -47,7 +58,7 @@ struct run_words {
 	char *overrides[WORDS_MAX];
 	const char *qemu_args[WORDS_MAX];
 	char *kernel, *app;
-	bool has_address, wants_help;
+	bool has_address;
 	struct image *image;
 	struct ix_manifest manifest; /* the image's, with the overrides */
 };
@@ -65,6 +76,7 @@ static int add_override(struct run_words *w, const char *key, const char *value,
 	return 0;
 }
 
+/* Of getopt's word. */
 static int take_number(const char *name, uint64_t min, uint64_t max, uint32_t *out, struct err *err)
 {
 	uint64_t value;
@@ -76,29 +88,30 @@ static int take_number(const char *name, uint64_t min, uint64_t max, uint32_t *o
 	return 0;
 }
 
-static int take_option(struct run_words *w, int option, struct err *err)
+static int take_option(void *arg, const struct verb_option *option, char *value, struct err *err)
 {
+	struct run_words *w = arg;
 	struct machine *m = &w->m;
 
-	switch (option) {
-	case 'p':
+	switch (option - options) {
+	case OPT_PUBLISH:
 		if (m->forward_count == MACHINE_FORWARDS_MAX)
 			return err_set(err, STATUS_USAGE, "-p: at most %u are taken", MACHINE_FORWARDS_MAX);
-		return machine_parse_forward(&m->forwards[m->forward_count++], optarg, err);
+		return machine_parse_forward(&m->forwards[m->forward_count++], value, err);
 	case OPT_CPUS:
 		return take_number("--cpus", 1, IX_CORES_MAX, &m->cpus, err);
 	case OPT_MEMORY:
 		return take_number("--memory", 64, 1048576, &m->memory_mib, err);
 	case OPT_NET:
-		return machine_parse_net(m, optarg, err);
+		return machine_parse_net(m, value, err);
 	case OPT_ACCEL:
-		return machine_parse_accel(m, optarg, err);
+		return machine_parse_accel(m, value, err);
 	case OPT_ADDRESS:
-		return add_override(w, "net.address=", optarg, err);
+		return add_override(w, "net.address=", value, err);
 	case OPT_GATEWAY:
-		return add_override(w, "net.gateway=", optarg, err);
+		return add_override(w, "net.gateway=", value, err);
 	case OPT_SET:
-		return add_override(w, "", optarg, err);
+		return add_override(w, "", value, err);
 	case OPT_GDB:
 		m->is_gdb = true;
 		return 0;
@@ -108,14 +121,13 @@ static int take_option(struct run_words *w, int option, struct err *err)
 	case OPT_QEMU_ARG:
 		if (m->qemu_arg_count == WORDS_MAX)
 			return err_set(err, STATUS_USAGE, "--qemu-arg: at most %u are taken", WORDS_MAX);
-		w->qemu_args[m->qemu_arg_count++] = optarg;
+		w->qemu_args[m->qemu_arg_count++] = value;
 		return 0;
 	case OPT_KERNEL:
 		free(w->kernel);
-		w->kernel = strdup(optarg);
+		w->kernel = strdup(value);
 		return 0;
 	default:
-		w->wants_help = true;
 		return 0;
 	}
 }
@@ -136,20 +148,20 @@ static int split(struct run_words *w, int argc, char **argv)
 
 static int parse(struct run_words *w, int argc, char **argv, struct err *err)
 {
-	int option;
+	struct words words;
+	int result;
 
 	argc = split(w, argc, argv);
-	while ((option = option_next(argc, argv, ":p:h", options, err)) > 0)
-		if (take_option(w, option, err) != 0)
-			return -1;
-	if (option < 0 || w->wants_help)
-		return option;
-	if (argc - optind != 1)
+	words = (struct words){ argc, argv, take_option, w, 0 };
+	result = verb_options(&verb_run, &words, err);
+	if (result != 0)
+		return result;
+	if (argc - words.first != 1)
 		return err_set(err, STATUS_USAGE,
 			       "run: expected one image or folder, got %d (the application's arguments "
 			       "stand after --)",
-			       argc - optind);
-	w->target = argv[optind];
+			       argc - words.first);
+	w->target = argv[words.first];
 	if (w->m.arg_count > IX_ARGS_MAX)
 		return err_set(err, STATUS_USAGE, "run: at most %u arguments are taken after --", IX_ARGS_MAX);
 	if (w->m.net != MACHINE_NET_USER && w->m.forward_count != 0)
@@ -161,29 +173,6 @@ static int parse(struct run_words *w, int argc, char **argv, struct err *err)
 			       "--net user gives the guest 10.0.2.15/24; for an address of your own use "
 			       "--net tap=IF");
 	return 0;
-}
-
-static bool is_source(const char *path)
-{
-	size_t n = strlen(
-		path); /* NOLINT(clang-analyzer-core.NonNullParamChecker): parse() without an error has set it */
-	struct stat st;
-
-	return (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) || (n > 5 && strcmp(path + n - 5, ".yaml") == 0);
-}
-
-static int open_image(struct run_words *w, struct err *err)
-{
-	char *apps = path_in_build("apps");
-	struct image_source from = { .folder = w->target, .kernel = w->kernel, .apps = apps };
-	struct blob bytes;
-	int result = is_source(w->target) ? image_build(&from, &bytes, NULL, &w->app, err)
-					  : blob_read(&bytes, w->target, IMAGE_BYTES_MAX, err);
-
-	if (result == 0)
-		result = image_load(&w->image, &bytes, w->target, err);
-	free(apps);
-	return result;
 }
 
 static int check_fit(struct run_words *w, struct err *err)
@@ -222,7 +211,7 @@ static void fini(struct run_words *w)
 	free(w);
 }
 
-int verb_run(int argc, char **argv, struct err *err)
+static int run(int argc, char **argv, struct err *err)
 {
 	struct run_words *w = calloc(1, sizeof(*w));
 	int result;
@@ -231,9 +220,7 @@ int verb_run(int argc, char **argv, struct err *err)
 		return err_set(err, STATUS_MACHINE, "out of memory");
 	w->kernel = path_in_build("kernel.elf");
 	result = parse(w, argc, argv, err);
-	if (result == 0 && w->wants_help) {
-		help_print("run");
-	} else if (result == 0 && w->target != NULL && open_image(w, err) == 0 && check_fit(w, err) == 0) {
+	if (result == 0 && target_load(&w->image, w->target, w->kernel, &w->app, err) == 0 && check_fit(w, err) == 0) {
 		w->m.image = w->image;
 		w->m.app = w->app;
 		w->m.kernel = w->kernel;
@@ -241,8 +228,26 @@ int verb_run(int argc, char **argv, struct err *err)
 		w->m.qemu_args = w->qemu_args;
 		result = machine_run(&w->m, err);
 	} else {
-		result = -1;
+		result = result > 0 ? STATUS_OK : -1;
 	}
 	fini(w);
 	return result;
 }
+
+const struct verb verb_run = {
+	.name = "run",
+	.words = "IMAGE|FOLDER [-- ARGUMENT...]",
+	.summary = "run an image here, in the foreground",
+	.about = "Runs an image (a FOLDER is built first) in QEMU until it ends or Ctrl-C. The guest's console "
+		 "is on "
+		 "stdout; "
+		 "the line that starts with `ready` says that the service answers. ARGUMENTs go to the application "
+		 "instead "
+		 "of the manifest's args. Its exit status: `ixctl help status`.",
+	.examples = "ixctl run images/echo -p 7007:7 -p 7007:7/udp\n"
+		    "ixctl run echo.ix --net tap=tap0 --address 10.9.0.2/24 --cpus 2\n"
+		    "ixctl run echo.ix --set poll_us=0 --json -- --verbose\n",
+	.word = { WORD_FILE },
+	.options = options,
+	.run = run,
+};

@@ -17,12 +17,12 @@
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t log_grew = PTHREAD_COND_INITIALIZER;
 
-/* Of a guest, or of the host as a whole; on the heap. */
+/* Of a guest, or of all of them and the host; on the heap. No guest's name begins like that of the latter. */
 static char *log_path(const char *guest)
 {
 	char *path;
 
-	if (asprintf(&path, PATHS_LOG "/%s.events", guest != NULL ? guest : "host") < 0)
+	if (asprintf(&path, PATHS_LOG "/%s.events", guest != NULL ? guest : "_all") < 0)
 		abort();
 	return path;
 }
@@ -55,28 +55,39 @@ static void make_room(const char *path)
 	free(old);
 }
 
+/* Under the lock. A full disk loses the line, not the guest. */
+static void append(const char *guest, const char *line, size_t bytes)
+{
+	char *path = log_path(guest);
+	int fd;
+
+	make_room(path);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd >= 0) {
+		ssize_t n = write(fd, line, bytes);
+
+		(void)n;
+		close(fd);
+	}
+	free(path);
+}
+
 void event_note(const char *guest, const char *event, json_t *detail)
 {
 	json_t *o = stamp(guest, event, detail);
-	char *text = json_dumps(o, JSON_COMPACT), *path = log_path(guest), *line;
-	int fd, bytes;
+	char *text = json_dumps(o, JSON_COMPACT), *line;
+	int bytes;
 
 	if (text == NULL || (bytes = asprintf(&line, "%s\n", text)) < 0)
 		abort();
 	pthread_mutex_lock(&log_lock);
-	make_room(path);
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd >= 0) {
-		ssize_t n = write(fd, line, (size_t)bytes);
-
-		(void)n; /* a full disk loses the line, not the guest */
-		close(fd);
-	}
+	append(NULL, line, (size_t)bytes);
+	if (guest != NULL)
+		append(guest, line, (size_t)bytes);
 	pthread_cond_broadcast(&log_grew);
 	pthread_mutex_unlock(&log_lock);
 	free(line);
 	free(text);
-	free(path);
 	json_decref(o);
 }
 
@@ -128,9 +139,10 @@ int verb_events(struct request *r, struct err *err)
 	if (err->status != 0)
 		return -1;
 	path = log_path(name);
-	if (name != NULL && access(path, F_OK) != 0 && !guest_exists(name)) {
+	/* One that is down has a log still. */
+	if (name != NULL && access(path, F_OK) != 0 && request_known(r, err) == NULL) {
 		free(path);
-		return err_set(err, STATUS_USAGE, "there is no guest '%s'", name);
+		return -1;
 	}
 	result = send_from(r, path, &at);
 	while (result == 0 && follow) {
