@@ -176,6 +176,7 @@ static void *run(void *arg)
 	start_wanted();
 	for (;;) {
 		look_at_all();
+		__atomic_store_n(&ixd.checked_ms, now_ms(), __ATOMIC_RELAXED);
 		sleep(PERIOD_S);
 	}
 	return NULL;

@@ -48,6 +48,7 @@ struct known {
 	struct domain_info domain;
 	struct sw_state port;
 	enum health health;
+	struct history *history;   /* NULL: none yet */
 	uint32_t crash_seen;       /* faults whose report has been taken */
 	bool is_crash_taken;       /* a thread is about to take one */
 	int64_t crash_ms, core_ms; /* when the last one was, and the last with its core; monotonic, 0: never */
@@ -60,6 +61,9 @@ struct ixd {
 	struct known *guests[IXD_GUESTS_MAX];
 	unsigned guest_count;
 	int64_t began_ms; /* wall clock */
+	/* For who watches us; read and written atomically. Times are monotonic, 0: never. */
+	int64_t sampled_ms, checked_ms;
+	uint64_t requests, http_requests;
 };
 extern struct ixd ixd;
 
@@ -137,4 +141,5 @@ int verb_crash(struct request *r, struct err *err);
 
 /* ---- threads ---- */
 void sample_start(void);
+void http_start(void);
 void check_start(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of guests that have a record, and what is known of each. */
+#include "hostctl/ixd/history.h"
 #include "hostctl/ixd/ixd.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ void known_remove(const char *name)
 			continue;
 		ixd.guests[i] = ixd.guests[--ixd.guest_count];
 		page_close(k->page);
+		history_free(k->history);
 		free(k->cores);
 		free(k);
 		break;

@@ -121,6 +121,7 @@ static int begin(struct err *err)
 	say("%u guests on record", known_load());
 	sample_start();
 	check_start();
+	http_start();
 	return socket_open(err);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Ten times a second: a look at each guest's page, and what its state means. Nothing here waits for anybody. */
+#include "hostctl/ixd/history.h"
 #include "hostctl/ixd/ixd.h"
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,7 @@ static void sample(struct known *k, struct ix_page_core *scratch)
 		crash_look(k);
 	k->health = health_of(k);
 	note_changes(k, before, restarts);
+	history_take(k, now_ms() / 1000); /* takes one look a second, and passes over the others */
 }
 
 static void *run(void *arg)
@@ -88,6 +90,7 @@ static void *run(void *arg)
 		for (unsigned i = 0; i < ixd.guest_count; i++)
 			sample(ixd.guests[i], scratch);
 		pthread_mutex_unlock(&ixd.lock);
+		__atomic_store_n(&ixd.sampled_ms, now_ms(), __ATOMIC_RELAXED);
 		nanosleep(&(struct timespec){ 0, PERIOD_MS * 1000000l }, NULL);
 	}
 	return NULL;

@@ -158,6 +158,7 @@ static void begin_request(int s)
 		abort();
 	r->socket = s;
 	r->fd = -1;
+	__atomic_fetch_add(&ixd.requests, 1, __ATOMIC_RELAXED);
 	if (__atomic_add_fetch(&request_count, 1, __ATOMIC_ACQUIRE) <= REQUESTS_MAX &&
 	    pthread_create(&thread, NULL, serve, r) == 0) {
 		pthread_detach(thread);
