@@ -178,8 +178,8 @@ def pid_of(path):
     """Of the daemon with this pid file, None if it does not run."""
     try:
         pid = int(pathlib.Path(path).read_text(encoding='ascii').split()[0])
-        os.kill(pid, 0)
-        return pid
+        state = pathlib.Path(f'/proc/{pid}/stat').read_text(encoding='ascii', errors='replace').rsplit(')', 1)[1].split()[0]
+        return None if state == 'Z' else pid        # dead, and not buried yet
     except (OSError, ValueError, IndexError):
         return None
 
@@ -276,3 +276,14 @@ def is_answering():
         return bool(ask('ping', timeout=5)[0])
     except OSError:
         return False
+
+
+def mend():
+    if not pid_of('/run/openvswitch/ovsdb-server.pid'):
+        subprocess.run(['ovsdb-server', '/etc/openvswitch/conf.db', '--remote=punix:/run/openvswitch/db.sock', '--pidfile', '--detach', '--no-chdir', '--log-file', '-vconsole:off'], check=True)
+    if not pid_of('/run/openvswitch/ovs-vswitchd-dpdk.pid'):
+        subprocess.run([VSWITCHD, '--pidfile', '--detach', '--no-chdir', '--log-file', '-vconsole:off'], check=True)
+    if not pid_of('/run/libvirtd.pid'):
+        subprocess.run(['/usr/sbin/libvirtd', '-d', '--pid-file', '/run/libvirtd.pid'], check=True)
+    if not is_answering():
+        start_ixd()

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Every daemon of a host is killed (kill -9) and started again while 64 connections to two guests carry bytes that are compared:
+no byte is lost, no connection reset, no guest notices. The last act is a host that begins anew: guests that were up are up again.
+
+Usage: host_restarts.py [--long]
+"""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
+import hostlab  # noqa: E402  pylint: disable=wrong-import-position
+import lab  # noqa: E402  pylint: disable=wrong-import-position
+from report import Report, check  # noqa: E402  pylint: disable=wrong-import-position
+
+GUESTS = {'one': '10.77.0.5', 'two': '10.77.0.6'}
+CONNECTIONS = 64
+CHUNK = 2048
+SECONDS = 120       # for anything to come back, on the busiest machine
+DAEMONS = {'ixd': '/run/ix/ixd.pid', 'libvirtd': '/run/libvirtd.pid', 'vswitchd': '/run/openvswitch/ovs-vswitchd-dpdk.pid',
+           'ovsdb': '/run/openvswitch/ovsdb-server.pid'}
+
+
+class Stream(threading.Thread):
+    """A connection that sends random bytes and compares what comes back. A stall is no failure, a reset or another byte is."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.socket = lab.connect(address=address, timeout=4 * SECONDS)
+        self.is_over, self.bytes, self.at, self.longest, self.error = False, 0, time.monotonic(), 0.0, None
+        self.start()
+
+    def run(self):
+        try:
+            while not self.is_over:
+                data = os.urandom(CHUNK)
+                self.socket.sendall(data)
+                check(lab.receive(self.socket, CHUNK) == data, 'other bytes came back, or too few')
+                now = time.monotonic()
+                self.longest = max(self.longest, now - self.at)
+                self.bytes, self.at = self.bytes + CHUNK, now
+                time.sleep(0.01)        # 64 of them are to run for long, not to fill the machine
+        except Exception as e:  # pylint: disable=broad-except
+            self.error = f'{type(e).__name__}: {e}'
+
+
+class Load:
+    """All of them."""
+
+    def __init__(self):
+        self.streams = [Stream(address) for _ in range(CONNECTIONS // len(GUESTS)) for address in GUESTS.values()]
+
+    def check(self):
+        """None has failed."""
+        failed = [s.error for s in self.streams if s.error]
+        check(not failed, f'{len(failed)} of {len(self.streams)} connections failed: {failed[:1]}')
+
+    def goes_on(self):
+        """Every connection carries bytes that were sent from now on. Returns the longest stall of any so far."""
+        before = [s.bytes for s in self.streams]
+
+        def moved():
+            self.check()
+            return all(s.bytes > b + CHUNK for s, b in zip(self.streams, before))
+        hostlab.wait_for(moved, SECONDS, 'all connections go on')
+        return max(s.longest for s in self.streams)
+
+    def stop(self):
+        """Ends them. Returns the bytes that came back."""
+        for s in self.streams:
+            s.is_over = True
+        for s in self.streams:
+            s.join(SECONDS)
+        self.check()
+        check(not any(s.is_alive() for s in self.streams), 'a connection does not end')
+        for s in self.streams:
+            s.socket.close()
+        return sum(s.bytes for s in self.streams)
+
+
+def kill(name):
+    """kill -9, as a crash. Returns once it is gone."""
+    pid = hostlab.pid_of(DAEMONS[name])
+    check(pid, f'{name} does not run')
+    os.kill(pid, signal.SIGKILL)
+    hostlab.wait_for(lambda: hostlab.pid_of(DAEMONS[name]) != pid, 10, f'{name} ends')
+
+
+def qemus():
+    """Process of each guest: a guest that was started again has another one."""
+    return {name: hostlab.pid_of(f'/run/libvirt/qemu/{name}.pid') for name in GUESTS}
+
+
+def events():
+    """Names of all events so far, of guests and host."""
+    found = []
+    for name in (*GUESTS, 'host'):
+        path = pathlib.Path(f'/var/log/ix/{name}.events')
+        found += [line.split('"event":"')[1].split('"')[0] for line in path.read_text(encoding='utf-8').splitlines()] if path.exists() else []
+    return found
+
+
+def are_ready():
+    """Whether ixd answers and says that all guests are well."""
+    try:
+        rows = hostlab.ps()
+    except OSError:
+        return False
+    return all(rows.get(name, {}).get('health') == 'ready' for name in GUESTS)
+
+
+def await_ready():
+    hostlab.wait_for(are_ready, SECONDS, lambda: f'all guests are ready: {hostlab.ps()}')
+
+
+def act(load, name, expected):
+    """One daemon dies and comes back. @expected: an event that tells of it."""
+    before, told = qemus(), events().count(expected)
+    load.goes_on()
+    for s in load.streams:
+        s.longest = 0.0
+    kill(name)
+    time.sleep(0.5)
+    hostlab.mend()
+    await_ready()
+    stall = load.goes_on()
+    check(qemus() == before, f'a guest was started again: {before} {qemus()}')
+    hostlab.wait_for(lambda: events().count(expected) > told, SECONDS, lambda: f'the event {expected}: {events()}')
+    return f'the longest stall was {stall:.1f} s'
+
+
+ACTS = (('ixd', 'adopted'), ('libvirtd', 'libvirt-back'), ('vswitchd', 'flows-made'), ('ovsdb', 'switch-back'))
+
+
+def main():
+    report = Report()
+    rounds = 20 if '--long' in sys.argv else 1
+    hostlab.enter()
+    hostlab.set_up()
+    for number, (name, address) in enumerate(GUESTS.items()):
+        hostlab.up(name, 'images/echo.ix', address=f'{address}/16', cpus={'min': number + 1, 'max': number + 1})
+    await_ready()
+    load = Load()
+    for turn in range(rounds):
+        for name, expected in ACTS:
+            report.run(f'{name}_killed' + (f'_{turn + 1}' if rounds > 1 else ''), act, load, name, expected)
+    report.run('bytes', lambda: f'{load.stop()} bytes came back as they were sent')
+    report.close()
+
+
+if __name__ == '__main__':
+    main()
