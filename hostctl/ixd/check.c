@@ -43,6 +43,8 @@ static void adopt(struct known *k)
 	k->beat_ms = now_ms();
 	if (k->page != NULL)
 		event_note(k->name, "adopted", NULL);
+	else
+		snprintf(k->why, sizeof(k->why), "%s", err.text);
 	err_fini(&err);
 }
 
@@ -71,6 +73,7 @@ static void look_at(const char *name, const struct sw_states *ports)
 	k = known_find(name);
 	if (k != NULL && has_domain) {
 		k->domain = domain;
+		k->is_seen = true;
 		adopt(k);
 		if (domain.state == DOMAIN_OFF || domain.state == DOMAIN_ABSENT || domain.state == DOMAIN_CRASHED)
 			k->has_guest = false;
@@ -100,6 +103,17 @@ static void mend_flows(const struct sw_states *ports)
 	err_fini(&err);
 }
 
+/* The switch answers again, or does not any more. */
+static void note_switch(bool is_there, const char *why)
+{
+	static bool was_lost;
+
+	if (is_there == !was_lost)
+		return;
+	was_lost = !is_there;
+	event_note(NULL, is_there ? "switch-back" : "switch-lost", is_there ? NULL : json_pack("{s:s}", "why", why));
+}
+
 static void look_at_all(void)
 {
 	struct err err = { 0 };
@@ -107,6 +121,7 @@ static void look_at_all(void)
 	unsigned count;
 	char(*all)[33] = names(&count);
 
+	note_switch(ports != NULL, err.text);
 	for (unsigned i = 0; i < count; i++)
 		look_at(all[i], ports);
 	if (ports != NULL)
@@ -141,9 +156,9 @@ static void start_wanted(void)
 {
 	unsigned count;
 	char(*all)[33] = names(&count);
-	int mark = open(BOOT_MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int mark;
 
-	for (unsigned i = 0; mark >= 0 && i < count; i++) {
+	for (unsigned i = 0; access(BOOT_MARK, F_OK) != 0 && i < count; i++) {
 		struct domain_info domain;
 		struct err err = { 0 };
 
@@ -152,6 +167,8 @@ static void start_wanted(void)
 			start_one(all[i]);
 		err_fini(&err);
 	}
+	/* Last: killed halfway, we try the rest when we begin again. */
+	mark = open(BOOT_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (mark >= 0)
 		close(mark);
 	free(all);

@@ -179,6 +179,18 @@ static int set_port(const struct guest *g, const struct made *m, struct err *err
 	return sw_port_set(&port, err);
 }
 
+/* While a guest is @busy it is off because we want it so, not because it crashed. */
+static void set_busy(const char *name, bool busy)
+{
+	struct known *k;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	if (k != NULL)
+		k->is_busy = busy;
+	pthread_mutex_unlock(&ixd.lock);
+}
+
 /* A page of this start, which sample.c reads from now on. */
 static int set_page(const char *name, struct err *err)
 {
@@ -197,6 +209,7 @@ static int set_page(const char *name, struct err *err)
 		k->beat_ms = now_ms();
 		k->crash_seen = 0;
 		k->is_wanted = true;
+		k->is_busy = true;
 		memset(k->cores, 0, IX_PAGE_CORES_MAX * sizeof(*k->cores));
 	}
 	pthread_mutex_unlock(&ixd.lock);
@@ -280,6 +293,7 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err)
 
 	if (m == NULL)
 		abort();
+	set_busy(g->name, true);
 	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
 		if (set_port(g, m, err) == 0 && set_page(g->name, err) == 0) {
 			request_say(r, "starting %s", g->name);
@@ -290,6 +304,7 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err)
 		if (result != 0)
 			deploy_stop(g->name, 0, &ignored);
 	}
+	set_busy(g->name, false);
 	err_fini(&ignored);
 	unmake(m);
 	free(m);
@@ -298,11 +313,15 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err)
 
 int deploy_stop(const char *name, unsigned timeout_s, struct err *err)
 {
-	int result = domain_stop(ixd.domains, name, timeout_s, true, err);
 	char *page = paths_page(name), *seed = paths_of_guest(PATHS_RUN, name, "seed");
 	struct known *k;
+	int result;
 
-	if (result == 0) {
+	set_busy(name, true);
+	result = domain_stop(ixd.domains, name, timeout_s, true, err);
+	if (result != 0) {
+		set_busy(name, false);
+	} else {
 		pthread_mutex_lock(&ixd.lock);
 		k = known_find(name);
 		if (k != NULL) {

@@ -39,10 +39,13 @@ enum health {
 struct known {
 	char name[33];
 	bool is_wanted;
+	bool is_seen;      /* libvirt has been asked about it since we began */
+	bool is_busy;      /* somebody is at work to make it run or end: that it is off is no crash */
 	struct page *page; /* NULL: none, or not yet */
 	enum page_trust trust;
 	struct ix_page_guest guest; /* last believed, if has_guest */
 	bool has_guest;
+	char why[160];              /* it is not managed, "" if it is */
 	struct ix_page_core *cores; /* IX_PAGE_CORES_MAX of them, last believed; at_us 0: never */
 	int64_t beat_ms;            /* when `guest.beat` grew last, monotonic */
 	struct domain_info domain;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,6 +19,8 @@
 
 struct ixd ixd = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static bool is_over;
+
+#define FILES_MAX 16384u
 
 static const char usage[] =
 	"ixd: the control plane of IX guests on this host. ixctl talks to it; ixctl host setup starts it.\n"
@@ -108,11 +111,23 @@ static void on_domain(void *arg, const char *name, bool is_there)
 		event_note(NULL, is_there ? "libvirt-back" : "libvirt-lost", NULL);
 }
 
+/* A page for each guest, and what requests bring along: more files than a program may open by default. */
+static void raise_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= FILES_MAX)
+		return;
+	l.rlim_cur = l.rlim_max < FILES_MAX ? l.rlim_max : FILES_MAX;
+	setrlimit(RLIMIT_NOFILE, &l); /* what fails for lack of one is refused then */
+}
+
 static int begin(struct err *err)
 {
 	if (make_folders(err) != 0 || be_the_only_one(err) != 0 || host_load(&ixd.host, err) != 0)
 		return -1;
 	ixd.began_ms = wall_ms();
+	raise_files();
 	if (virEventRegisterDefaultImpl() != 0)
 		return err_set(err, STATUS_MACHINE, "libvirt's event loop does not start");
 	if (watch_signals(err) != 0)

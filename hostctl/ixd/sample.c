@@ -2,6 +2,7 @@
 /* Ten times a second: a look at each guest's page, and what its state means. Nothing here waits for anybody. */
 #include "hostctl/ixd/history.h"
 #include "hostctl/ixd/ixd.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,6 +30,8 @@ static enum health health_of(const struct known *k)
 		[IX_PAGE_FAULTED] = HEALTH_FAULTED,   [IX_PAGE_ENDED] = HEALTH_STOPPING,
 	};
 
+	if (!k->is_seen || (k->is_busy && k->domain.state != DOMAIN_RUNNING))
+		return k->health;
 	if (k->domain.state != DOMAIN_RUNNING && k->domain.state != DOMAIN_PAUSED)
 		return k->is_wanted ? HEALTH_CRASHED : HEALTH_STOPPED;
 	if (!k->has_guest)
@@ -41,14 +44,24 @@ static enum health health_of(const struct known *k)
 	return of_state[k->guest.state];
 }
 
+/* Why a guest that runs cannot be believed; where it has no page, adopt() has said so [check.c]. */
+static void note_why(struct known *k)
+{
+	if (k->health != HEALTH_UNMANAGED)
+		k->why[0] = '\0';
+	else if (k->trust == PAGE_BAD && k->page != NULL)
+		snprintf(k->why, sizeof(k->why), "%s", page_why(k->page));
+	else if (k->page != NULL)
+		snprintf(k->why, sizeof(k->why), "its page %s",
+			 k->trust == PAGE_TORN ? "is written all the time" : "holds nothing of this start");
+}
+
 /* What changed between two looks, for those who read events. */
 static void note_changes(struct known *k, enum health before, uint32_t restarts_before)
 {
 	if (k->health != before)
 		event_note(k->name, health_name(k->health),
-			   k->health == HEALTH_UNMANAGED && k->page != NULL
-				   ? json_pack("{s:s}", "why", page_why(k->page))
-				   : NULL);
+			   k->health == HEALTH_UNMANAGED ? json_pack("{s:s}", "why", k->why) : NULL);
 	if (k->has_guest && k->guest.restarts > restarts_before)
 		event_note(k->name, "restart", json_pack("{s:I}", "restarts", (json_int_t)k->guest.restarts));
 }
@@ -74,6 +87,7 @@ static void sample(struct known *k, struct ix_page_core *scratch)
 	if (k->has_guest && k->page != NULL)
 		crash_look(k);
 	k->health = health_of(k);
+	note_why(k);
 	note_changes(k, before, restarts);
 	history_take(k, now_ms() / 1000); /* takes one look a second, and passes over the others */
 }

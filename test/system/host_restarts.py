@@ -22,7 +22,7 @@ from report import Report, check  # noqa: E402  pylint: disable=wrong-import-pos
 GUESTS = {'one': '10.77.0.5', 'two': '10.77.0.6'}
 CONNECTIONS = 64
 CHUNK = 2048
-SECONDS = 120       # for anything to come back, on the busiest machine
+SECONDS = 60       # for anything to come back, on the busiest machine
 DAEMONS = {'ixd': '/run/ix/ixd.pid', 'libvirtd': '/run/libvirtd.pid', 'vswitchd': '/run/openvswitch/ovs-vswitchd-dpdk.pid',
            'ovsdb': '/run/openvswitch/ovsdb-server.pid'}
 
