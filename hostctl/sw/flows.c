@@ -2,21 +2,23 @@
 /*
  * Who may send what to whom [ovs-fields(7), ovs-actions(7)].
  *
- * Table 0 looks at the source. What comes from a guest's port must carry its MAC and IPv4 address, in ARP and ND, too; IPv6
- * only its link-local address and what routers make of its interface id. All else is dropped and counted (spoofed). What comes
- * from a port that nobody knows is dropped.
+ * Table 0 looks at the source. What comes from a guest's port must carry its MAC and its addresses, in ARP and ND, too, and must
+ * not be what only routers and servers say. All else goes to table 4, where it is dropped and counted (spoofed).
  * Table 1 has what guests send. A guest reaches the host and the world behind the other ports, and those guests that allow it
- * and that it allows. All else of another guest's goes to table 2, where it is dropped and counted (forbidden).
+ * and that it allows. What is for another guest, by its MAC or, through whoever would pass it on, by its address, goes to table
+ * 2, where it is dropped and counted (forbidden).
  * Table 3 has what host and world send: it goes to the port whose MAC it has; broadcasts and multicasts from there reach all.
- * Nothing is learnt, so nothing can be taught wrong. There are some ten flows a guest, however many others there are.
+ * Nothing is learnt, so nothing can be taught wrong. There are some twenty flows a guest, however many others there are.
  */
 #include "hostctl/sw/flows.h"
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LINE_BYTES 512
+#define OWN6_TEXT 64
 
 static void add(struct blob *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -67,55 +69,127 @@ static const char *interface_id(const uint8_t mac[6], char text[24])
 	return text;
 }
 
-static void add_source_ip4(struct blob *out, const struct ovs_port *p, const char *mac)
+static const char *ip4_text(const uint8_t a[4], char text[16])
 {
-	static const uint8_t none[4];
-	const uint8_t *a = p->address;
-
-	/* Before it has an address: DHCP [RFC 2131 4.1], and ARP that asks whether an address is free [RFC 5227]. */
-	add(out,
-	    "table=0,priority=90,in_port=%d,dl_src=%s,udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67,actions=goto_table:1\n",
-	    p->number, mac);
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=0.0.0.0,arp_sha=%s,actions=goto_table:1\n",
-	    p->number, mac, mac);
-	if (memcmp(a, none, 4) == 0)
-		return;
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,ip,nw_src=%u.%u.%u.%u,actions=goto_table:1\n", p->number,
-	    mac, a[0], a[1], a[2], a[3]);
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=%u.%u.%u.%u,arp_sha=%s,actions=goto_table:1\n",
-	    p->number, mac, a[0], a[1], a[2], a[3], mac);
+	snprintf(text, 16, "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
+	return text;
 }
 
-/* ND is looked at first: a claim to an address must be to its own, with its own link-layer address [RFC 4861 4.3, 4.4]. */
-static void add_source_ip6(struct blob *out, const struct ovs_port *p, const char *mac)
+static bool is_set(const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i] != 0)
+			return true;
+	return false;
+}
+
+static void add_source_ip4(struct blob *out, const struct ovs_port *p, const char *mac)
+{
+	char own[16];
+
+	/* Before it has an address: DHCP [RFC 2131 4.1], and ARP that asks whether an address is free [RFC 5227]. */
+	if (p->is_dhcp)
+		add(out,
+		    "table=0,priority=97,in_port=%d,dl_src=%s,udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67,"
+		    "actions=goto_table:1\n",
+		    p->number, mac);
+	if (p->is_dhcp)
+		add(out,
+		    "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=0.0.0.0,arp_sha=%s,actions=goto_table:1\n",
+		    p->number, mac, mac);
+	if (!is_set(p->address, 4))
+		return;
+	ip4_text(p->address, own);
+	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,ip,nw_src=%s,actions=goto_table:1\n", p->number, mac, own);
+	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=%s,arp_sha=%s,actions=goto_table:1\n", p->number,
+	    mac, own, mac);
+	add(out,
+	    "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=0.0.0.0,arp_tpa=%s,arp_sha=%s,actions=goto_table:1\n",
+	    p->number, mac, own, mac);
+}
+
+/* What it may say as @own. A claim to an address must be to its own, with its own link-layer address [RFC 4861 4.3, 4.4]. */
+static void add_source_ip6(struct blob *out, const struct ovs_port *p, const char *mac, const char *own)
+{
+	char from[LINE_BYTES / 4];
+
+	snprintf(from, sizeof(from), "in_port=%d,dl_src=%s", p->number, mac);
+	add(out,
+	    "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=136,icmp_code=0,nd_target=%s,nd_tll=%s,"
+	    "actions=goto_table:1\n",
+	    from, own, own, mac);
+	add(out, "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=135,icmp_code=0,nd_sll=%s,actions=goto_table:1\n",
+	    from, own, mac);
+	add(out,
+	    "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,"
+	    "actions=goto_table:1\n",
+	    from, own);
+	add(out,
+	    "table=0,priority=96,%s,icmp6,ipv6_src=::,icmp_type=135,icmp_code=0,nd_target=%s,"
+	    "nd_sll=00:00:00:00:00:00,actions=goto_table:1\n",
+	    from, own);
+	add(out, "table=0,priority=93,%s,udp6,ipv6_src=%s,ip_frag=yes,actions=goto_table:1\n", from, own);
+	add(out, "table=0,priority=93,%s,ipv6,ipv6_src=%s,ip_frag=later,actions=goto_table:1\n", from, own);
+	add(out, "table=0,priority=90,%s,ipv6,ipv6_src=%s,actions=goto_table:1\n", from, own);
+}
+
+/* The IPv6 addresses that are @p's, as text to match: what routers make of its interface id, and those that it was given. */
+static unsigned own_ip6(const struct ovs_port *p, char own[2][OWN6_TEXT])
 {
 	char text[24];
-	const char *id = interface_id(p->mac, text);
-	const char *own = "::ffff:ffff:ffff:ffff";
 
-	add(out,
-	    "table=0,priority=95,in_port=%d,dl_src=%s,icmp6,ipv6_src=::%s/%s,icmp_type=136,nd_target=::%s/%s,nd_tll=%s,"
-	    "actions=goto_table:1\n",
-	    p->number, mac, id, own, id, own, mac);
-	add(out, "table=0,priority=94,cookie=0x%llx,in_port=%d,icmp6,icmp_type=136,actions=drop\n",
-	    FLOWS_SPOOFED | (unsigned)p->number, p->number);
-	add(out, "table=0,priority=94,cookie=0x%llx,in_port=%d,icmp6,icmp_type=134,actions=drop\n",
-	    FLOWS_SPOOFED | (unsigned)p->number, p->number);
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,ipv6,ipv6_src=::%s/%s,actions=goto_table:1\n", p->number,
-	    mac, id, own);
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,icmp6,ipv6_src=::,icmp_type=135,actions=goto_table:1\n",
-	    p->number, mac);
+	snprintf(own[0], OWN6_TEXT, "::%s/::ffff:ffff:ffff:ffff", interface_id(p->mac, text));
+	if (!is_set(p->address6, 16))
+		return 1;
+	inet_ntop(AF_INET6, p->address6, own[1], OWN6_TEXT);
+	return 2;
 }
 
 static void add_source(struct blob *out, const struct ovs_port *p)
 {
-	char text[18];
+	char text[18], own[2][OWN6_TEXT];
 	const char *mac = mac_text(p->mac, text);
+	unsigned owns = own_ip6(p, own);
 
 	add_source_ip4(out, p, mac);
-	add_source_ip6(out, p, mac);
-	add(out, "table=0,priority=80,cookie=0x%llx,in_port=%d,actions=drop\n", FLOWS_SPOOFED | (unsigned)p->number,
+	for (unsigned i = 0; i < owns; i++)
+		add_source_ip6(out, p, mac, own[i]);
+	/* Before its address is known to be free it asks for routers and says which groups it hears [RFC 4861 4.1, RFC 3590]. */
+	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,icmp6,ipv6_src=::,icmp_type=133,actions=goto_table:1\n",
+	    p->number, mac);
+	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,icmp6,ipv6_src=::,icmp_type=143,actions=goto_table:1\n",
+	    p->number, mac);
+	add(out, "table=4,priority=50,cookie=0x%llx,in_port=%d,actions=drop\n", FLOWS_SPOOFED | (unsigned)p->number,
 	    p->number);
+}
+
+/*
+ * What no guest says, of whatever port it is: frames with a tag, which would leave by a port to the world as another network's;
+ * what DHCP servers and routers say; ND in words that are not its own, or where it cannot be seen: in fragments whose first does
+ * not show that they are a datagram [RFC 6980], or behind headers that end too soon, of which OVS says that nothing follows.
+ */
+static void add_refused(struct blob *out)
+{
+	static const char *const what[] = {
+		"priority=100,vlan_tci=0x1000/0x1000",
+		"priority=95,udp,tp_src=67",
+		"priority=95,udp6,tp_src=547",
+		"priority=95,icmp6,icmp_type=130",
+		"priority=95,icmp6,icmp_type=134",
+		"priority=95,icmp6,icmp_type=135",
+		"priority=95,icmp6,icmp_type=136",
+		"priority=95,icmp6,icmp_type=137",
+		"priority=92,ipv6,ip_frag=yes",
+		"priority=92,ipv6,nw_proto=0",
+		"priority=0",
+	};
+
+	for (unsigned i = 0; i < sizeof(what) / sizeof(what[0]); i++)
+		add(out, "table=0,%s,actions=goto_table:4\n", what[i]);
+	add(out, "table=4,priority=0,cookie=0x%llx,actions=drop\n", FLOWS_OTHER);
+	/* The host takes its loopback address from there, for published ports [bridge.c]. */
+	add(out, "table=1,priority=75,ip,nw_dst=127.0.0.0/8,actions=goto_table:2\n");
+	add(out, "table=3,priority=40,ip,nw_dst=127.0.0.0/8,actions=drop\n");
 }
 
 /* What a guest sends to everybody: host and world, and guests it may talk to. */
@@ -135,10 +209,11 @@ static void add_broadcast(struct blob *out, const struct ovs_ports *ports, const
 	add(out, "%s\n", is_first ? "drop" : "");
 }
 
-/* Guest to guest: to those it may talk to; every other's MAC is forbidden. */
+/* Guest to guest: to those it may talk to; every other's MAC is forbidden, and so is its address by way of a router. */
 static void add_neighbours(struct blob *out, const struct ovs_ports *ports, const struct ovs_port *p)
 {
-	char text[18];
+	char text[18], own[2][OWN6_TEXT];
+	unsigned owns = own_ip6(p, own);
 
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct ovs_port *to = &ports->port[i];
@@ -148,6 +223,10 @@ static void add_neighbours(struct blob *out, const struct ovs_ports *ports, cons
 			    mac_text(to->mac, text), to->number);
 	}
 	add(out, "table=1,priority=55,dl_dst=%s,actions=goto_table:2\n", mac_text(p->mac, text));
+	if (is_set(p->address, 4))
+		add(out, "table=1,priority=56,ip,nw_dst=%s,actions=goto_table:2\n", ip4_text(p->address, text));
+	for (unsigned i = 0; i < owns; i++)
+		add(out, "table=1,priority=56,ipv6,ipv6_dst=%s,actions=goto_table:2\n", own[i]);
 	add(out, "table=2,priority=50,cookie=0x%llx,in_port=%d,actions=drop\n", FLOWS_FORBIDDEN | (unsigned)p->number,
 	    p->number);
 }
@@ -214,7 +293,7 @@ static void add_inward(struct blob *out, const struct ovs_ports *ports)
 		if (p->number <= 0)
 			continue;
 		if (!is_guest(p))
-			add(out, "table=0,priority=50,in_port=%d,actions=goto_table:3\n", p->number);
+			add(out, "table=0,priority=200,in_port=%d,actions=goto_table:3\n", p->number);
 		if (is_guest(p) || is_host(p))
 			add(out, "table=3,priority=30,dl_dst=%s,actions=output:%d\n", mac_text(p->mac, text),
 			    p->number);
@@ -232,7 +311,7 @@ char *flows_write(const struct ovs_ports *ports)
 {
 	struct blob out = { 0 };
 
-	add(&out, "table=0,priority=0,cookie=0x%llx,actions=drop\n", FLOWS_OTHER);
+	add_refused(&out);
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct ovs_port *p = &ports->port[i];
 

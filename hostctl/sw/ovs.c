@@ -160,6 +160,9 @@ static void read_port(const json_t *row, struct ovs_port *p)
 		p->number = -1;
 	err_fini(&err);
 	words_ipv4(id_of(ids, "ix-address"), p->address);
+	if (!words_ipv6(id_of(ids, "ix-address6"), p->address6))
+		memset(p->address6, 0, sizeof(p->address6));
+	p->is_dhcp = strcmp(id_of(ids, "ix-dhcp"), "true") == 0;
 	parse_allow(id_of(ids, "ix-allow"), p);
 }
 

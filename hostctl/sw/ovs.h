@@ -11,10 +11,11 @@
 /* A port of the bridge. */
 struct ovs_port {
 	char name[16];
-	int32_t number; /* OpenFlow port; -1: not taken up by the daemon */
-	char guest[33]; /* "": not a guest's: the host or the world behind it */
-	uint8_t mac[6]; /* a guest's; the host's own port: that of the host's end */
-	uint8_t address[4];
+	int32_t number;                   /* OpenFlow port; -1: not taken up by the daemon */
+	char guest[33];                   /* "": not a guest's: the host or the world behind it */
+	uint8_t mac[6];                   /* a guest's; the host's own port: that of the host's end */
+	uint8_t address[4], address6[16]; /* all zero: none */
+	bool is_dhcp;                     /* it asks for its address */
 	char allow[SW_ALLOWED_MAX][33];
 	unsigned allow_count;
 };

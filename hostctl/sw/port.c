@@ -4,6 +4,7 @@
 #include "hostctl/base/name.h"
 #include "hostctl/base/say.h"
 #include "hostctl/sw/flows.h"
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static char *number_word(const char *key, uint64_t value)
 
 int sw_port_set(const struct sw_port *p, struct err *err)
 {
-	char name[13], mac[18], address[20];
+	char name[13], mac[18], address[20], address6[INET6_ADDRSTRLEN];
 	char *words[8], *path;
 	int result;
 
@@ -53,14 +54,16 @@ int sw_port_set(const struct sw_port *p, struct err *err)
 	words[1] = id_word("ix-mac", mac);
 	words[2] = id_word("ix-address", address);
 	words[3] = allow_word(p);
+	words[6] = id_word("ix-address6", inet_ntop(AF_INET6, p->address6, address6, sizeof(address6)));
+	words[7] = id_word("ix-dhcp", p->is_dhcp ? "true" : "false");
 	words[4] = number_word("ingress_policing_rate", p->rate_mbit * 1000ull); /* kbit/s */
 	words[5] = number_word("ingress_policing_burst", p->rate_mbit * 1000ull / BURST_PART);
 	if (asprintf(&path, "options:vhost-server-path=\"%s\"", p->socket) < 0)
 		abort();
 	result = ovs_vsctl(NULL, err, "--may-exist", "add-port", SW_BRIDGE, name, "--", "set", "Interface", name,
 			   "type=dpdkvhostuserclient", path, "other_config:tx-steering=hash", words[0], words[1],
-			   words[2], words[3], words[4], words[5], NULL);
-	for (unsigned i = 0; i < 6; i++)
+			   words[2], words[3], words[4], words[5], words[6], words[7], NULL);
+	for (unsigned i = 0; i < 8; i++)
 		free(words[i]);
 	free(path);
 	return result == 0 ? sw_flows(err) : -1;

@@ -29,7 +29,8 @@ struct sw_port {
 	const char *guest;  /* its name */
 	const char *socket; /* that QEMU listens on */
 	uint8_t mac[6];
-	uint8_t address[4];                /* IPv4 it may use, all zero: none but what a DHCP server gives it */
+	uint8_t address[4], address6[16];  /* it may use, all zero: none; IPv6 beside those of its interface id */
+	bool is_dhcp;                      /* it asks a DHCP server for its IPv4 address */
 	uint32_t rate_mbit;                /* that it may send, 0: no limit */
 	const char *allow[SW_ALLOWED_MAX]; /* guests it may talk to, if they allow it, too */
 	unsigned allow_count;

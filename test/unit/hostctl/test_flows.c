@@ -78,16 +78,19 @@ static void test_sources(void **state)
 	flows = flows_write(ports);
 	assert_true(has("in_port=2,dl_src=" WEB ",ip,nw_src=10.77.0.2,actions=goto_table:1", NULL));
 	assert_true(has("in_port=2,dl_src=" WEB ",arp,arp_spa=10.77.0.2,arp_sha=" WEB, "goto_table", NULL));
-	assert_true(has("priority=80,cookie=0x4958000100000002,in_port=2,actions=drop", NULL));
+	assert_true(has("table=4", "cookie=0x4958000100000002,in_port=2,actions=drop", NULL));
 	assert_true(has("in_port=2,dl_src=" WEB ",icmp6", "ipv6_src=::49:58ff:fe00:2/", "nd_tll=" WEB, NULL));
-	/* A guest is no router. */
-	assert_true(has("in_port=2", "icmp_type=134,actions=drop", NULL));
+	/* A guest is no router, and no DHCP server. */
+	assert_true(has("table=0", "icmp_type=134,actions=goto_table:4", NULL));
+	assert_true(has("table=0", "udp,tp_src=67,actions=goto_table:4", NULL));
+	assert_false(has("in_port=2", "tp_dst=67", NULL));
 }
 
 static void test_without_an_address(void **state)
 {
 	(void)state;
 	memset(ports->port[1].address, 0, 4);
+	ports->port[1].is_dhcp = true;
 	flows = flows_write(ports);
 	assert_true(has("in_port=2", "nw_src=0.0.0.0,tp_src=68,tp_dst=67", NULL));
 	assert_false(has("in_port=2", ",ip,nw_src=", NULL));
@@ -122,6 +125,19 @@ static void test_both_must_allow(void **state)
 	assert_true(has("in_port=2,dl_dst=01:00", "output:3", NULL));
 }
 
+/* Beside those of its interface id it has the one it was given. */
+static void test_given_ip6(void **state)
+{
+	(void)state;
+	flows = flows_write(ports);
+	assert_false(has("fd07::abc", NULL));
+	free(flows);
+	memcpy(ports->port[1].address6, (uint8_t[]){ 0xfd, 7, [14] = 0x0a, [15] = 0xbc }, 16);
+	flows = flows_write(ports);
+	assert_true(has("in_port=2", "icmp_type=136", "nd_target=fd07::abc", "nd_tll=" WEB, NULL));
+	assert_true(has("table=1", "ipv6_dst=fd07::abc,actions=goto_table:2", NULL));
+}
+
 /* With a port to the world, what is not the host's goes there; and the world's frames never go back to the world. */
 static void test_world(void **state)
 {
@@ -143,7 +159,7 @@ static void test_unknown_port(void **state)
 	assert_false(has("in_port=2", NULL));
 	assert_false(has("output:-1", NULL));
 	assert_false(has(WEB, NULL));
-	assert_true(has("table=0,priority=0,", "actions=drop", NULL));
+	assert_true(has("table=4,priority=0,", "actions=drop", NULL));
 }
 
 static unsigned lines_of(const char *text)
@@ -169,20 +185,17 @@ static void test_size(void **state)
 	flows = flows_write(ports);
 	many = lines_of(flows);
 	assert_int_equal((many - few) % 4, 0);
-	assert_true((many - few) / 4 < 20);
+	assert_true((many - few) / 4 < 24);
 }
 
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_sources),
-		TEST(test_without_an_address),
-		TEST(test_guests_are_apart),
-		TEST(test_both_must_allow),
-		TEST(test_world),
-		TEST(test_unknown_port),
-		TEST(test_size),
+		TEST(test_sources),          TEST(test_without_an_address),
+		TEST(test_guests_are_apart), TEST(test_both_must_allow),
+		TEST(test_given_ip6),        TEST(test_world),
+		TEST(test_unknown_port),     TEST(test_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
