@@ -32,6 +32,8 @@ struct guest {
 	uint32_t memory_mib;         /* 0: as the image says */
 	uint8_t address[4], gateway[4];
 	uint32_t prefix; /* 0: no address is said */
+	uint8_t address6[16];
+	uint32_t prefix6; /* 0: none beside what routers make */
 	bool is_dhcp, is_autostart;
 	bool is_wanted; /* up, until `down` */
 	struct sw_publish publish[SW_PUBLISH_MAX];

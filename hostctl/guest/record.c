@@ -93,6 +93,13 @@ static int read_address(struct guest *g, const json_t *v, const char *name, stru
 	return 0;
 }
 
+static int read_address6(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	if (!json_is_string(v) || !words_ipv6_prefix(json_string_value(v), g->address6, &g->prefix6))
+		return expected(err, name, "a host's address with its prefix, like fd07::5/64");
+	return 0;
+}
+
 static int read_gateway(struct guest *g, const json_t *v, const char *name, struct err *err)
 {
 	if (!json_is_string(v) || !words_ipv4(json_string_value(v), g->gateway))
@@ -271,15 +278,25 @@ static int read_image(struct guest *g, const json_t *v, const char *name, struct
 }
 
 static const struct field fields[] = {
-	{ "name", read_name },         { "cpus", read_cpus },
-	{ "memory_mib", read_memory }, { "address", read_address },
-	{ "gateway", read_gateway },   { "dhcp", read_dhcp },
-	{ "publish", read_publish },   { "allow", read_allow },
-	{ "rate_mbit", read_rate },    { "env", read_env },
-	{ "set", read_set },           { "args", read_args },
-	{ "files", read_files },       { "autostart", read_autostart },
-	{ "wanted", read_wanted },     { "generation", read_generation },
-	{ "image", read_image },       { "has_previous", read_previous },
+	{ "name", read_name },
+	{ "cpus", read_cpus },
+	{ "memory_mib", read_memory },
+	{ "address", read_address },
+	{ "address6", read_address6 },
+	{ "gateway", read_gateway },
+	{ "dhcp", read_dhcp },
+	{ "publish", read_publish },
+	{ "allow", read_allow },
+	{ "rate_mbit", read_rate },
+	{ "env", read_env },
+	{ "set", read_set },
+	{ "args", read_args },
+	{ "files", read_files },
+	{ "autostart", read_autostart },
+	{ "wanted", read_wanted },
+	{ "generation", read_generation },
+	{ "image", read_image },
+	{ "has_previous", read_previous },
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -365,6 +382,13 @@ json_t *guest_to_json(const struct guest *g)
 		snprintf(text, sizeof(text), "%u.%u.%u.%u/%u", g->address[0], g->address[1], g->address[2],
 			 g->address[3], g->prefix);
 		json_object_set_new(o, "address", json_string(text));
+	}
+	if (g->prefix6 != 0) {
+		char text6[INET6_ADDRSTRLEN + 5];
+
+		inet_ntop(AF_INET6, g->address6, text6, INET6_ADDRSTRLEN);
+		snprintf(text6 + strlen(text6), 5, "/%u", g->prefix6);
+		json_object_set_new(o, "address6", json_string(text6));
 	}
 	if (memcmp(g->gateway, (const uint8_t[4]){ 0 }, 4) != 0) {
 		snprintf(text, sizeof(text), "%u.%u.%u.%u", g->gateway[0], g->gateway[1], g->gateway[2], g->gateway[3]);

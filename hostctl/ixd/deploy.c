@@ -5,6 +5,7 @@
 #include "hostctl/ixd/ixd.h"
 #include "hostctl/machine/machine.h"
 #include "kernel/abi/boot_info.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -55,6 +56,11 @@ static int make_cmdline(struct made *m, const struct guest *g, struct err *err)
 	if (g->prefix != 0)
 		add_word(m, "net.address=%u.%u.%u.%u/%u", g->address[0], g->address[1], g->address[2], g->address[3],
 			 g->prefix);
+	if (g->prefix6 != 0) {
+		char text[INET6_ADDRSTRLEN];
+
+		add_word(m, "net.address6=%s/%u", inet_ntop(AF_INET6, g->address6, text, sizeof(text)), g->prefix6);
+	}
 	if (memcmp(g->gateway, none, 4) != 0)
 		add_word(m, "net.gateway=%u.%u.%u.%u", g->gateway[0], g->gateway[1], g->gateway[2], g->gateway[3]);
 	if (g->is_dhcp)
@@ -174,6 +180,8 @@ static int set_port(const struct guest *g, const struct made *m, struct err *err
 
 	memcpy(port.mac, m->plan.mac, 6);
 	memcpy(port.address, g->address, 4);
+	memcpy(port.address6, g->address6, 16);
+	port.is_dhcp = g->is_dhcp;
 	for (unsigned i = 0; i < g->allow.count; i++)
 		port.allow[port.allow_count++] = g->allow.word[i];
 	return sw_port_set(&port, err);

@@ -48,6 +48,10 @@ static int settle_size(struct guest *g, const struct image *image, struct err *e
 		g->prefix = m->prefix_bits;
 		g->is_dhcp = m->prefix_bits == 0;
 	}
+	if (g->prefix6 == 0) {
+		memcpy(g->address6, m->address6, 16);
+		g->prefix6 = m->prefix6_bits;
+	}
 	free(m);
 	return result;
 }
@@ -69,6 +73,8 @@ static int check_against(const struct guest *g, const struct guest *other, struc
 	if (g->prefix != 0 && other->prefix != 0 && memcmp(g->address, other->address, 4) == 0)
 		return err_set(err, STATUS_USAGE, "address %u.%u.%u.%u is %s's", g->address[0], g->address[1],
 			       g->address[2], g->address[3], other->name);
+	if (g->prefix6 != 0 && other->prefix6 != 0 && memcmp(g->address6, other->address6, 16) == 0)
+		return err_set(err, STATUS_USAGE, "its IPv6 address is %s's", other->name);
 	for (unsigned i = 0; i < g->publish_count; i++)
 		for (unsigned k = 0; k < other->publish_count; k++)
 			if (g->publish[i].host_port == other->publish[k].host_port &&

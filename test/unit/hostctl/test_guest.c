@@ -15,7 +15,7 @@
 
 static const char full[] =
 	"{\"name\":\"web\",\"cpus\":{\"min\":1,\"max\":4},\"memory_mib\":256,\"address\":\"10.77.0.5/"
-	"16\",\"gateway\":\"10.77.0.1\","
+	"16\",\"address6\":\"fd07::5/64\",\"gateway\":\"10.77.0.1\","
 	"\"publish\":[\"8080:80\",\"10.0.0.1:53:53/udp\"],\"allow\":[\"db\"],\"rate_mbit\":1000,\"env\":[\"A=b c\"],"
 	"\"set\":[\"poll_us=0\"],\"args\":[],\"files\":[{\"name\":\"a.conf\"},{\"name\":\"key\",\"secret\":true}],"
 	"\"autostart\":false,\"wanted\":true,\"generation\":3,\"has_previous\":true,"
@@ -74,6 +74,7 @@ static void test_refused(void **state)
 		{ "{\"name\":\"web\",\"memory_mib\":\"1\"}", "memory_mib" },
 		{ "{\"name\":\"web\",\"address\":\"10.77.0.0/16\"}", "address" },
 		{ "{\"name\":\"web\",\"address\":\"10.77.0.5/16\",\"dhcp\":true}", "one of them" },
+		{ "{\"name\":\"web\",\"address6\":\"ff02::1/64\"}", "address6" },
 		{ "{\"name\":\"web\",\"publish\":[\"80\"]}", "80" },
 		{ "{\"name\":\"web\",\"publish\":[\"0:80\"]}", "no port of the host" },
 		{ "{\"name\":\"web\",\"publish\":[\"80:80\",\"80:81\"]}", "twice" },
