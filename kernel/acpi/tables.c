@@ -143,16 +143,24 @@ static void read_dsdt(const struct table *t, struct acpi_info *out)
 	}
 }
 
+/* A port of the FADT; a number that is none is none. */
+static uint16_t port_at(const struct table *t, size_t off)
+{
+	uint64_t v = le_at(t, off, 4);
+
+	return v <= UINT16_MAX ? (uint16_t)v : 0;
+}
+
 static void read_fadt(const struct table *t, map_fn *map, struct acpi_info *out)
 {
 	const struct table *dsdt = table_at(le_at(t, 40, 4), map, false);
 
 	out->sci_gsi = (uint32_t)le_at(t, 46, 2);
-	out->smi_command_port = (uint16_t)le_at(t, 48, 4);
+	out->smi_command_port = port_at(t, 48);
 	out->acpi_enable = (uint8_t)le_at(t, 52, 1);
-	out->pm1a_event_port = (uint16_t)le_at(t, 56, 4);
-	out->pm1a_control_port = (uint16_t)le_at(t, 64, 4);
-	out->pm_timer_port = (uint16_t)le_at(t, 76, 4);
+	out->pm1a_event_port = port_at(t, 56);
+	out->pm1a_control_port = port_at(t, 64);
+	out->pm_timer_port = port_at(t, 76);
 	if (dsdt)
 		read_dsdt(dsdt, out);
 }

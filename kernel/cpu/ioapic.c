@@ -10,6 +10,7 @@
 #define REGISTERS_BYTES 0x20u
 #define IOAPICVER 0x01u
 #define IOREDTBL(input) (0x10u + 2 * (input)) /* low half; the high one follows */
+#define INPUTS_MAX 240u
 #define REDIRECTION_MASKED (1u << 16)
 #define DESTINATION_SHIFT 24u
 
@@ -36,6 +37,10 @@ int ioapic_init(pa_t pa, uint32_t first_gsi)
 		return KERR_NOT_FOUND;
 	ioapic_first = first_gsi;
 	ioapic_inputs = (read_register(IOAPICVER) >> 16 & 0xff) + 1;
+	if (ioapic_inputs > INPUTS_MAX) { /* nothing answers there: all ones */
+		ioapic = NULL;
+		return KERR_NOT_FOUND;
+	}
 	for (uint32_t i = 0; i < ioapic_inputs; i++)
 		write_register(IOREDTBL(i), REDIRECTION_MASKED);
 	return 0;

@@ -22,6 +22,7 @@
 #define FADT_PA 0xe3000u
 #define DSDT_PA 0xe4003u /* tables need no alignment */
 #define MCFG_PA 0xe5000u
+#define IOAPIC_PA 0xfec00000u
 #define ROUNDS 20000u
 
 static uint8_t low[LOW_BYTES];
@@ -91,6 +92,7 @@ static void build_madt(void)
 	put_lapic(MADT_PA + 44, 0, 1);
 	put_lapic(MADT_PA + 52, 2, 0);     /* not usable */
 	put(MADT_PA + 60, 1 | 12 << 8, 4); /* I/O APIC */
+	put(MADT_PA + 64, IOAPIC_PA, 4);
 	put_lapic(MADT_PA + 72, 3, 1);
 	put(MADT_PA + 80, 9 | 16 << 8, 4); /* x2APIC */
 	put(MADT_PA + 84, 0x12345, 4);
@@ -107,6 +109,10 @@ static void build(bool with_xsdt)
 	memcpy(at(DSDT_PA) + 100, s5, sizeof(s5));
 	put_table(DSDT_PA, "DSDT", 200);
 	put(FADT_PA + 40, DSDT_PA, 4);
+	put(FADT_PA + 46, 9, 2);
+	put(FADT_PA + 48, 0xb2, 4);
+	put(FADT_PA + 52, 0xf1, 1);
+	put(FADT_PA + 56, 0x600, 4);
 	put(FADT_PA + 64, 0x604, 4);
 	put(FADT_PA + 76, 0x608, 4);
 	put_table(FADT_PA, "FACP", 244);
@@ -142,6 +148,14 @@ static void test_rsdt(void **state)
 	assert_int_equal(info.apic_ids[2], 0x12345);
 	assert_int_equal(info.pm1a_control_port, 0x604);
 	assert_int_equal(info.pm_timer_port, 0x608);
+	assert_int_equal(info.sci_gsi, 9);
+	assert_int_equal(info.smi_command_port, 0xb2);
+	assert_int_equal(info.acpi_enable, 0xf1);
+	assert_int_equal(info.pm1a_event_port, 0x600);
+	assert_int_equal(info.ioapic_pa, IOAPIC_PA);
+	assert_int_equal(info.ioapic_gsi, 0);
+	for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
+		assert_int_equal(info.isa_gsi[i], i);
 	assert_int_equal(info.s5_type, 5);
 	assert_int_equal(info.ecam_pa, 0xb0000000);
 	assert_int_equal(info.ecam_last_bus, 255);
@@ -237,6 +251,64 @@ static void test_madt_entries(void **state)
 	assert_int_equal(info.apic_ids[0], 7);
 }
 
+/* Entries of the MADT about interrupts, each at the table's end once. */
+static void put_madt(const uint8_t *entries, uint32_t bytes)
+{
+	build(false);
+	memcpy(at(MADT_PA) + 44, entries, bytes);
+	put_table(MADT_PA, "APIC", 44 + bytes);
+}
+
+static void test_interrupts(void **state)
+{
+	static const uint8_t apics[] = {
+		1, 12, 0, 0, 0, 0, 0xc1, 0xfe, 24, 0, 0, 0, /* not the one with input 0, */
+		1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0,  0, 0, 0, /* which is this, */
+		1, 12, 0, 0, 0, 0, 0xc2, 0xfe, 48, 0, 0, 0, /* nor this */
+	};
+	static const uint8_t overrides[] = {
+		2, 10, 0, 3,  11, 0, 0, 0, 0,    0,    /* the second UART elsewhere */
+		2, 10, 0, 16, 5,  0, 0, 0, 0,    0,    /* no ISA interrupt */
+		2, 10, 0, 0,  2,  0, 0, 0, 0x0d, 0x00, /* the timer */
+		2, 9,  0, 4,  9,  0, 0, 0, 0,          /* too short to be one */
+	};
+	struct acpi_info info;
+
+	(void)state;
+	put_madt(apics, sizeof(apics));
+	assert_int_equal(read_tables(RSDP_PA, &info), 0);
+	assert_int_equal(info.ioapic_pa, IOAPIC_PA);
+	assert_int_equal(info.ioapic_gsi, 0);
+	put_madt(overrides, sizeof(overrides));
+	assert_int_equal(read_tables(RSDP_PA, &info), 0);
+	assert_int_equal(info.isa_gsi[3], 11);
+	assert_int_equal(info.isa_gsi[0], 2);
+	assert_int_equal(info.isa_gsi[4], 4);
+	assert_int_equal(info.ioapic_pa, 0);
+}
+
+/* A FADT of ACPI 1.0 is shorter, and there may be none; a number that no port has is none. */
+static void test_short_fadt(void **state)
+{
+	struct acpi_info info;
+
+	(void)state;
+	build(false);
+	put_table(FADT_PA, "FACP", 58);
+	assert_int_equal(read_tables(RSDP_PA, &info), 0);
+	assert_int_equal(info.sci_gsi, 9);
+	assert_int_equal(info.pm1a_event_port, 0);
+	assert_int_equal(info.pm1a_control_port, 0);
+	build(false);
+	put(FADT_PA + 56, 0x10600, 4);
+	put(FADT_PA + 64, 0xfed00604, 4);
+	put_table(FADT_PA, "FACP", 244);
+	assert_int_equal(read_tables(RSDP_PA, &info), 0);
+	assert_int_equal(info.pm1a_event_port, 0);
+	assert_int_equal(info.pm1a_control_port, 0);
+	assert_int_equal(info.pm_timer_port, 0x608);
+}
+
 /* _S5_ as the very last bytes of the table, at every distance from its end. */
 static void test_s5_at_the_end(void **state)
 {
@@ -283,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_rsdt),          cmocka_unit_test(test_xsdt_wins),
 		cmocka_unit_test(test_absent),        cmocka_unit_test(test_bad_table),
 		cmocka_unit_test(test_lengths),       cmocka_unit_test(test_madt_entries),
+		cmocka_unit_test(test_interrupts),    cmocka_unit_test(test_short_fadt),
 		cmocka_unit_test(test_s5_at_the_end), cmocka_unit_test(test_damaged),
 	};
 
