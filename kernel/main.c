@@ -263,6 +263,7 @@ static int step_application(void)
 static int step_pci(void)
 {
 	pci_init(acpi.ecam_pa, acpi.ecam_last_bus);
+	ctl_find_panic(); /* early: most guests that panic do so over their configuration */
 	return 0;
 }
 
@@ -304,13 +305,13 @@ static int step_blocks(void)
 
 static const struct step boot_steps[] = {
 	{ "ACPI", step_acpi },
+	{ "PCI", step_pci },
 	{ "clock", step_clock },
 	{ "configuration", step_conf },
 	{ "entropy", step_entropy },
 	{ "other cores", step_cores },
 	{ "receive buffers", step_buffers },
 	{ "application", step_application },
-	{ "PCI", step_pci },
 	{ "NIC", step_nic },
 	{ "flow groups", step_flow },
 	{ "TCP/IP tables", step_net },

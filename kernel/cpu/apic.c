@@ -22,6 +22,8 @@
 #define APIC_ICR_PENDING (1u << 12)
 #define APIC_ICR_INIT_OTHERS 0xc4500u /* INIT, all but self */
 #define APIC_LVT_TIMER 0x320
+#define APIC_LVT_LINT1 0x360
+#define APIC_LVT_NMI 0x400u
 #define APIC_LVT_DEADLINE (2u << 17)
 #define APIC_LVT_MASKED (1u << 16)
 #define APIC_INIT_COUNT 0x380
@@ -71,6 +73,8 @@ void apic_core_init(void)
 	}
 	msr_write(IA32_APIC_BASE, base | IA32_APIC_BASE_EN | (x2apic ? IA32_APIC_BASE_EXTD : 0));
 	reg_write(APIC_SIVR, APIC_SIVR_ENABLE | CPU_VECTOR_SPURIOUS);
+	if (core_id() == 0)
+		reg_write(APIC_LVT_LINT1, APIC_LVT_NMI); /* the host's NMI button: a report from one core is enough */
 	reg_write(APIC_DIV_CONF, APIC_DIV_1);
 	reg_write(APIC_LVT_TIMER, CPU_VECTOR_TIMER | (has_deadline ? APIC_LVT_DEADLINE : 0));
 	/* [SDM 3A 11.5.4.1]: in xAPIC mode the LVT write must be seen before the deadline is set. */

@@ -59,6 +59,9 @@ NORETURN void power_exit(unsigned how);
 /** power_on_exit() - @fn is called with enum ix_exit before the guest ends, on the core that ends it. */
 void power_on_exit(void (*fn)(unsigned how));
 
+/** power_pvpanic() - the byte of a pvpanic device on PCI, mapped; it is preferred to the ISA port. */
+void power_pvpanic(volatile uint8_t *device);
+
 /* Symbols for backtraces: sorted struct ix_symbol table of kernel/abi/image.h. */
 void symbols_init(const void *table, size_t bytes, bool kernel);
 /** symbols_name() - name and offset of @va, NULL if unknown. */

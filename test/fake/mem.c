@@ -105,3 +105,8 @@ volatile void *map_device(pa_t pa, uint64_t bytes)
 			return devices[i].host + (pa - devices[i].pa);
 	return NULL;
 }
+
+void *map_memory(pa_t pa, uint64_t bytes)
+{
+	return (void *)(uintptr_t)map_device(pa, bytes);
+}

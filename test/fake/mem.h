@@ -10,7 +10,7 @@ void fake_mem_reset(size_t limit);
 unsigned fake_mem_mark(void);
 void fake_mem_release(unsigned mark);
 
-/** fake_mem_device() - map_device() of anything in [pa, pa + bytes) gives the same place in @host. */
+/** fake_mem_device() - map_device() and map_memory() of anything in [pa, pa + bytes) gives the same place in @host. */
 void fake_mem_device(pa_t pa, uint64_t bytes, void *host);
 
 /* The last map_range(). */
