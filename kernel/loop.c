@@ -81,11 +81,12 @@ static void write_events(void)
 	sys_signal_events();
 }
 
-static void nic_housekeeping(tsc_t now)
+static void housekeeping(tsc_t now)
 {
 	if (core_id() == 0 && now - last_nic_check > nic_check_tsc) {
 		last_nic_check = now;
 		nic_check();
+		ctl_look();
 	}
 }
 
@@ -94,7 +95,7 @@ static void idle(void)
 {
 	tsc_t now = cpu_tsc(), deadline;
 
-	nic_housekeeping(now);
+	housekeeping(now);
 	if (now - last_work < poll_tsc) {
 		cpu_pause();
 		return;
@@ -107,9 +108,10 @@ static void idle(void)
 			deadline = MIN(deadline, now + idle_check_tsc);
 		if (!partition_is_running())
 			deadline = MIN(deadline, now + cpu_us_to_tsc(ENDING_US));
-		ctl_before_halt(now);
-		cpu_halt_until(deadline);
-		ctl_after_halt(now);
+		if (!ctl_before_halt(now)) {
+			cpu_halt_until(deadline);
+			ctl_after_halt(now);
+		}
 	}
 	flow_sleep_end();
 }
@@ -122,7 +124,7 @@ void loop_run(void)
 
 	for (;;) {
 		if (unlikely(++turns % BUSY_TURNS == 0))
-			nic_housekeeping(cpu_tsc());
+			housekeeping(cpu_tsc());
 		MARK_STAGE(STAGE_TX_RECLAIM);
 		net_tx_reclaim();
 		MARK_STAGE(STAGE_CALLS);

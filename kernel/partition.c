@@ -68,6 +68,7 @@ static void decide(void)
 
 	if (may_restart(&end)) {
 		user_restart();
+		ctl_note_restart();
 		store_release(&down_count, 0);
 		store_release(&partition_generation, partition_generation + 1);
 		log_line("partition: started again");

@@ -79,6 +79,7 @@ void bell_take(void)
 		guest_note_stop();
 		sys_signal();
 	}
+	ctl_has_news = true;
 	if (ctl_core.block)
 		ctl_core.publish_at = 0; /* the next turn looks at the page */
 }

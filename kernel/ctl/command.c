@@ -122,6 +122,7 @@ void command_poll(void)
 		return; /* another one already: look again in a moment */
 	last.sequence = sequence;
 	last.is_moving = false;
+	ctl_has_news = true;
 	if (c.crc != crc32c(&c, offsetof(struct ix_page_command, crc)))
 		answer(IX_BAD_CALL, 0, 0);
 	else

@@ -24,6 +24,8 @@ struct ctl_core {
 };
 extern PERCORE struct ctl_core ctl_core;
 
+/** ctl_find_panic() - once PCI is there: the device by which a panic is told. */
+void ctl_find_panic(void);
 /** ctl_init() - boot core, once PCI is there: find the page, have bell and power button end HLT. */
 void ctl_init(const struct conf *conf, const struct acpi_info *acpi);
 /** ctl_core_init() - the calling core's block; after cpu_core_count() is final. */
@@ -66,9 +68,15 @@ static inline void ctl_busy(unsigned calls, unsigned events)
 	ctl_core.events += events;
 }
 
-/** ctl_before_halt() - the core is about to sleep; ctl_after_halt(): it did from @from on. */
-void ctl_before_halt(tsc_t now);
+/** ctl_before_halt() - the core wants to sleep. Return: whether there is something to do before. */
+bool ctl_before_halt(tsc_t now);
+/** ctl_after_halt() - it slept from @from on. */
 void ctl_after_halt(tsc_t from);
+/** ctl_look() - boot core, now and then: a core that never sleeps is not woken by bell or power button. */
+void ctl_look(void);
+
+/** ctl_note_restart() - boot core: the partition runs again. */
+void ctl_note_restart(void);
 
 /** ctl_is_holding() - boot core: a crash is shown to the host and the partition's memory must stay as it is for now. */
 bool ctl_is_holding(void);

@@ -14,12 +14,10 @@
 
 #define GROUPS_US 10000u
 
-static struct {
-	const struct conf *conf;
-	tsc_t begun, groups_at;
+static struct guest_self {
+	tsc_t groups_at; /* when they are written next */
 	bool is_stopping;
 	uint32_t restarts;
-	bool was_ending;
 } self;
 
 static uint32_t state_now(const struct net_who *who)
@@ -31,16 +29,6 @@ static uint32_t state_now(const struct net_who *who)
 	if (!who->is_ready)
 		return self.restarts ? IX_PAGE_FAULTED : IX_PAGE_BOOTING;
 	return net_is_draining() ? IX_PAGE_DRAINING : IX_PAGE_READY;
-}
-
-/* A partition that had ended runs again. */
-static void count_restarts(void)
-{
-	bool is_ending = user_is_ending();
-
-	if (self.was_ending && !is_ending)
-		self.restarts++;
-	self.was_ending = is_ending;
 }
 
 static void publish_groups(tsc_t now)
@@ -63,7 +51,6 @@ void guest_publish(tsc_t now)
 	struct net_who who;
 
 	net_who(&who);
-	count_restarts();
 	page_begin(&g->sequence);
 	g->state = state_now(&who);
 	g->beat++;
@@ -83,6 +70,11 @@ void guest_note_stop(void)
 	self.is_stopping = true;
 }
 
+void guest_note_restart(void)
+{
+	self.restarts++;
+}
+
 /* The last word: whatever ends the guest, on whatever core. */
 static void on_exit(unsigned how)
 {
@@ -100,7 +92,7 @@ void guest_init(const struct conf *conf)
 	const struct ix_page_head *head = page_at(IX_PAGE_AT_HEAD);
 	const struct nic_info *nic = nic_info();
 
-	self.conf = conf;
+	self = (struct guest_self){ 0 };
 	page_begin(&g->sequence);
 	memset((uint8_t *)g + sizeof(g->sequence), 0, sizeof(*g) - sizeof(g->sequence));
 	memcpy(g->id, head->id, sizeof(g->id));

@@ -20,9 +20,11 @@
 #define PERIOD_US 1000u
 
 uint8_t *ctl_page;
+bool ctl_has_news;
 static tsc_t period_tsc;
 PERCORE struct ctl_core ctl_core;
 static PERCORE struct averages averages;
+_Static_assert(CORES_MAX <= IX_PAGE_CORES_MAX, "a block for each core");
 
 /* The device's memory, if its head says that it is a control page. */
 static uint8_t *find_page(void)
@@ -39,8 +41,10 @@ static uint8_t *find_page(void)
 			continue;
 		pci_enable(&dev);
 		page = map_memory(pa, IX_PAGE_BYTES);
-		if (!page)
+		if (!page) {
+			log_line("ctl: no memory to map the control page");
 			return NULL;
+		}
 		memcpy(&head, page + IX_PAGE_AT_HEAD, sizeof(head));
 		if (head.magic == IX_PAGE_MAGIC && head.version == IX_PAGE_VERSION && head.bytes == IX_PAGE_BYTES)
 			return page;
@@ -149,12 +153,25 @@ void ctl_publish(tsc_t now)
 	}
 }
 
-void ctl_before_halt(tsc_t now)
+void ctl_look(void)
 {
-	struct ctl_core *c = &ctl_core;
+	if (cpu_take_rung())
+		bell_take();
+}
 
-	if (!c->block)
-		return;
+/* What bell and commands have begun in this turn is behind the stages that carry it out: one more turn. */
+static bool take_news(void)
+{
+	bool had = ctl_has_news;
+
+	if (core_id() != 0)
+		return false;
+	ctl_has_news = false;
+	return had;
+}
+
+static void account_before_halt(struct ctl_core *c, tsc_t now)
+{
 	if (c->was_busy)
 		c->busy += now - c->turn_at;
 	else
@@ -165,13 +182,27 @@ void ctl_before_halt(tsc_t now)
 		ctl_publish(now);
 }
 
+bool ctl_before_halt(tsc_t now)
+{
+	if (core_id() == 0)
+		ctl_look(); /* it may have rung while ring 3 ran */
+	if (ctl_core.block)
+		account_before_halt(&ctl_core, now);
+	return take_news();
+}
+
+void ctl_note_restart(void)
+{
+	guest_note_restart();
+}
+
 void ctl_after_halt(tsc_t from)
 {
 	struct ctl_core *c = &ctl_core;
 	tsc_t now;
 
-	if (core_id() == 0 && cpu_take_rung())
-		bell_take();
+	if (core_id() == 0)
+		ctl_look();
 	if (!c->block)
 		return;
 	now = cpu_tsc();

@@ -7,6 +7,8 @@
 
 /* Set by ctl_init(), then only read; NULL: there is no page. */
 extern uint8_t *ctl_page;
+/* Boot core: something was asked for that the loop has to see before it sleeps. */
+extern bool ctl_has_news;
 
 static inline void *page_at(uint32_t at)
 {
@@ -16,7 +18,7 @@ static inline void *page_at(uint32_t at)
 /** page_begin(), page_end() - around the writing of an area that begins with its sequence counter; one writer. */
 static inline void page_begin(uint32_t *sequence)
 {
-	WRITE_ONCE(*sequence, *sequence + 1);
+	WRITE_ONCE(*sequence, *sequence | 1); /* odd already: whoever wrote last did not come to its end */
 	fence_full();
 }
 static inline void page_end(uint32_t *sequence)
@@ -40,8 +42,9 @@ void averages_add(struct averages *a, const struct ctl_core *now, tsc_t at, uint
 /** guest_init(), guest_publish() - the area that is about the guest as a whole, and the groups'. Boot core. */
 void guest_init(const struct conf *conf);
 void guest_publish(tsc_t now);
-/** guest_note_stop() - the application was told to stop. */
+/** guest_note_stop() - the application was told to stop. guest_note_restart() - the partition runs again. */
 void guest_note_stop(void);
+void guest_note_restart(void);
 
 /* command.c */
 /** command_poll() - obey what the host has left since the last look. Boot core. */
