@@ -20,7 +20,7 @@
 #define PERIOD_US 1000u
 
 uint8_t *ctl_page;
-bool ctl_has_news;
+PERCORE bool ctl_has_news;
 static tsc_t period_tsc;
 PERCORE struct ctl_core ctl_core;
 static PERCORE struct averages averages;
@@ -164,8 +164,6 @@ static bool take_news(void)
 {
 	bool had = ctl_has_news;
 
-	if (core_id() != 0)
-		return false;
 	ctl_has_news = false;
 	return had;
 }

@@ -8,7 +8,7 @@
 /* Set by ctl_init(), then only read; NULL: there is no page. */
 extern uint8_t *ctl_page;
 /* Boot core: something was asked for that the loop has to see before it sleeps. */
-extern bool ctl_has_news;
+extern PERCORE bool ctl_has_news;
 
 static inline void *page_at(uint32_t at)
 {

@@ -6,6 +6,7 @@ sense, shutdown and the end of the program are clean, a panic is a crash.
 import os
 import pathlib
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,15 @@ def virsh(*words, status=0):
     done = hostlab.Done(['virsh', '-q', '-c', 'qemu:///system', *words], 90)
     check(done.status == status, done)
     return done.out
+
+
+def cloud_settings():
+    """What Nova and KubeVirt give a guest of hostctl/cloud as its command line."""
+    cloud = FOLDER.parent / 'cloud'
+    found = [re.search(pattern, (cloud / name).read_text(encoding='utf-8'), re.M) for name, pattern in (
+        ('nova-image.properties', '^os_command_line=(.+)$'), ('kubevirt.yaml', '^ *kernelArgs: (.+)$'))]
+    check(all(found), 'hostctl/cloud gives the guest no settings')
+    return ' '.join(m.group(1) for m in found)
 
 
 def document(change=()):
@@ -92,8 +102,8 @@ def test_documents_are_valid():
 
 
 def test_life():
-    """Defined, started, served, shown, shut down."""
-    virsh('define', document())
+    """Defined, started, served, shown, shut down; with settings as in a cloud."""
+    virsh('define', document([('net.gateway=', f'{cloud_settings()} net.gateway=')]))
     virsh('start', NAME, '--paused')
     shown = virsh('dumpxml', NAME)
     check(IMAGE in shown and "<panic model='pvpanic'" in shown, shown)
