@@ -34,6 +34,8 @@ bool flow_hand(uint32_t core, struct buf *first);
 bool flow_tx(const struct nic_tx *tx);
 /** flow_tx_short() - the same with what nic_tx_short() takes. */
 bool flow_tx_short(void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset);
+/** flow_tx_room() - descriptors free on this core's own transmit queue, as nic_tx_room(); 0 if it has none of its own. */
+uint32_t flow_tx_room(void);
 /** flow_tx_flush() - end of a batch: doorbells and wake-ups. */
 void flow_tx_flush(void);
 /** flow_tx_reclaim() - tokens of this core's finished frames. Return: how many, at most @max. */

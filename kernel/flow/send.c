@@ -81,6 +81,11 @@ bool flow_tx_short(void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_of
 	return send_short_by_other(token, frame, bytes, csum_offset);
 }
 
+uint32_t flow_tx_room(void)
+{
+	return has_queue(core_id()) ? nic_tx_room((uint16_t)core_id()) : 0;
+}
+
 /* As nic_tx(), but the token that comes back is the slot. */
 static bool send_slot(struct flow_slot *s)
 {

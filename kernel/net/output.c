@@ -10,6 +10,7 @@
 #include "kernel/flow/flow.h"
 #include "kernel/mem/mem.h"
 #include "kernel/net/checksum.h"
+#include "kernel/net/cut.h"
 #include "kernel/net/tcp_piece.h"
 #include "kernel/net/tcp_queue.h"
 
@@ -44,12 +45,19 @@ uint16_t output_core_init(void)
 	own.offloads = nic_info()->offloads;
 	own.direct = (uintptr_t)mem_va(0);
 	own.tx.csum_offset = offsetof(struct tcp_hdr, chksum);
+	cut_core_init();
 	return (uint16_t)flags;
 }
 
-bool output_takes_trains(const struct tcp_pcb *pcb)
+/* Whether the device cuts them. */
+static inline bool is_cut_there(const struct tcp_pcb *pcb)
 {
 	return own.offloads & (IP_IS_V4_VAL(pcb->remote_ip) ? NIC_TX_TSO4 : NIC_TX_TSO6);
+}
+
+uint32_t output_train_units(const struct tcp_pcb *pcb)
+{
+	return is_cut_there(pcb) ? UINT32_MAX : MAX(cut_units(), 1u);
 }
 
 static struct tx_note *note_of(struct pbuf *p)
@@ -98,9 +106,14 @@ static void free_frame(void *token)
 {
 	struct pbuf *p = (struct pbuf *)((uintptr_t)token & ~TOKEN_NOTED); /* NOLINT */
 
-	if (likely(!((uintptr_t)token & TOKEN_NOTED))) {
+	if (likely(!((uintptr_t)token & (TOKEN_NOTED | CUT_TOKEN)))) {
 		pbuf_free(p);
 		return;
+	}
+	if ((uintptr_t)token & CUT_TOKEN) {
+		p = cut_done(token);
+		if (!p)
+			return;
 	}
 	note_clear(p);
 	if (p->ref > 1)
@@ -219,9 +232,38 @@ static APART err_t send_pieces(struct pbuf *p, struct conn *c, uint16_t flags)
 	return ERR_OK;
 }
 
+/* A segment of @c in several pieces, of a device that does not cut trains. Return: ERR_BUF: it is no train. */
+static APART err_t send_train(struct pbuf *p, struct conn *c, unsigned tcp_at)
+{
+	uint32_t unit = tcp_train_unit(pcb_of(c)), header = tcp_at + TCPH_HDRLEN_BYTES(tcp_of(p, tcp_at));
+	err_t err;
+
+	if (p->tot_len - header <= unit)
+		return ERR_BUF;
+	err = cut_send(p, tcp_at, unit);
+	if (unlikely(err == ERR_BUF)) { /* the unit has become shorter, and nobody has cut the train yet */
+		net_self.stats.dropped_no_memory++;
+		return ERR_OK; /* as if lost */
+	}
+	if (unlikely(err != ERR_OK)) {
+		net_self.is_sending_blocked = true;
+		return err;
+	}
+	note_set(p, c);
+	pbuf_ref(p);
+	return ERR_OK;
+}
+
 err_t output_frame(struct pbuf *p, struct conn *c, unsigned tcp_at)
 {
 	uint16_t flags = 0;
+	err_t err;
+
+	if (unlikely(p->next && c && tcp_at && !is_cut_there(pcb_of(c)))) {
+		err = send_train(p, c, tcp_at);
+		if (err != ERR_BUF)
+			return err;
+	}
 
 	if (likely(tcp_at)) {
 		tcp_of(p, tcp_at)->chksum = pseudo_of(p, tcp_at, p->tot_len - tcp_at);

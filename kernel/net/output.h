@@ -47,8 +47,8 @@ bool output_datagram(struct pbuf *p);
 /** output_link_is_known() - whether the Ethernet header of @c's frames is in its cache, which this brings up to date. */
 bool output_link_is_known(struct conn *c);
 
-/** output_takes_trains() - whether a segment of @pcb may be as long as an IP packet: the device cuts it. */
-bool output_takes_trains(const struct tcp_pcb *pcb);
+/** output_train_units() - how many times as long as on the wire a segment of @pcb may be: the device cuts it, or we do (cut.c). */
+uint32_t output_train_units(const struct tcp_pcb *pcb);
 
 /** output_reclaim() - free what the device has sent. */
 void output_reclaim(void);

@@ -52,7 +52,7 @@ void tcp_rx_take_off(struct conn *c, struct buf *next, unsigned count, uint32_t 
 /** tcp_out_status() - IX_OK if @c may be sent on. */
 int tcp_out_status(const struct conn *c);
 
-/* ---- tcp_train.c: a train is a segment that the device will cut into several, where it can ---- */
+/* ---- tcp_train.c: a train is a segment that the device, or cut.c, will cut into several ---- */
 /** tcp_train_unit() - most payload of one segment on the wire. tcp_train_limit() - the same in lwIP's queues. */
 uint32_t tcp_train_unit(const struct tcp_pcb *pcb);
 uint32_t tcp_train_limit(const struct tcp_pcb *pcb);

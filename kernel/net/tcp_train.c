@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Trains: segments in lwIP's queues that are many times as long as what goes over the wire, because the
- * device cuts them [virtio-1.2 5.1.6.2]. lwIP sends, keeps and frees a segment whatever its length; it
+ * device cuts them [virtio-1.2 5.1.6.2], or cut.c on the way to one that does not. lwIP sends, keeps and frees a segment whatever its length; it
  * must never see one that is too long for the windows, or be about to send one again. Cutting copies
  * nothing but what was copied already.
  */
@@ -25,7 +25,7 @@ uint32_t tcp_train_limit(const struct tcp_pcb *pcb)
 {
 	uint32_t unit = tcp_train_unit(pcb);
 
-	return pcb->snd_wnd_max / 2 >= pcb->mss && output_takes_trains(pcb) ? TRAIN_BYTES / unit * unit : unit;
+	return pcb->snd_wnd_max / 2 >= pcb->mss ? MIN(TRAIN_BYTES / unit, output_train_units(pcb)) * unit : unit;
 }
 
 /* ---- cutting ---- */

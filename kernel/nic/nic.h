@@ -95,6 +95,9 @@ bool nic_tx(uint16_t queue, const struct nic_tx *tx);
  */
 bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset);
 
+/** nic_tx_room() - descriptors free: a frame takes one more than it has pieces at most. */
+uint32_t nic_tx_room(uint16_t queue);
+
 /** nic_tx_flush() - one doorbell for all frames queued since the last, none if the device polls. */
 void nic_tx_flush(uint16_t queue);
 

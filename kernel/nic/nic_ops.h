@@ -9,6 +9,7 @@ struct nic_ops {
 	unsigned (*rx_burst)(uint16_t queue, struct buf **out, unsigned max);
 	bool (*tx)(uint16_t queue, const struct nic_tx *tx);
 	bool (*tx_short)(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset);
+	uint32_t (*tx_room)(uint16_t queue);
 	void (*tx_flush)(uint16_t queue);
 	unsigned (*tx_reclaim)(uint16_t queue, void **tokens, unsigned max);
 	unsigned (*tx_pending)(uint16_t queue);

@@ -42,6 +42,11 @@ bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, u
 	return nic_driver->tx_short(queue, token, frame, bytes, csum_offset);
 }
 
+uint32_t nic_tx_room(uint16_t queue)
+{
+	return nic_driver->tx_room(queue);
+}
+
 void nic_tx_flush(uint16_t queue)
 {
 	nic_driver->tx_flush(queue);

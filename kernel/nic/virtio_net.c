@@ -263,6 +263,7 @@ const struct nic_ops virtio_net_ops = {
 	.rx_burst = virtio_rx_burst,
 	.tx = virtio_tx,
 	.tx_short = virtio_tx_short,
+	.tx_room = virtio_tx_room,
 	.tx_flush = virtio_tx_flush,
 	.tx_reclaim = virtio_tx_reclaim,
 	.tx_pending = virtio_tx_pending,

@@ -107,6 +107,7 @@ int virtio_tx_alloc(struct virtio_tx *tx, uint16_t index, uint16_t size);
 enum virtq_state virtio_tx_prepare(struct virtio_tx *tx, uint64_t features);
 bool virtio_tx(uint16_t queue, const struct nic_tx *frame);
 bool virtio_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset);
+uint32_t virtio_tx_room(uint16_t queue);
 void virtio_tx_flush(uint16_t queue);
 unsigned virtio_tx_reclaim(uint16_t queue, void **tokens, unsigned max);
 unsigned virtio_tx_pending(uint16_t queue);

@@ -185,6 +185,13 @@ bool virtio_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes
 }
 _Static_assert(NIC_TX_ROOM == sizeof(struct virtio_net_hdr), "all of it lies in front of the frame");
 
+uint32_t virtio_tx_room(uint16_t queue)
+{
+	struct virtio_tx *tx = virtio_net.tx[queue];
+
+	return virtq_is_running(&tx->q) ? tx->q.mask + 1 - (tx->head - tx->tail) : 0;
+}
+
 void virtio_tx_flush(uint16_t queue)
 {
 	struct virtio_tx *tx = virtio_net.tx[queue];

@@ -116,6 +116,11 @@ bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, u
 	return nic_tx(queue, &tx);
 }
 
+uint32_t nic_tx_room(uint16_t queue)
+{
+	return fake_nic[queue].tx_room - fake_nic[queue].tx_count;
+}
+
 void nic_tx_flush(uint16_t queue)
 {
 	fake_nic[queue].tx_flushed = fake_nic[queue].tx_count;

@@ -91,6 +91,12 @@ bool nic_tx_short(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, u
 	return queue == 0 && token && frame && bytes && csum_offset;
 }
 
+uint32_t nic_tx_room(uint16_t queue)
+{
+	(void)queue;
+	return 0;
+}
+
 void nic_tx_flush(uint16_t queue)
 {
 	(void)queue;

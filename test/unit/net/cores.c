@@ -160,6 +160,12 @@ bool nic_tx_starved(uint16_t queue)
 	return false;
 }
 
+uint32_t nic_tx_room(uint16_t queue)
+{
+	(void)queue;
+	return world_tx_room();
+}
+
 void nic_tx_flush(uint16_t queue)
 {
 	(void)queue;

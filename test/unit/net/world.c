@@ -237,6 +237,11 @@ bool world_tx(const struct nic_tx *tx)
 	return true;
 }
 
+uint32_t world_tx_room(void)
+{
+	return world.is_full || world.cuts_nothing ? 0 : 256;
+}
+
 unsigned world_tx_reclaim(void **tokens, unsigned max)
 {
 	unsigned count = MIN(world.is_holding ? given_back : held_count, max);

@@ -55,6 +55,7 @@ struct handed {
 };
 
 struct world {
+	bool cuts_nothing; /* before world_begin(): trains only where the device cuts them */
 	struct sent sent[SENT_MAX];
 	unsigned sent_count, taken; /* recorded, and of them looked at by peer_take() */
 	unsigned arp_requests;      /* and neighbour solicitations */
@@ -110,8 +111,9 @@ void world_begin(uint32_t offloads);
 /** world_end() - partition end, everything drained; nothing may be left allocated. */
 void world_end(void);
 
-/** world_tx(), world_tx_reclaim() - the device, as flow_tx() and flow_tx_reclaim() want it. */
+/** world_tx(), world_tx_room(), world_tx_reclaim() - the device, as flow_tx(), flow_tx_room() and flow_tx_reclaim() want it. */
 bool world_tx(const struct nic_tx *tx);
+uint32_t world_tx_room(void);
 unsigned world_tx_reclaim(void **tokens, unsigned max);
 
 /** world_receive() - a frame waits for the next turn. */

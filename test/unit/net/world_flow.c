@@ -23,6 +23,11 @@ bool flow_tx_short(void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_of
 	return world_tx(&tx);
 }
 
+uint32_t flow_tx_room(void)
+{
+	return world_tx_room();
+}
+
 unsigned flow_tx_reclaim(void **tokens, unsigned max)
 {
 	return world_tx_reclaim(tokens, max);
