@@ -61,7 +61,15 @@ static void note_port(struct known *k, const struct sw_state *port)
 	k->port = *port;
 }
 
-/* @ports: NULL while the switch does not answer; then what was known of the port stays. */
+/* The daemon of the switch is away: what was counted stays known, the link does not. */
+static void note_port_lost(struct known *k)
+{
+	if (k->port.is_linked && k->domain.state == DOMAIN_RUNNING)
+		event_note(k->name, "port-lost", NULL);
+	k->port.is_linked = false;
+}
+
+/* @ports: NULL while nobody says anything of them; then what was known of the port stays, and frames may well pass. */
 static void look_at(const char *name, const struct sw_states *ports)
 {
 	struct err err = { 0 };
@@ -78,8 +86,10 @@ static void look_at(const char *name, const struct sw_states *ports)
 		if (domain.state == DOMAIN_OFF || domain.state == DOMAIN_ABSENT || domain.state == DOMAIN_CRASHED)
 			k->has_guest = false;
 	}
-	if (k != NULL && ports != NULL)
+	if (k != NULL && ports != NULL && ports->is_alive)
 		note_port(k, sw_states_of(ports, name));
+	else if (k != NULL && ports != NULL)
+		note_port_lost(k);
 	pthread_mutex_unlock(&ixd.lock);
 	err_fini(&err);
 }
@@ -124,7 +134,7 @@ static void look_at_all(void)
 	note_switch(ports != NULL, err.text);
 	for (unsigned i = 0; i < count; i++)
 		look_at(all[i], ports);
-	if (ports != NULL)
+	if (ports != NULL && ports->is_alive)
 		mend_flows(ports);
 	free(all);
 	free(ports);

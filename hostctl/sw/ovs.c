@@ -5,7 +5,6 @@
 #include "hostctl/base/name.h"
 #include "hostctl/base/words.h"
 #include <net/if.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +13,13 @@
 
 #define WORDS_MAX 64u
 
-int ovs_vsctl(char **out, struct err *err, ...)
+int ovs_vsctl_words(char **out, struct err *err, const char *const *words)
 {
 	const char *argv[WORDS_MAX] = { "ovs-vsctl", "--timeout=15" };
 	unsigned count = 2;
-	va_list words;
 
-	va_start(words, err);
-	while (count < WORDS_MAX && (argv[count] = va_arg(words, const char *)) != NULL)
+	while (count < WORDS_MAX && (argv[count] = *words++) != NULL)
 		count++;
-	va_end(words);
 	if (count == WORDS_MAX)
 		abort();
 	return exec_ok(argv, OVS_TIMEOUT_S, out, err);

@@ -25,8 +25,9 @@ struct ovs_ports {
 	struct ovs_port port[]; /* in order of their numbers */
 };
 
-/** ovs_vsctl() - `ovs-vsctl WORD...`, NULL-terminated; @out: its stdout on the heap, NULL if not wanted. */
-int ovs_vsctl(char **out, struct err *err, ...);
+/** ovs_vsctl() - `ovs-vsctl WORD...`, the last of them NULL; @out: its stdout on the heap, NULL if not wanted. */
+int ovs_vsctl_words(char **out, struct err *err, const char *const *words);
+#define ovs_vsctl(out, err, ...) ovs_vsctl_words((out), (err), (const char *const[]){ __VA_ARGS__ })
 
 /** ovs_rows() - `ovs-vsctl list TABLE` as an array of objects by column (new reference); sets and maps are arrays and objects. */
 json_t *ovs_rows(const char *table, const char *columns, struct err *err);

@@ -118,6 +118,56 @@ struct sw_states *states_read(const json_t *rows, const char *flows)
 	return s;
 }
 
+static struct sw_state *by_port_number(struct sw_states *s, long number)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->guest[i].state.number == number)
+			return &s->guest[i].state;
+	return NULL;
+}
+
+void states_read_links(struct sw_states *s, const char *show)
+{
+	struct sw_state *port = NULL;
+
+	for (const char *line = show; *line != '\0';) {
+		const char *end = line + strcspn(line, "\n"), *word = line + strspn(line, " "), *down;
+		char *behind;
+		long number = strtol(word, &behind, 10);
+
+		if (behind > word && *behind == '(') {
+			port = number > 0 ? by_port_number(s, number) : NULL;
+		} else if (port != NULL && strncmp(word, "state:", strlen("state:")) == 0) {
+			down = strstr(word, "LINK_DOWN");
+			port->is_linked = down == NULL || down > end;
+			port = NULL;
+		}
+		line = end + (*end == '\n');
+	}
+}
+
+static bool has_port_down(const struct sw_states *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->guest[i].state.number > 0 && !s->guest[i].state.is_linked)
+			return true;
+	return false;
+}
+
+/*
+ * What the database says of links is written when they change, and OVS 3.1 may miss a change while it starts: frames pass, and
+ * the port is said to be disconnected for ever. OpenFlow knows better, and is asked when a port is said to be down.
+ */
+static void look_at_links(struct sw_states *s, struct err *err)
+{
+	static const char *const show[] = { "ovs-ofctl", "--timeout=15", "show", SW_BRIDGE, NULL };
+	char *text = NULL;
+
+	if (has_port_down(s) && exec_ok(show, OVS_TIMEOUT_S, &text, err) == 0)
+		states_read_links(s, text);
+	free(text);
+}
+
 struct sw_states *sw_states(struct err *err)
 {
 	static const char *const dump[] = { "ovs-ofctl",  "-O",      OVS_PROTOCOL, "--timeout=15",
@@ -126,8 +176,14 @@ struct sw_states *sw_states(struct err *err)
 	struct sw_states *s = NULL;
 	char *flows = NULL;
 
-	if (rows != NULL && exec_ok(dump, OVS_TIMEOUT_S, &flows, err) == 0)
-		s = states_read(rows, flows);
+	if (rows != NULL) {
+		bool is_alive = exec_ok(dump, OVS_TIMEOUT_S, &flows, err) == 0;
+
+		s = states_read(rows, is_alive ? flows : "");
+		s->is_alive = is_alive;
+		if (is_alive)
+			look_at_links(s, err);
+	}
 	free(flows);
 	json_decref(rows);
 	return s;

@@ -10,3 +10,6 @@
  * @rows: as ovs_rows() gives them. Return: on the heap, whatever the two hold.
  */
 struct sw_states *states_read(const json_t *rows, const char *flows);
+
+/** states_read_links() - which of @s are linked, as `ovs-ofctl show` says; ports that it does not name stay as they are. */
+void states_read_links(struct sw_states *s, const char *show);

@@ -65,6 +65,7 @@ int sw_flows(struct err *err);
 
 /* All guests' ports at one moment. */
 struct sw_states {
+	bool is_alive;  /* the daemon answers; else only its database does, no frame passes, and nothing is counted */
 	bool has_flows; /* false: sw_flows() has to make them again */
 	uint64_t ports; /* which ports have which numbers, as a sum: when it changes, sw_flows() is due, too */
 	unsigned count;
@@ -73,7 +74,7 @@ struct sw_states {
 		struct sw_state state;
 	} guest[];
 };
-/** sw_states() - on the heap, or NULL with @err when the switch does not answer. Two programs are started, however many guests. */
+/** sw_states() - on the heap, or NULL with @err when the database does not answer. Two programs are started, however many guests, and a third while a port is said to be down. */
 struct sw_states *sw_states(struct err *err);
 /** sw_states_of() - that of @guest; without a port: one that is not there. Valid as long as @states. */
 const struct sw_state *sw_states_of(const struct sw_states *states, const char *guest);

@@ -97,6 +97,31 @@ static void test_flows_are_gone(void **state)
 	free(s);
 }
 
+/* The database missed that db's port came up, and web's went; OpenFlow did not. */
+static void test_links(void **state)
+{
+	static const char show[] =
+		"OFPT_FEATURES_REPLY (xid=0x2): dpid:00001635933ec942\n"
+		"n_tables:254, n_buffers:0\n"
+		" 1(ixhost-br): addr:c2:4a:44:cb:47:82\n     config:     0\n     state:      0\n"
+		" 2(ixb): addr:00:00:00:00:00:00\n     config:     0\n     state:      0\n"
+		"     speed: 0 Mbps now, 0 Mbps max\n"
+		" 3(ixa): addr:00:00:00:00:00:00\n     config:     0\n     state:      LINK_DOWN\n"
+		" LOCAL(ix0): addr:16:35:93:3e:c9:42\n     config:     PORT_DOWN\n     state:      0\n"
+		"OFPT_GET_CONFIG_REPLY (xid=0x4): frags=normal miss_send_len=0";
+	struct sw_states *s = read_all(interfaces, dump);
+
+	(void)state;
+	states_read_links(s, show);
+	assert_true(sw_states_of(s, "db")->is_linked);
+	assert_false(sw_states_of(s, "web")->is_linked);
+	assert_false(sw_states_of(s, "late")->is_linked);
+	states_read_links(s, " 3(ixa): addr\n 2(\n state:\n -1(x)\n state: 0\n7");
+	assert_false(sw_states_of(s, "web")->is_linked);
+	assert_false(sw_states_of(s, "late")->is_linked);
+	free(s);
+}
+
 /* What is not as it should be is passed over. */
 static void test_odd_words(void **state)
 {
@@ -134,7 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ports),          cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_flows_are_gone), cmocka_unit_test(test_odd_words),
-		cmocka_unit_test(test_ports_change),
+		cmocka_unit_test(test_ports_change),   cmocka_unit_test(test_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
