@@ -112,15 +112,15 @@ static json_t *text(const char *s)
 /* Under the lock. */
 static json_t *guest_json(const struct known *k, unsigned step)
 {
-	json_t *o = known_row(k), *port = json_object();
+	json_t *o = known_row(k), *port;
 
 	if (o == NULL)
-		abort();
+		return NULL; /* something in it is not text */
+	port = json_object();
 	for (unsigned s = 0; s < HISTORY_SERIES_NR; s++)
 		if (s != HISTORY_CORES && s != HISTORY_CONNECTIONS)
 			json_object_set_new(o, series_names[s],
 					    number_or_null(history_now(k->history, (enum history_series)s)));
-	json_object_set_new(o, "why", text(k->health == HEALTH_UNMANAGED && k->page != NULL ? page_why(k->page) : ""));
 	json_object_set_new(port, "linked", json_boolean(k->port.is_linked));
 	json_object_set_new(port, "error", text(k->port.error));
 	json_object_set_new(port, "from_guest_frames", number(k->port.rx_frames));
@@ -133,7 +133,7 @@ static json_t *guest_json(const struct known *k, unsigned step)
 	return o;
 }
 
-/* NULL: it went meanwhile. */
+/* NULL: it went meanwhile, or cannot be written. */
 static json_t *guest_by_name(const char *name, unsigned step)
 {
 	const struct known *k;

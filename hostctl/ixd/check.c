@@ -131,7 +131,7 @@ static void look_at_all(void)
 	unsigned count;
 	char(*all)[33] = names(&count);
 
-	note_switch(ports != NULL, err.text);
+	note_switch(ports != NULL && ports->is_alive, err.text);
 	for (unsigned i = 0; i < count; i++)
 		look_at(all[i], ports);
 	if (ports != NULL && ports->is_alive)

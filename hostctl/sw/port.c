@@ -24,11 +24,17 @@ static char *id_word(const char *key, const char *value)
 
 static char *allow_word(const struct sw_port *p)
 {
-	char list[SW_ALLOWED_MAX * (NAME_MAX_BYTES + 1) + 1] = "";
+	struct blob list = { 0 };
+	char *word;
 
-	for (unsigned i = 0; i < p->allow_count; i++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i > 0 ? "," : "", p->allow[i]);
-	return id_word("ix-allow", list);
+	for (unsigned i = 0; i < p->allow_count; i++) {
+		blob_add(&list, ",", i > 0 ? 1 : 0);
+		blob_add(&list, p->allow[i], strlen(p->allow[i]));
+	}
+	blob_add(&list, "", 1);
+	word = id_word("ix-allow", (const char *)list.data);
+	blob_fini(&list);
+	return word;
 }
 
 static char *number_word(const char *key, uint64_t value)
