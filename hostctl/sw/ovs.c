@@ -183,7 +183,7 @@ struct ovs_ports *ovs_ports(struct err *err)
 		if (out == NULL)
 			abort();
 	}
-	for (size_t i = 0; i < json_array_size(rows) && out->count < SW_PORTS_MAX; i++) {
+	for (size_t i = 0; out != NULL && i < json_array_size(rows) && out->count < SW_PORTS_MAX; i++) {
 		struct ovs_port *p = &out->port[out->count];
 		size_t bytes;
 
