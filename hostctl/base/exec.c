@@ -262,3 +262,16 @@ void exec_fini(struct exec *e)
 	blob_fini(&e->out);
 	blob_fini(&e->error);
 }
+
+pid_t exec_begin(const char *const *argv, int in, int out, int error, struct err *err)
+{
+	struct exec e = { .argv = argv };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid = null >= 0 ? spawn(&e, in >= 0 ? in : null, out >= 0 ? out : null, error >= 0 ? error : null) : -1;
+
+	if (pid < 0)
+		err_set(err, STATUS_MACHINE, "%s: %s", argv[0], strerror(errno));
+	if (null >= 0)
+		close(null);
+	return pid;
+}

@@ -2,6 +2,7 @@
 /* Other programs, started without a shell: words are words, whatever is in them. */
 #pragma once
 #include "hostctl/base/blob.h"
+#include <sys/types.h>
 
 #define EXEC_OUTPUT_MAX (16u << 20)
 
@@ -29,3 +30,9 @@ int exec_run(struct exec *e, struct err *err);
 int exec_ok(const char *const *argv, int timeout_s, char **out, struct err *err);
 
 void exec_fini(struct exec *e);
+
+/**
+ * exec_begin() - start a program with these three descriptors (the caller's; -1: /dev/null) and a process group of its own
+ * Return: its pid, which is the caller's to wait for; or -1 with @err (STATUS_MACHINE).
+ */
+pid_t exec_begin(const char *const *argv, int in, int out, int error, struct err *err);

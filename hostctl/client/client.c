@@ -36,16 +36,16 @@ static bool take(struct client *c, struct message *m, struct err *err)
 
 	if (say != NULL && *say != '\0' && c->on_say != NULL)
 		c->on_say(say);
+	if (c->fd < 0)
+		c->fd = message_take_fd(m, 0);
 	if (row != NULL)
 		return c->on_row != NULL && c->on_row(c->arg, row) != 0;
 	if (status == NULL)
 		return false;
-	if (json_integer_value(status) != STATUS_OK) {
+	if (json_integer_value(status) != STATUS_OK)
 		err_set(err, (int)json_integer_value(status), "%s", error != NULL ? error : "ixd does not say why");
-	} else {
+	else
 		c->result = json_incref(json_object_get(m->object, "result"));
-		c->fd = message_take_fd(m, 0);
-	}
 	return true;
 }
 
@@ -56,6 +56,7 @@ int client_ask(struct client *c, struct err *err)
 
 	c->result = NULL;
 	c->fd = -1;
+	c->socket = s;
 	if (s >= 0 && message_send(s, c->request, c->fds, c->fd_count, err) == 0) {
 		while (!is_done && err->status == 0) {
 			struct message m;

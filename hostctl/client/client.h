@@ -11,8 +11,9 @@ struct client {
 	void (*on_say)(const char *text);            /* progress for people, NULL: not wanted */
 	int (*on_row)(void *arg, const json_t *row); /* each row; not 0: enough */
 	void *arg;
+	int socket;     /* while on_row runs: what shutdown(SHUT_WR) tells ixd that no more is wanted */
 	json_t *result; /* out: owned by the caller; NULL if on_row had enough */
-	int fd;         /* out: that came with the result, the caller's to close; -1: none */
+	int fd;         /* out: that came with a row or the result, the caller's to close; -1: none */
 };
 
 /**

@@ -39,7 +39,7 @@ void ask_say(const char *text)
 
 void ask_put(const json_t *o)
 {
-	json_dumpf(o, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+	json_dumpf(o, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 	putchar('\n');
 	fflush(stdout);
 }

@@ -2,6 +2,7 @@
 /* What `--help` and `ixctl help TOPIC` say. A page fits on a screen of 80 columns. */
 #include "hostctl/image/image.h"
 #include "hostctl/ixctl/ixctl.h"
+#include "hostctl/ixctl/manual.h"
 #include "hostctl/ixctl/verb.h"
 #include <stdio.h>
 #include <string.h>
@@ -81,16 +82,34 @@ bool help_print(const char *topic)
 	return true;
 }
 
+static const struct verb_option options[] = {
+	{ "man", '\0', "FOLDER", WORD_FILE, "write manual pages of all verbs into FOLDER instead" },
+	VERB_OPTIONS_END,
+};
+
+static int take(void *arg, const struct verb_option *option, char *value, struct err *err)
+{
+	const char **folder = arg;
+
+	(void)option;
+	(void)err;
+	*folder = value;
+	return 0;
+}
+
 static int run(int argc, char **argv, struct err *err)
 {
 	const char *known[TOPICS_MAX] = { "manifest", "status" };
 	char both[64] = "";
-	struct words words = { argc, argv, NULL, NULL, 0 };
+	const char *folder = NULL;
+	struct words words = { argc, argv, take, &folder, 0 };
 	int result = verb_options(&verb_help, &words, err);
 	unsigned n = 2;
 
 	if (result != 0)
 		return result > 0 ? STATUS_OK : -1;
+	if (folder != NULL)
+		return manual_write(folder, status, err);
 	if (argc - words.first > 2)
 		return err_set(err, STATUS_USAGE, "help: expected one topic (`ixctl help` lists them)");
 	if (argc > words.first)
@@ -109,5 +128,6 @@ const struct verb verb_help = {
 	.summary = "more about a verb, the manifest or exit statuses",
 	.about = "A page about a verb, about the fields of image.yaml (manifest), or about exit statuses (status).",
 	.examples = "ixctl help up\nixctl help manifest\n",
+	.options = options,
 	.run = run,
 };

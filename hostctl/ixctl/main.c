@@ -18,7 +18,8 @@ static const struct verb *const verbs[] = {
 	&verb_image_new, /* anywhere */
 	&verb_up,        &verb_down,        &verb_ps,
 	&verb_inspect,   &verb_events, /* on a host with ixd */
-	&verb_help,
+	&verb_top,       &verb_logs,        &verb_console,
+	&verb_capture,   &verb_completion,  &verb_help,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

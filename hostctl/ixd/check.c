@@ -132,8 +132,10 @@ static void look_at_all(void)
 	char(*all)[33] = names(&count);
 
 	note_switch(ports != NULL && ports->is_alive, err.text);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		look_at(all[i], ports);
+		logs_keep_short(all[i]);
+	}
 	if (ports != NULL && ports->is_alive)
 		mend_flows(ports);
 	free(all);
@@ -194,6 +196,7 @@ static void wait_for_host(void)
 	}
 	deploy_publish(&err);
 	err_fini(&err);
+	capture_sweep();
 }
 
 static void *run(void *arg)

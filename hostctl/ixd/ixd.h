@@ -100,6 +100,8 @@ struct request {
 /** request_say() - progress for people. request_row(): one row of the answer, taken over. -1: the client went away. */
 int request_say(struct request *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int request_row(struct request *r, json_t *row);
+/** request_waits() - for @ms at most, unless the client goes away or says that it wants no more: then false, at once. */
+bool request_waits(const struct request *r, int ms);
 /** request_name() - its guest's name, checked; NULL with @err. request_known(): the same of a guest that has a record. */
 const char *request_name(const struct request *r, struct err *err);
 const char *request_known(const struct request *r, struct err *err);
@@ -140,6 +142,15 @@ int verb_ps(struct request *r, struct err *err);
 int verb_inspect(struct request *r, struct err *err);
 int verb_events(struct request *r, struct err *err);
 int verb_ping(struct request *r, struct err *err);
+int verb_top(struct request *r, struct err *err);
+int verb_logs(struct request *r, struct err *err);
+int verb_console(struct request *r, struct err *err);
+int verb_capture(struct request *r, struct err *err);
+
+/** logs_keep_short() - the console's file of @name is set aside when it is long, and the one that was aside is forgotten. */
+void logs_keep_short(const char *name);
+/** capture_sweep() - mirrors that an ixd before us was killed with. */
+void capture_sweep(void);
 int verb_crash(struct request *r, struct err *err);
 
 /* ---- threads ---- */

@@ -7,6 +7,7 @@
 #include "hostctl/ixd/ixd.h"
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,9 @@ static const struct {
 	const char *name;
 	int (*run)(struct request *r, struct err *err);
 } verbs[] = {
-	{ "up", verb_up },         { "down", verb_down }, { "ps", verb_ps },       { "inspect", verb_inspect },
-	{ "events", verb_events }, { "ping", verb_ping }, { "crash", verb_crash },
+	{ "up", verb_up },           { "down", verb_down },       { "ps", verb_ps },       { "inspect", verb_inspect },
+	{ "events", verb_events },   { "ping", verb_ping },       { "top", verb_top },     { "logs", verb_logs },
+	{ "console", verb_console }, { "capture", verb_capture }, { "crash", verb_crash },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -66,6 +68,14 @@ int request_row(struct request *r, json_t *row)
 	return send_one(r, json_pack("{s:o}", "row", row));
 }
 
+bool request_waits(const struct request *r, int ms)
+{
+	struct pollfd fd = { .fd = r->socket, .events = POLLIN };
+
+	/* Nothing comes after a request: what can be read is its end. */
+	return poll(&fd, 1, ms) == 0;
+}
+
 const char *request_name(const struct request *r, struct err *err)
 {
 	const char *name = json_string_value(json_object_get(r->message.object, "name"));
@@ -90,8 +100,8 @@ const char *request_known(const struct request *r, struct err *err)
 		all[i] = ixd.guests[i]->name;
 	if (all != NULL)
 		near = words_nearest(name, all, ixd.guest_count);
-	err_set(err, STATUS_USAGE, "there is no guest '%s'%s%s", name, near != NULL ? ", did you mean " : "",
-		near != NULL ? near : "");
+	err_set(err, STATUS_USAGE, "there is no guest '%s'%s%s%s", name, near != NULL ? ", did you mean " : "",
+		near != NULL ? near : "", near != NULL ? "?" : "");
 	pthread_mutex_unlock(&ixd.lock);
 	free(all);
 	return NULL;

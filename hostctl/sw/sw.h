@@ -82,6 +82,8 @@ const struct sw_state *sw_states_of(const struct sw_states *states, const char *
 /** sw_mirror_start() - a tap @link on the bridge gets a copy of what @guest sends and receives. sw_mirror_stop(): fine if none. */
 int sw_mirror_start(const char *guest, const char *link, struct err *err);
 int sw_mirror_stop(const char *link, struct err *err);
+/** sw_mirror_sweep() - away with all mirrors but those whose link begins with @ours. */
+int sw_mirror_sweep(const char *ours, struct err *err);
 
 /* A guest whose ports are published. */
 struct sw_published {
