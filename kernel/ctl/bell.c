@@ -31,8 +31,11 @@
 static uint16_t pm1a_event; /* 0: no power button */
 static bool has_uart;
 
+/* Without a page nobody rings, and what comes is not for us: tests give a checked kernel orders there (kernel/order/serial.c). */
 static void uart_begin(const struct acpi_info *acpi)
 {
+	if (!ctl_page)
+		return;
 	cpu_out8(COM2 + UART_SCRATCH, 0x5a);
 	if (cpu_in8(COM2 + UART_SCRATCH) != 0x5a)
 		return; /* the machine has no second UART */

@@ -55,8 +55,8 @@ static uint8_t *find_page(void)
 
 void ctl_init(const struct conf *conf, const struct acpi_info *acpi)
 {
-	bell_init(acpi);
 	ctl_page = find_page();
+	bell_init(acpi);
 	if (!ctl_page)
 		return;
 	period_tsc = cpu_us_to_tsc(PERIOD_US);
