@@ -18,10 +18,19 @@
 #define CORES 4
 #define CONNS 64 /* a core */
 
+/*
+ * Where a connection is, for those who want to release what is another's. The core that has just been told IX_EV_MOVING may
+ * release it until it returns to ring 0: that is no other core's yet, so the field says who leaves. One that has arrived is
+ * this core's from when its IX_EV_MOVED lies in the array, not from when the loop below comes to it: ring 0 answers for the
+ * state in which it wrote the array (IX_BAD_CALL, or IX_OK if it goes on at once and IX_EV_MOVING lies there, too). So arrivals
+ * are noted before any event is looked at. A core's connections do not change while it is in ring 3, and what it wrote here is
+ * seen by the core that gets one: ring 0's messages lie between.
+ */
 struct conn {
 	_Atomic ix_handle_t handle; /* 0: free */
-	_Atomic uint32_t core;
+	_Atomic uint32_t core;      /* CORES + the one it leaves */
 	uint8_t manner;
+	bool goes_on;              /* its IX_EV_MOVING lies in the array, too */
 	uint64_t owed, owed_bytes; /* to be sent back, and then given back */
 };
 
@@ -69,7 +78,7 @@ static void release_others(struct conn *c)
 	EXPECT(call(IX_OP_RELEASE, c->handle ^ 0x12345, 0, 0), IX_BAD_HANDLE, IX_BAD_CALL);
 	EXPECT(call(IX_OP_RELEASE, 0, 0, 0), IX_BAD_HANDLE, IX_BAD_HANDLE);
 	for (unsigned i = 0; i < CORES * CONNS; i++)
-		if (conns[i].handle && conns[i].core != core)
+		if (conns[i].handle && conns[i].core % CORES != core)
 			EXPECT(call(IX_OP_RELEASE, conns[i].handle, 0, 0), IX_BAD_HANDLE, IX_MOVED);
 }
 
@@ -90,7 +99,7 @@ static void on_moving(struct conn *c)
 	default:
 		break;
 	}
-	c->core = CORES; /* nobody's, until it says where it is */
+	c->core = CORES + libc_core();
 }
 
 static void pay(struct conn *c)
@@ -144,6 +153,22 @@ static void on_knock(const struct ix_event *e)
 	(void)call(IX_OP_REJECT, e->handle, 0, 0);
 }
 
+/* Before the array's events are looked at. */
+static void note_arrival(const struct ix_event *e)
+{
+	struct conn *c;
+
+	if (e->cookie < 1 || e->cookie > CORES * CONNS)
+		return;
+	c = &conns[e->cookie - 1];
+	if (e->kind == IX_EV_MOVED) {
+		c->core = libc_core();
+		c->goes_on = false;
+	} else if (e->kind == IX_EV_MOVING) {
+		c->goes_on = true;
+	}
+}
+
 static void on_event(const struct ix_event *e)
 {
 	struct conn *c;
@@ -165,9 +190,8 @@ static void on_event(const struct ix_event *e)
 		on_moving(c);
 		break;
 	case IX_EV_MOVED:
-		c->core = libc_core();
 		if (c->manner == 'l')
-			EXPECT(call(IX_OP_RELEASE, c->handle, 0, 0), IX_BAD_CALL, IX_MOVED);
+			EXPECT(call(IX_OP_RELEASE, c->handle, 0, 0), c->goes_on ? IX_OK : IX_BAD_CALL, IX_MOVED);
 		pay(c);
 		break;
 	case IX_EV_EOF:
@@ -194,6 +218,8 @@ static _Noreturn void serve(void)
 		count = a->count;
 		for (uint32_t i = 0; i < count; i++)
 			events[i] = a->events[i];
+		for (uint32_t i = 0; i < count; i++)
+			note_arrival(&events[i]);
 		for (uint32_t i = 0; i < count; i++)
 			on_event(&events[i]);
 	}
