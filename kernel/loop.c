@@ -131,14 +131,14 @@ void loop_run(void)
 		partition_poll();
 		calls = sys_batch();
 		order_poll();
-		MARK_STAGE(STAGE_TIMERS);
 		now = cpu_tsc();
-		fired = time_run(time_tick_of(now));
 		MARK_STAGE(STAGE_RX);
 		count = flow_rx(frames, batch_max);
 		ctl_turn(now, count);
 		MARK_STAGE(STAGE_NET_IN);
-		net_input(frames, count);
+		net_input(frames, count, count < batch_max);
+		MARK_STAGE(STAGE_TIMERS);
+		fired = time_run(time_tick_of(now)); /* after what may have come in time */
 		MARK_STAGE(STAGE_TX);
 		net_output();
 		flow_tx_flush();

@@ -137,15 +137,15 @@ struct listener_load {
 struct net_core {
 	struct netif netif;
 	struct ip6_setup ip6;
-	uint32_t now_ms; /* as tcp_ticks */
-	uint64_t now_tick;
-	struct conn *tx_conn;     /* whose segments lwIP is sending */
-	struct tcp_pcb *keep;     /* block that lwIP is about to free and struct conn still needs */
-	struct conn_queue dirty;  /* with events to write */
-	struct conn_queue out;    /* with something to send or to acknowledge */
-	struct conn_queue delack; /* with a delayed acknowledgement, oldest first */
-	struct conn_queue quick;  /* the same of those that have just begun */
-	struct buf *grace_bufs;   /* lent to connections whose end ring 3 has just been told */
+	uint32_t now_ms;              /* as tcp_ticks */
+	uint64_t now_tick, seen_tick; /* what had arrived by seen_tick has been looked at (input.c) */
+	struct conn *tx_conn;         /* whose segments lwIP is sending */
+	struct tcp_pcb *keep;         /* block that lwIP is about to free and struct conn still needs */
+	struct conn_queue dirty;      /* with events to write */
+	struct conn_queue out;        /* with something to send or to acknowledge */
+	struct conn_queue delack;     /* with a delayed acknowledgement, oldest first */
+	struct conn_queue quick;      /* the same of those that have just begun */
+	struct buf *grace_bufs;       /* lent to connections whose end ring 3 has just been told */
 	struct list half_open;
 	uint32_t half_open_count;
 	struct list ooseq; /* connections with out-of-order data, oldest first */

@@ -22,6 +22,7 @@
 #define FIRST_NOT_UNICAST 224u  /* first byte of multicast and broadcast addresses: never a sender's */
 #define PART_MAX 14u            /* frames that are looked at together */
 #define LENT_RESERVE 4u         /* one in so many receive buffers is never lent */
+#define RX_FRAMES_MAX 1024u     /* QEMU's longest receive queue */
 #define CACHED_CONNECTIONS 512u /* as many as the cache keeps anyway */
 #define PREFETCH_FROM 4u        /* frames in a batch that make looking ahead worth its instructions */
 
@@ -224,8 +225,28 @@ void input_again(struct buf *b)
 	input_batch(&b, 1);
 }
 
-void net_input(struct buf **bufs, unsigned count)
+static PERCORE struct unseen {
+	uint64_t tick;   /* what had arrived by then is among the next RX_FRAMES_MAX frames, */
+	uint32_t frames; /* so many of which have been looked at */
+} unseen;
+
+/* No receive queue holds more than RX_FRAMES_MAX: when so many have been taken, all has been seen that lay there before. */
+static void note_seen(unsigned count, bool is_all)
 {
+	unseen.frames += count;
+	if (likely(is_all))
+		net_self.seen_tick = net_self.now_tick;
+	else if (unseen.frames < RX_FRAMES_MAX)
+		return;
+	else
+		net_self.seen_tick = unseen.tick;
+	unseen.tick = net_self.now_tick;
+	unseen.frames = 0;
+}
+
+void net_input(struct buf **bufs, unsigned count, bool is_all)
+{
+	note_seen(count, is_all);
 	if (!count)
 		return;
 	net_self.stats.frames_in += count;

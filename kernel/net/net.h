@@ -40,8 +40,11 @@ bool net_is_draining(void);
 /* ---- one turn of the loop, in this order ---- */
 /** net_tx_reclaim() - free what the device has sent; may mark connections `sent`. */
 void net_tx_reclaim(void);
-/** net_input() - @count frames of this core through TCP/IP; takes ownership; outcomes mark connections. */
-void net_input(struct buf **frames, unsigned count);
+/**
+ * net_input() - @count frames of this core through TCP/IP; takes ownership; outcomes mark connections. @is_all: nothing else
+ * had arrived. Timers (time_run()) come behind it: what they wait for may be among these.
+ */
+void net_input(struct buf **frames, unsigned count, bool is_all);
 /** net_output() - end of a batch: one tcp_output per touched connection, delayed ACKs, neighbours' queues. */
 void net_output(void);
 /** net_events() - write pending events of marked connections until the array is full; the rest stays marked. */

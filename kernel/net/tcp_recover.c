@@ -281,6 +281,16 @@ static void keep_newreno_up(struct conn *c, uint32_t acked)
 	}
 }
 
+/* With selective acknowledgements one that says the same again, or reports a duplicate, is no sign of it [RFC 6675 2, RFC 2883 4]. */
+static bool is_any_missing(const struct conn *c)
+{
+	const struct tcp_pcb *pcb = pcb_of((struct conn *)(uintptr_t)c);
+
+	if (c->flags & CONN_RECOVER)
+		return true;
+	return has_sack(pcb) ? sack_is_any_good(c) : pcb->dupacks != 0;
+}
+
 void recover_after(struct conn *c, uint32_t lastack)
 {
 	struct tcp_pcb *pcb = pcb_of(c);
@@ -289,8 +299,8 @@ void recover_after(struct conn *c, uint32_t lastack)
 	if (own.is_muted)
 		pcb->cwnd = own.cwnd;
 	own.is_muted = false;
-	if (pcb->dupacks || (c->flags & CONN_RECOVER) || options_of_segment()->sack_count)
-		tcp_train_dissolve(c); /* what is missing may be part of one */
+	if (is_any_missing(c))
+		tcp_train_dissolve(c); /* it may be part of one */
 	if (has_sack(pcb))
 		after_sack(c, acked);
 	else if ((pcb->flags & TF_INFR) || (c->flags & CONN_RECOVER))

@@ -25,6 +25,8 @@ struct scoreboard {
 /* tcp_sack.c */
 /** sack_take() - mark what the current segment's blocks name. Return: bytes that were not known to be there. */
 uint32_t sack_take(struct conn *c, bool is_ack_new);
+/** sack_is_any_good() - whether the current segment's blocks name anything beyond its acknowledgement. */
+bool sack_is_any_good(const struct conn *c);
 /** sack_hold_lost() - all that is missing before the last that is there. */
 void sack_hold_lost(struct conn *c);
 /** sack_judge() - hold for lost what has been overtaken [RFC 6675 4, RFC 8985 6.2], and sum up. */

@@ -35,6 +35,16 @@ static bool is_block_good(const struct tcp_pcb *pcb, const struct tcp_sack_range
 	       TCP_SEQ_LEQ(b->right, pcb->snd_nxt);
 }
 
+bool sack_is_any_good(const struct conn *c)
+{
+	const struct tcp_options *o = options_of_segment();
+
+	for (unsigned i = 0; i < o->sack_count; i++)
+		if (is_block_good(pcb_of((struct conn *)(uintptr_t)c), &o->sacks[i]))
+			return true;
+	return false;
+}
+
 static bool is_named(const struct tcp_seg *seg, const struct tcp_options *o, unsigned good)
 {
 	for (unsigned i = 0; i < o->sack_count; i++)

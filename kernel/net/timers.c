@@ -237,6 +237,15 @@ static bool cut_probe(struct tcp_pcb *pcb)
 	return tcp_train_cut(pcb, seg, pcb->snd_wnd);
 }
 
+/*
+ * Whether an acknowledgement may lie in the receive queue that came before the timer was due: a core that did not run for a
+ * while, or had much to do, is late for both, and what would be sent again has long arrived.
+ */
+static bool is_answer_unseen(const struct conn *c)
+{
+	return c->rto_at > net_self.seen_tick;
+}
+
 /* The retransmission timer or the probe timer is due. Return: false if the connection is gone. */
 static bool fire_rto(struct conn *c)
 {
@@ -302,6 +311,10 @@ static void on_fire(struct time_node *node)
 		if (c->deadline == NEVER)
 			c->flags |= CONN_SELDOM;
 		arm(c, c->deadline);
+		return;
+	}
+	if (c->rto_at <= net_self.now_tick && is_answer_unseen(c)) {
+		time_arm(&c->timer, net_self.now_tick + 1);
 		return;
 	}
 	tcp_ticks = net_self.now_ms - 1; /* tcp_slowtmr() counts it up */

@@ -198,9 +198,9 @@ void cores_turn(uint32_t core)
 	cores_switch(core);
 	net_tx_reclaim();
 	order_poll();
-	time_run(time_now());
 	count = flow_rx(frames, NIC_BURST_MAX);
-	net_input(frames, count);
+	net_input(frames, count, count < NIC_BURST_MAX);
+	time_run(time_now());
 	net_output();
 	flow_tx_flush();
 	world_events(&cores.events[core]);

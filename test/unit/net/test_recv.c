@@ -224,7 +224,7 @@ static void turn_with_events_before(unsigned taken)
 	unsigned count = world_take_waiting(frames);
 
 	net_tx_reclaim();
-	net_input(frames, count);
+	net_input(frames, count, true);
 	net_output();
 	event_begin();
 	while (taken--)

@@ -330,8 +330,8 @@ void world_turn(void)
 	memcpy(frames, waiting, count * sizeof(*frames));
 	waiting_count = 0;
 	net_tx_reclaim();
+	net_input(frames, count, !world.has_more);
 	time_run(time_now());
-	net_input(frames, count);
 	net_output();
 	world_events(&world.events);
 }

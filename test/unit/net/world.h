@@ -63,6 +63,7 @@ struct world {
 	unsigned control_count;
 	bool is_ip6;
 	uint64_t now_us;
+	bool has_more;          /* more frames wait than a turn takes */
 	bool is_full;           /* the device's queue takes nothing */
 	bool is_holding;        /* it gives nothing back */
 	bool has_addresses;     /* neighbours' Ethernet addresses end as their IPv4 addresses; else all have one */
