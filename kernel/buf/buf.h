@@ -15,6 +15,7 @@ enum buf_flags {
 	BUF_CSUM_GOOD = 1, /* the device, or a host that never left memory, vouches for the L4 checksum */
 	BUF_RESOLVE = 2, /* not received: an IP packet whose neighbour the boot core is to find; @core sends it then */
 	BUF_QUOTED = 8,  /* an ICMP error on its way from core to core, to the connection that it speaks of */
+	BUF_SUMMED = 16, /* by net: each buffer of the frame holds data of a segment, and has its sum (rx_buf.h) */
 	BUF_MISPLACED = 4, /* no connection of it on @core, where it arrived, nor on those between that one and this */
 };
 

@@ -164,6 +164,7 @@ struct net_core {
 	uint32_t down_ms;
 	bool is_down;            /* no partition: datagrams are dropped */
 	bool has_ended;          /* at down_ms: for a while connection requests are dropped, not refused */
+	bool is_summed;          /* what is received, by the device */
 	bool is_low;             /* on receive buffers, as this batch began: data waits */
 	bool is_sending_blocked; /* the transmit queue was full in this turn */
 	uint8_t timer_shadow;    /* lwIP's private tcp_timer_ctr: both move only in timers.c */
@@ -179,10 +180,9 @@ extern PERCORE struct net_core net_self;
 
 /* What all cores share; written rarely, by the boot core or under the lock, and announced by epoch. */
 struct net_shared {
-	uint32_t epoch; /* grows with each change of the rest or of the bindings; read once a turn by all */
-	be32_t address; /* ours, 0: none yet */
-	be32_t mask;
-	be32_t gateway; /* 0: none */
+	uint32_t epoch;       /* grows with each change of the rest or of the bindings; read once a turn by all */
+	be32_t address, mask; /* ours, 0: none yet */
+	be32_t gateway;       /* 0: none */
 	struct ip6_setup ip6;
 	uint32_t ip6_sequence; /* odd while the boot core writes ip6 */
 	uint16_t rto_floor_ms;

@@ -12,6 +12,7 @@
 #include "kernel/net/checksum.h"
 #include "kernel/net/ip6.h"
 #include "kernel/net/icmp.h"
+#include "kernel/net/merge.h"
 #include "kernel/net/neighbour.h"
 #include "kernel/net/output.h"
 #include "kernel/net/pressure.h"
@@ -197,10 +198,33 @@ static void input_one(const struct frame *f)
 	}
 }
 
-static void input_batch(struct buf **bufs, unsigned count)
+/* The same of a device that sums up and merges nothing. Return: frames that are left. */
+static APART unsigned look_and_merge(struct buf **bufs, unsigned count, bool is_cached)
 {
-	bool is_cached = net_self.stats.connections <= CACHED_CONNECTIONS;
+	struct merge m = { 0 };
+	unsigned n = 0;
 
+	for (unsigned i = 0; i < count; i++) {
+		struct frame *f = &frames[n];
+
+		f->b = bufs[i];
+		f->likely_pcb = NULL;
+		f->kind = (uint8_t)classify(f);
+		if (merge_add(&m, f))
+			continue;
+		n++;
+		if (f->kind == FRAME_TCP) {
+			f->hash = demux_hash(&f->tuple);
+			if (unlikely(!is_cached))
+				demux_prefetch(f->hash);
+		}
+	}
+	merge_end(&m);
+	return n;
+}
+
+static inline void look(struct buf **bufs, unsigned count, bool is_cached)
+{
 	for (unsigned i = 0; i < count; i++) {
 		struct frame *f = &frames[i];
 
@@ -213,6 +237,16 @@ static void input_batch(struct buf **bufs, unsigned count)
 				demux_prefetch(f->hash);
 		}
 	}
+}
+
+static void input_batch(struct buf **bufs, unsigned count)
+{
+	bool is_cached = net_self.stats.connections <= CACHED_CONNECTIONS;
+
+	if (likely(net_self.is_summed))
+		look(bufs, count, is_cached);
+	else
+		count = look_and_merge(bufs, count, is_cached);
 	if (unlikely(!is_cached) && count >= PREFETCH_FROM)
 		look_ahead(count);
 	demux_mark();

@@ -43,6 +43,7 @@ uint16_t output_core_init(void)
 			 NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_ICMP;
 
 	own.offloads = nic_info()->offloads;
+	net_self.is_summed = own.offloads & NIC_RX_CSUM;
 	own.direct = (uintptr_t)mem_va(0);
 	own.tx.csum_offset = offsetof(struct tcp_hdr, chksum);
 	cut_core_init();

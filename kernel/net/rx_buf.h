@@ -17,6 +17,7 @@ struct rx_buf {
 	uint16_t is_pbuf_used; /* a range of it is being sent with the pbuf above */
 	uint8_t is_packed;     /* filled by copying: more may be appended while it is the last of its queue */
 	uint8_t is_seen;       /* by pressure.c, as the first of its queue */
+	uint16_t sum;          /* of the payload, as port_chksum(); 0: not known */
 };
 _Static_assert(offsetof(struct rx_buf, len) == offsetof(struct rx_buf, start) + 2 &&
 		       offsetof(struct rx_buf, told) == offsetof(struct rx_buf, start) + 4 &&

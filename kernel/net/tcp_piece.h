@@ -40,6 +40,14 @@ static inline void piece_set(struct pbuf_custom *custom, const uint8_t *data, ui
 	__builtin_memcpy(&custom->pbuf.tot_len, &rest, sizeof(rest));
 }
 
+/* Whether a queued pbuf lies with the receive buffer that it is over. */
+static inline bool piece_is_own(const struct pbuf *p)
+{
+	const struct pbuf_custom *custom = (const struct pbuf_custom *)(const void *)p;
+
+	return (p->flags & PBUF_FLAG_IS_CUSTOM) && custom->custom_free_function == piece_free_own;
+}
+
 /* With the pbuf that lies with the buffer and is not in use. */
 static inline struct pbuf *piece_own(struct rx_buf *x, const uint8_t *data, uint32_t bytes)
 {

@@ -17,7 +17,7 @@ void rx_put(struct buf *b)
 }
 
 /* All but `next`. */
-static inline void rx_begin(struct rx_buf *x, struct conn *c, size_t start, size_t len)
+static inline void rx_begin(struct rx_buf *x, struct conn *c, size_t start, size_t len, uint16_t sum)
 {
 	uint64_t place;
 
@@ -28,6 +28,7 @@ static inline void rx_begin(struct rx_buf *x, struct conn *c, size_t start, size
 	x->is_packed = 0;
 	x->is_pbuf_used = 0;
 	x->is_seen = 0;
+	x->sum = sum;
 }
 
 static void rx_append(struct conn *c, struct buf *b)
@@ -54,7 +55,7 @@ static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
 			if (!b)
 				return false;
 			x = rx_of(b);
-			rx_begin(x, c, 0, 0);
+			rx_begin(x, c, 0, 0, 0);
 			x->is_packed = 1;
 			rx_append(c, b);
 		}
@@ -72,7 +73,7 @@ static bool rx_pack(struct conn *c, const uint8_t *data, unsigned bytes)
 
 static inline bool take_buf(struct conn *c, struct buf *b, const uint8_t *data, unsigned bytes)
 {
-	rx_begin(rx_of(b), c, (size_t)(data - b->data), bytes);
+	rx_begin(rx_of(b), c, (size_t)(data - b->data), bytes, 0);
 	rx_append(c, b);
 	c->rx_untold += bytes;
 	if (!c->rx_tell)
@@ -103,6 +104,7 @@ __attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, 
 {
 	struct buf *tail = c->rx_tail, *first = b, **link = tail ? &rx_of(tail)->next : &c->rx_head;
 	uint32_t taken = 0, held = c->rx_held;
+	bool is_summed = b->flags & BUF_SUMMED;
 
 	/* Full buffers, but for the last. */
 	while (bytes - taken >= BUF_BYTES / 4 && held < CONN_HELD_MAX) {
@@ -111,7 +113,7 @@ __attribute__((noinline)) void tcp_rx_take_frame(struct conn *c, struct buf *b, 
 
 		if (unlikely(part < BUF_BYTES / 4))
 			break;
-		rx_begin(rx_of(b), c, (size_t)(data - b->data), part);
+		rx_begin(rx_of(b), c, (size_t)(data - b->data), part, is_summed ? rx_of(b)->sum : 0);
 		*link = b;
 		link = &rx_of(b)->next;
 		tail = b;

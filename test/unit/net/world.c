@@ -387,7 +387,7 @@ void world_begin(uint32_t offloads)
 	has_gateway6 = offloads & WORLD_GATEWAY6;
 	has_dhcp = offloads & WORLD_DHCP;
 	offloads &= ~(WORLD_IP6 | WORLD_SLAAC | WORLD_GATEWAY6 | WORLD_DHCP);
-	world_nic.offloads = offloads;
+	world_nic.offloads = offloads | (offloads ? NIC_RX_CSUM : 0);
 	world.is_csum_unchecked = offloads != 0; /* such a device vouches for what it receives, too */
 	world.conf = (struct conf){ .name = "test",
 				    .cores_max = 1,
