@@ -185,12 +185,13 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return remove(path);
 }
 
+/* Not FTW_MOUNT: on overlayfs, as in a container, files and folders say that they are on different devices. */
 int guest_remove(const char *name, struct err *err)
 {
 	char *path = paths_of_guest(PATHS_GUESTS, name, NULL);
 	int result = 0;
 
-	if (nftw(path, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
+	if (nftw(path, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
 		result = os_error(err, path);
 	free(path);
 	return result;

@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 static const struct verb *const verbs[] = {
-	&verb_run,       &verb_image_build, &verb_image_inspect,
+	&verb_run,        &verb_image_build, &verb_image_inspect,
 	&verb_image_new, /* anywhere */
-	&verb_up,        &verb_down,        &verb_ps,
-	&verb_inspect,   &verb_events, /* on a host with ixd */
-	&verb_top,       &verb_logs,        &verb_console,
-	&verb_capture,   &verb_completion,  &verb_help,
+	&verb_up,         &verb_down,        &verb_ps,
+	&verb_inspect,    &verb_events, /* on a host with ixd */
+	&verb_top,        &verb_logs,        &verb_console,
+	&verb_host_setup, &verb_host_status, &verb_host_teardown,
+	&verb_capture,    &verb_completion,  &verb_help,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -69,6 +69,11 @@ static void note_port_lost(struct known *k)
 	k->port.is_linked = false;
 }
 
+static bool is_off(const struct domain_info *domain)
+{
+	return domain->state == DOMAIN_OFF || domain->state == DOMAIN_ABSENT || domain->state == DOMAIN_CRASHED;
+}
+
 /* @ports: NULL while nobody says anything of them; then what was known of the port stays, and frames may well pass. */
 static void look_at(const char *name, const struct sw_states *ports)
 {
@@ -79,11 +84,12 @@ static void look_at(const char *name, const struct sw_states *ports)
 
 	pthread_mutex_lock(&ixd.lock);
 	k = known_find(name);
-	if (k != NULL && has_domain) {
+	/* Who makes it run knows better: we may have asked before it did. */
+	if (k != NULL && has_domain && !(k->is_busy && is_off(&domain))) {
 		k->domain = domain;
 		k->is_seen = true;
 		adopt(k);
-		if (domain.state == DOMAIN_OFF || domain.state == DOMAIN_ABSENT || domain.state == DOMAIN_CRASHED)
+		if (is_off(&domain))
 			k->has_guest = false;
 	}
 	if (k != NULL && ports != NULL && ports->is_alive)

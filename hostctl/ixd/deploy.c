@@ -293,6 +293,23 @@ static int wait_ready(const struct made *m, struct err *err)
 	return -1;
 }
 
+/* It runs: known at once, not when check.c asks next. */
+static int start_domain(const struct domain_plan *plan, struct err *err)
+{
+	struct known *k;
+
+	if (domain_start(ixd.domains, plan, err) != 0)
+		return -1;
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(plan->name);
+	if (k != NULL) {
+		k->domain.state = DOMAIN_RUNNING;
+		k->is_seen = true;
+	}
+	pthread_mutex_unlock(&ixd.lock);
+	return 0;
+}
+
 int deploy_start(const struct guest *g, struct request *r, struct err *err)
 {
 	struct made *m = calloc(1, sizeof(*m));
@@ -305,7 +322,7 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err)
 	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
 		if (set_port(g, m, err) == 0 && set_page(g->name, err) == 0) {
 			request_say(r, "starting %s", g->name);
-			result = domain_start(ixd.domains, &m->plan, err) == 0 ? wait_ready(m, err) : -1;
+			result = start_domain(&m->plan, err) == 0 ? wait_ready(m, err) : -1;
 		}
 		if (result == 0)
 			result = deploy_publish(err);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IP_TIMEOUT_S 10
+#define IP_TIMEOUT_S 20
 
 static int run(struct err *err, const char *const *argv)
 {
@@ -30,13 +30,13 @@ int sw_is_up(struct err *err)
 	free(out);
 	if (!is_there)
 		return err_set(err, STATUS_MACHINE, "Open vSwitch runs without DPDK: run ixctl host setup");
-	if (ovs_vsctl(&out, err, "--timeout=5", "br-exists", SW_BRIDGE, NULL) != 0) {
+	if (ovs_vsctl(&out, err, "--timeout=15", "br-exists", SW_BRIDGE, NULL) != 0) {
 		err_fini(err);
 		return err_set(err, STATUS_MACHINE, "there is no bridge " SW_BRIDGE ": run ixctl host setup");
 	}
 	free(out);
 	/* The database outlives the daemon: only OpenFlow shows whether that lives. */
-	if (RUN(err, "ovs-ofctl", "--timeout=5", "show", SW_BRIDGE) != 0) {
+	if (RUN(err, "ovs-ofctl", "--timeout=15", "show", SW_BRIDGE) != 0) {
 		err_fini(err);
 		return err_set(err, STATUS_MACHINE, "ovs-vswitchd does not answer: run ixctl host setup");
 	}

@@ -16,12 +16,11 @@ import threading
 import time
 
 import lab
-from ovs import SETTINGS, VSWITCHD
 from report import Failed, check
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18
-EMPTY = '/var/log', '/var/lib/libvirt', '/var/lib/ix', '/var/lib/openvswitch', '/var/cache/libvirt'
+EMPTY = '/var/log', '/var/lib/libvirt', '/var/lib/openvswitch', '/var/cache/libvirt'
 SOCKET = '/run/ix/ixd.sock'
 HOST, PREFIX = '10.77.0.1', 16
 MESSAGE_BYTES = 1 << 18
@@ -57,6 +56,7 @@ def furnish():
         mount('tmpfs', folder, 0, 'mode=0755')
     for folder in '/run/lock', '/var/log/openvswitch', '/var/log/libvirt/qemu':
         os.makedirs(folder)
+    shutil.rmtree('/var/lib/ix', ignore_errors=True)
     mount('tmpfs', '/dev/shm', 0, 'mode=1777')
     mount('sysfs', '/sys')
     for left in (*pathlib.Path('/etc/openvswitch').glob('*.db*'), *pathlib.Path('/etc/libvirt/qemu').glob('*.xml')):
@@ -225,42 +225,9 @@ def echo(address, port=7, count=100000):
         sender.join()
 
 
-QEMU_CONF = """security_driver = "none"
-user = "root"
-group = "root"
-remember_owner = 0
-namespaces = []
-cgroup_controllers = []
-stdio_handler = "file"
-"""
-
-
-def set_up():
-    """The lab becomes a host, with an address on ix0 and ixd."""
-    def run(*words):
-        check(not (done := Done(words, 60)).status, done)
-    os.makedirs('/run/openvswitch')
-    run('ovsdb-tool', 'create', '/etc/openvswitch/conf.db', '/usr/share/openvswitch/vswitch.ovsschema')
-    run('ovsdb-server', '/etc/openvswitch/conf.db', '--remote=punix:/run/openvswitch/db.sock', '--pidfile', '--detach', '--no-chdir',
-        '--log-file', '-vconsole:off')
-    run('ovs-vsctl', '--no-wait', 'init')
-    run('ovs-vsctl', '--no-wait', 'set', 'Open_vSwitch', '.', *(f'other_config:{k}={v}' for k, v in SETTINGS.items()))
-    run(VSWITCHD, '--pidfile', '--detach', '--no-chdir', '--log-file', '-vconsole:off')
-    run('ovs-vsctl', '-t', '15', 'add-br', 'ix0', '--', 'set', 'bridge', 'ix0', 'datapath_type=netdev', 'fail_mode=secure')
-    run('ip', 'link', 'add', 'ixhost', 'type', 'veth', 'peer', 'name', 'ixhost-br')
-    run('ethtool', '-K', 'ixhost', 'tx', 'off')
-    run('ip', 'address', 'add', f'{HOST}/{PREFIX}', 'dev', 'ixhost')
-    run('ip', 'link', 'set', 'ixhost', 'up')
-    run('ip', 'link', 'set', 'ixhost-br', 'up')
-    run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.conf.ixhost.route_localnet=1')
-    run('ovs-vsctl', '-t', '15', 'add-port', 'ix0', 'ixhost-br')
-    pathlib.Path('/etc/libvirt/qemu.conf').write_text(QEMU_CONF, encoding='ascii')
-    run('/usr/sbin/libvirtd', '-d', '--pid-file', '/run/libvirtd.pid')
-    os.makedirs('/var/lib/ix/guests', mode=0o711)
-    pathlib.Path('/var/lib/ix/host.json').write_text(json.dumps({'address': f'{HOST}/{PREFIX}', 'kvm': False, 'qemu_user': 'root',
-                                                                 'qemu_uid': 0, 'qemu_gid': 0}), encoding='ascii')
-    os.makedirs('/var/log/ix', mode=0o711)
-    start_ixd()
+def set_up(*options):
+    """The lab becomes a host, with an address on ix0 and ixd. Under emulation unless @options say otherwise."""
+    return ixctl('host', 'setup', '--no-install', '--accel', 'tcg', *options)
 
 
 def start_ixd():
