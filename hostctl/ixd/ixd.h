@@ -93,6 +93,7 @@ void event_note(const char *guest, const char *event, json_t *detail);
 /* ---- a request ---- */
 struct request {
 	int socket;
+	bool is_late; /* too many others are being served */
 	struct message message;
 	json_t *result; /* of a success, owned; NULL: {} */
 	int fd;         /* that goes with the result, owned; -1: none */

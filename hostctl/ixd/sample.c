@@ -40,7 +40,7 @@ static enum health health_of(const struct known *k)
 	if (k->trust == PAGE_BAD)
 		return HEALTH_UNMANAGED;
 	if (now_ms() - k->beat_ms > IXD_STUCK_MS && k->domain.state == DOMAIN_RUNNING)
-		return HEALTH_STUCK;
+		return k->trust == PAGE_GOOD ? HEALTH_STUCK : HEALTH_UNMANAGED;
 	return of_state[k->guest.state];
 }
 
@@ -53,7 +53,7 @@ static void note_why(struct known *k)
 		snprintf(k->why, sizeof(k->why), "%s", page_why(k->page));
 	else if (k->page != NULL)
 		snprintf(k->why, sizeof(k->why), "its page %s",
-			 k->trust == PAGE_TORN ? "is written all the time" : "holds nothing of this start");
+			 k->trust == PAGE_TORN ? "is never whole" : "holds nothing of this start");
 }
 
 /* What changed between two looks, for those who read events. */

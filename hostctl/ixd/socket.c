@@ -17,8 +17,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define REQUESTS_MAX 64u
-#define BACKLOG 64
+#define REQUESTS_MAX 64u /* that are served at once; those beyond are told so */
+#define THREADS_MAX 512u
+#define LATE_S 1
+#define BACKLOG 256
 #define SEND_S 20  /* a client that does not read for so long has gone away */
 #define FIRST_S 10 /* and one that says nothing, too */
 
@@ -136,10 +138,18 @@ static void answer(struct request *r, int result, struct err *err)
 	json_decref(o);
 }
 
+/* What it wants was asked for before it is refused: a socket that is closed with words unread takes our answer along. */
+static int run_or_refuse(struct request *r, struct err *err)
+{
+	if (r->is_late)
+		return err_set(err, STATUS_MACHINE, "ixd is busy with %u requests; try again", REQUESTS_MAX);
+	return run_verb(r, err);
+}
+
 static void *serve(void *arg)
 {
 	struct request *r = arg;
-	struct timeval first = { .tv_sec = FIRST_S }, send = { .tv_sec = SEND_S };
+	struct timeval first = { .tv_sec = r->is_late ? LATE_S : FIRST_S }, send = { .tv_sec = SEND_S };
 	struct err err = { 0 };
 	int got;
 
@@ -147,7 +157,7 @@ static void *serve(void *arg)
 	setsockopt(r->socket, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send));
 	got = message_receive(r->socket, &r->message, &err);
 	if (got != 0)
-		answer(r, got > 0 ? run_verb(r, &err) : -1, &err);
+		answer(r, got > 0 ? run_or_refuse(r, &err) : -1, &err);
 	err_fini(&err);
 	message_fini(&r->message);
 	if (r->fd >= 0)
@@ -161,22 +171,19 @@ static void *serve(void *arg)
 static void begin_request(int s)
 {
 	struct request *r = calloc(1, sizeof(*r));
-	struct err err = { 0 };
+	unsigned count = __atomic_add_fetch(&request_count, 1, __ATOMIC_ACQUIRE);
 	pthread_t thread;
 
 	if (r == NULL)
 		abort();
 	r->socket = s;
 	r->fd = -1;
+	r->is_late = count > REQUESTS_MAX;
 	__atomic_fetch_add(&ixd.requests, 1, __ATOMIC_RELAXED);
-	if (__atomic_add_fetch(&request_count, 1, __ATOMIC_ACQUIRE) <= REQUESTS_MAX &&
-	    pthread_create(&thread, NULL, serve, r) == 0) {
+	if (count <= THREADS_MAX && pthread_create(&thread, NULL, serve, r) == 0) {
 		pthread_detach(thread);
 		return;
 	}
-	err_set(&err, STATUS_MACHINE, "ixd is busy with %u requests; try again", REQUESTS_MAX);
-	answer(r, -1, &err);
-	err_fini(&err);
 	close(s);
 	free(r);
 	__atomic_fetch_sub(&request_count, 1, __ATOMIC_RELEASE);

@@ -243,14 +243,3 @@ def is_answering():
         return bool(ask('ping', timeout=5)[0])
     except OSError:
         return False
-
-
-def mend():
-    if not pid_of('/run/openvswitch/ovsdb-server.pid'):
-        subprocess.run(['ovsdb-server', '/etc/openvswitch/conf.db', '--remote=punix:/run/openvswitch/db.sock', '--pidfile', '--detach', '--no-chdir', '--log-file', '-vconsole:off'], check=True)
-    if not pid_of('/run/openvswitch/ovs-vswitchd-dpdk.pid'):
-        subprocess.run([VSWITCHD, '--pidfile', '--detach', '--no-chdir', '--log-file', '-vconsole:off'], check=True)
-    if not pid_of('/run/libvirtd.pid'):
-        subprocess.run(['/usr/sbin/libvirtd', '-d', '--pid-file', '/run/libvirtd.pid'], check=True)
-    if not is_answering():
-        start_ixd()

@@ -9,7 +9,6 @@ import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -23,7 +22,7 @@ GUESTS = {'one': '10.77.0.5', 'two': '10.77.0.6'}
 CONNECTIONS = 64
 CHUNK = 2048
 SECONDS = 60       # for anything to come back, on the busiest machine
-DAEMONS = {'ixd': '/run/ix/ixd.pid', 'libvirtd': '/run/libvirtd.pid', 'vswitchd': '/run/openvswitch/ovs-vswitchd-dpdk.pid',
+DAEMONS = {'ixd': '/run/ix/ixd.pid', 'libvirtd': '/run/libvirtd.pid', 'vswitchd': '/run/openvswitch/ovs-vswitchd.pid',
            'ovsdb': '/run/openvswitch/ovsdb-server.pid'}
 
 
@@ -99,11 +98,7 @@ def qemus():
 
 def events():
     """Names of all events so far, of guests and host."""
-    found = []
-    for name in (*GUESTS, 'host'):
-        path = pathlib.Path(f'/var/log/ix/{name}.events')
-        found += [line.split('"event":"')[1].split('"')[0] for line in path.read_text(encoding='utf-8').splitlines()] if path.exists() else []
-    return found
+    return [row['event'] for row in hostlab.ask('events')[1]]
 
 
 def are_ready():
@@ -119,23 +114,49 @@ def await_ready():
     hostlab.wait_for(are_ready, SECONDS, lambda: f'all guests are ready: {hostlab.ps()}')
 
 
-def act(load, name, expected):
-    """One daemon dies and comes back. @expected: an event that tells of it."""
-    before, told = qemus(), events().count(expected)
+def act(load, name, lost, expected):
+    """One daemon dies and comes back. @lost, @expected: events that tell of it."""
+    before, told = qemus(), events()
     load.goes_on()
     for s in load.streams:
         s.longest = 0.0
     kill(name)
-    time.sleep(0.5)
-    hostlab.mend()
+    if lost:
+        hostlab.wait_for(lambda: events().count(lost) > told.count(lost), SECONDS, lambda: f'the event {lost}: {events()}')
+    hostlab.set_up()
     await_ready()
     stall = load.goes_on()
     check(qemus() == before, f'a guest was started again: {before} {qemus()}')
-    hostlab.wait_for(lambda: events().count(expected) > told, SECONDS, lambda: f'the event {expected}: {events()}')
+    hostlab.wait_for(lambda: events().count(expected) > told.count(expected), SECONDS, lambda: f'the event {expected}: {events()}')
     return f'the longest stall was {stall:.1f} s'
 
 
-ACTS = (('ixd', 'adopted'), ('libvirtd', 'libvirt-back'), ('vswitchd', 'flows-made'), ('ovsdb', 'switch-back'))
+def reboot():
+    """All of it at once, and what a host forgets: guests are started again with what they were asked to be."""
+    before = qemus()
+    for name in DAEMONS:
+        kill(name)
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    hostlab.wait_for(lambda: not any(qemus().values()), 10, 'QEMU ends')
+    for folder in '/run/ix', '/run/libvirt', '/run/openvswitch', '/dev/shm':
+        for path in pathlib.Path(folder).iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    lab.delete_link('ixhost')
+    hostlab.set_up()
+    await_ready()
+    for address in GUESTS.values():
+        hostlab.echo(address)
+    check(all(qemus()[name] not in (None, before[name]) for name in GUESTS), f'{before} {qemus()}')
+    check(events().count('autostarted') == len(GUESTS), f'{events()}')
+    return f'{len(GUESTS)} guests were started again'
+
+
+ACTS = (('ixd', None, 'adopted'), ('libvirtd', 'libvirt-lost', 'libvirt-back'), ('vswitchd', 'switch-lost', 'flows-made'),
+        ('ovsdb', 'switch-lost', 'switch-back'))
 
 
 def main():
@@ -148,9 +169,10 @@ def main():
     await_ready()
     load = Load()
     for turn in range(rounds):
-        for name, expected in ACTS:
-            report.run(f'{name}_killed' + (f'_{turn + 1}' if rounds > 1 else ''), act, load, name, expected)
+        for name, lost, expected in ACTS:
+            report.run(f'{name}_killed' + (f'_{turn + 1}' if rounds > 1 else ''), act, load, name, lost, expected)
     report.run('bytes', lambda: f'{load.stop()} bytes came back as they were sent')
+    report.run('reboot', reboot)
     report.close()
 
 

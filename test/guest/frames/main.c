@@ -2,7 +2,7 @@
 /*
  * A kernel that sends every frame back to where it came from, on as many cores as there are: what can
  * be seen of NIC and flow from outside, without TCP/IP and ring 3. In a frame that is not IPv4 the first
- * payload bytes may be a command; in an IPv4 frame the source address is replaced by what this kernel
+ * payload bytes may be a command, among them one to send what follows as a frame, whatever that is; in an IPv4 frame the source address is replaced by what this kernel
  * knows of the frame, so that the sender can check it. See test/system/frames.py.
  */
 #include "boot/boot.h"
@@ -128,31 +128,54 @@ static void mark(const struct buf *b, uint8_t *frame)
 	frame[29] = (uint8_t)b->segments;
 }
 
-static void send_back(struct buf *first)
+static void send(struct buf *first)
 {
-	struct nic_tx tx;
-	uint8_t *frame = first->data + first->off, mac[6];
 	struct buf *b = first;
+	struct nic_tx tx;
 
-	memcpy(mac, frame, 6);
-	memcpy(frame, frame + 6, 6);
-	memcpy(frame + 6, mac, 6);
-	mark(first, frame);
 	tx.token = first;
 	tx.flags = 0;
-	set_offloads(&tx, first, frame);
+	set_offloads(&tx, first, first->data + first->off);
 	for (tx.seg_count = 0; b && tx.seg_count < NIC_TX_SEGS_MAX; b = b->next)
 		tx.segs[tx.seg_count++] = (struct nic_seg){ b->pa + b->off, b->len };
 	if (b || !flow_tx(&tx))
 		buf_free_frame(first);
 }
 
+static void send_back(struct buf *b)
+{
+	uint8_t *frame = b->data + b->off, mac[6];
+
+	memcpy(mac, frame, 6);
+	memcpy(frame, frame + 6, 6);
+	memcpy(frame + 6, mac, 6);
+	mark(b, frame);
+	send(b);
+}
+
+/* "send" and a frame behind it, which goes out as it is: what a guest that lies would send. */
+static bool sends_what_follows(struct buf *b)
+{
+	const uint8_t *command = b->data + b->off + ETHERNET_BYTES;
+	unsigned skipped = ETHERNET_BYTES + 4;
+
+	if (b->segments > 1 || b->len < skipped + ETHERNET_BYTES || memcmp(command, "send", 4))
+		return false;
+	b->off = (uint16_t)(b->off + skipped);
+	b->len = (uint16_t)(b->len - skipped);
+	send(b);
+	return true;
+}
+
 static void serve(struct buf *b)
 {
 	const uint8_t *frame = b->data + b->off;
 
-	if (frame[12] == (ETHERTYPE_COMMAND >> 8) && frame[13] == (ETHERTYPE_COMMAND & 255))
+	if (frame[12] == (ETHERTYPE_COMMAND >> 8) && frame[13] == (ETHERTYPE_COMMAND & 255)) {
+		if (sends_what_follows(b))
+			return;
 		obey(frame + ETHERNET_BYTES, b->len - ETHERNET_BYTES);
+	}
 	send_back(b);
 }
 
