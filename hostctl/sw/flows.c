@@ -8,7 +8,8 @@
  * and that it allows. What is for another guest, by its MAC or, through whoever would pass it on, by its address, goes to table
  * 2, where it is dropped and counted (forbidden).
  * Table 3 has what host and world send: it goes to the port whose MAC it has; broadcasts and multicasts from there reach all.
- * Nothing is learnt, so nothing can be taught wrong. There are some twenty flows a guest, however many others there are.
+ * Nothing is learnt from guests, so nothing can be taught wrong. An address that a DHCP server of host or world sends to the MAC
+ * of a guest that asks for one leaves a flow in table 5, where no frame ever comes: states.c reads it there. There are some twenty flows a guest, however many others there are.
  */
 #include "hostctl/sw/flows.h"
 #include <arpa/inet.h>
@@ -18,7 +19,8 @@
 #include <string.h>
 
 #define LINE_BYTES 512
-#define OWN6_TEXT 64
+#define OWN6_TEXT 48
+#define OFFERED_S 600u /* that an offer is remembered */
 
 static void add(struct blob *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -111,7 +113,7 @@ static void add_source_ip4(struct blob *out, const struct ovs_port *p, const cha
 /* What it may say as @own. A claim to an address must be to its own, with its own link-layer address [RFC 4861 4.3, 4.4]. */
 static void add_source_ip6(struct blob *out, const struct ovs_port *p, const char *mac, const char *own)
 {
-	char from[LINE_BYTES / 4];
+	char from[48];
 
 	snprintf(from, sizeof(from), "in_port=%d,dl_src=%s", p->number, mac);
 	add(out,
@@ -279,6 +281,17 @@ static void add_outward(struct blob *out, const struct ovs_ports *ports, const s
 	add_outputs(out, ports, has_world ? is_world : is_host);
 }
 
+/* What a DHCP server sends to @p, who keeps its MAC in the destination and the address in question beside it [RFC 2131 4.1]. */
+static void add_offers(struct blob *out, const struct ovs_port *p)
+{
+	char text[18];
+
+	add(out,
+	    "table=3,priority=35,udp,dl_dst=%s,tp_src=67,tp_dst=68,actions=learn(table=5,hard_timeout=%u,cookie=0x%llx,"
+	    "eth_type=0x800,in_port=%d,NXM_OF_IP_SRC[]=NXM_OF_IP_DST[]),output:%d\n",
+	    mac_text(p->mac, text), OFFERED_S, FLOWS_OFFERED | (unsigned)p->number, p->number, p->number);
+}
+
 /*
  * What host and world send. No frame goes back where it came from [ovs-actions(7) output], and none from one port of the
  * world to another: that would be a loop where both lead to one network.
@@ -297,6 +310,8 @@ static void add_inward(struct blob *out, const struct ovs_ports *ports)
 		if (is_guest(p) || is_host(p))
 			add(out, "table=3,priority=30,dl_dst=%s,actions=output:%d\n", mac_text(p->mac, text),
 			    p->number);
+		if (is_guest(p) && p->is_dhcp)
+			add_offers(out, p);
 		if (is_host(p)) {
 			add(out, "table=3,priority=10,in_port=%d,actions=", p->number);
 			add_outputs(out, ports, is_world);

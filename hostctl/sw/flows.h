@@ -7,6 +7,7 @@
 /* Cookies: of what is counted, with the port's number in the low half. */
 #define FLOWS_SPOOFED 0x4958000100000000ull
 #define FLOWS_FORBIDDEN 0x4958000200000000ull
+#define FLOWS_OFFERED 0x4958000300000000ull
 #define FLOWS_OTHER 0x4958000000000000ull
 
 /** flows_write() - all flows of a bridge with these @ports, in ovs-ofctl's syntax, one a line, NUL-terminated, on the heap. */

@@ -75,6 +75,19 @@ int sw_port_set(const struct sw_port *p, struct err *err)
 	return result == 0 ? sw_flows(err) : -1;
 }
 
+int sw_port_address(const char *guest, const uint8_t address[4], struct err *err)
+{
+	char name[13], text[20], *word;
+	int result;
+
+	name_port(guest, name);
+	snprintf(text, sizeof(text), "%u.%u.%u.%u", address[0], address[1], address[2], address[3]);
+	word = id_word("ix-address", text);
+	result = ovs_vsctl(NULL, err, "set", "Interface", name, word, NULL);
+	free(word);
+	return result == 0 ? sw_flows(err) : -1;
+}
+
 int sw_port_remove(const char *guest, struct err *err)
 {
 	char name[13];

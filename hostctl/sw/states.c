@@ -2,6 +2,7 @@
 /* All guests' ports at one look: a list of interfaces and a dump of flows, two programs however many guests there are. */
 #include "hostctl/sw/states.h"
 #include "hostctl/base/exec.h"
+#include "hostctl/base/words.h"
 #include "hostctl/sw/flows.h"
 #include <errno.h>
 #include <stdio.h>
@@ -15,14 +16,27 @@ static uint64_t statistic(const json_t *row, const char *name)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+/* What stands under @key in a row's external_ids, if it fits. */
+static bool ids_say(const json_t *row, const char *key, char *text, size_t bytes)
+{
+	const char *value = json_string_value(json_object_get(json_object_get(row, "external_ids"), key));
+
+	return value != NULL && (size_t)snprintf(text, bytes, "%s", value) < bytes;
+}
+
 static void read_state(const json_t *row, struct sw_state *out)
 {
 	const json_t *number = json_object_get(row, "ofport");
 	const char *link = json_string_value(json_object_get(row, "link_state"));
 	const char *error = json_string_value(json_object_get(row, "error"));
 	json_int_t n = json_is_integer(number) ? json_integer_value(number) : -1;
+	char text[20];
 
 	out->is_there = true;
+	if (ids_say(row, "ix-dhcp", text, sizeof(text)))
+		out->is_dhcp = strcmp(text, "true") == 0;
+	if (ids_say(row, "ix-address", text, sizeof(text)) && !words_ipv4(text, out->address))
+		memset(out->address, 0, sizeof(out->address));
 	out->is_linked = link != NULL && strcmp(link, "up") == 0;
 	out->number = n > 0 && n <= INT32_MAX ? (int32_t)n : -1;
 	snprintf(out->error, sizeof(out->error), "%s", error != NULL ? error : "");
@@ -68,6 +82,26 @@ static bool number_in(const char *line, const char *end, const char *key, int ba
 	return behind > at && behind <= end && errno == 0;
 }
 
+/* An address that was offered [flows.c]. */
+static void read_offer(struct sw_state *state, const char *line, const char *end)
+{
+	static const char key[] = "nw_src=";
+	const char *at = strstr(line, key);
+	char text[16];
+	size_t bytes;
+
+	if (at == NULL || at >= end || state->offered_count == SW_OFFERED_MAX)
+		return;
+	at += strlen(key);
+	bytes = strspn(at, "0123456789.");
+	if (bytes >= sizeof(text) || (at[bytes] != ' ' && at[bytes] != ','))
+		return;
+	memcpy(text, at, bytes);
+	text[bytes] = '\0';
+	if (words_ipv4(text, state->offered[state->offered_count]))
+		state->offered_count++;
+}
+
 /* One line of the dump: whose count it is stands in its cookie [flows.h]. */
 static void read_flow(struct sw_states *s, const char *line, const char *end)
 {
@@ -88,6 +122,8 @@ static void read_flow(struct sw_states *s, const char *line, const char *end)
 		found->state.spoofed += frames;
 	else if (found != NULL && cookie == (FLOWS_FORBIDDEN | (uint32_t)key.state.number))
 		found->state.forbidden += frames;
+	else if (found != NULL && cookie == (FLOWS_OFFERED | (uint32_t)key.state.number))
+		read_offer(&found->state, line, end);
 }
 
 struct sw_states *states_read(const json_t *rows, const char *flows)

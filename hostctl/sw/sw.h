@@ -16,6 +16,7 @@
 #define SW_PORTS_MAX 1024u
 #define SW_ALLOWED_MAX 16u
 #define SW_PUBLISH_MAX 32u
+#define SW_OFFERED_MAX 4u
 
 /* A port of the host that leads to one of a guest. */
 struct sw_publish {
@@ -42,8 +43,12 @@ struct sw_state {
 	int32_t number;           /* OpenFlow port, -1: none */
 	char error[160];          /* what OVS complains about, "" */
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes, rx_dropped, tx_dropped; /* rx: from the guest */
-	uint64_t spoofed;   /* frames from the guest refused because their source was not its own */
-	uint64_t forbidden; /* frames from the guest to guests that it may not talk to */
+	bool is_dhcp;       /* it asks a DHCP server for its address */
+	uint8_t address[4]; /* that it may use, all zero: none yet */
+	unsigned offered_count;
+	uint8_t offered[SW_OFFERED_MAX][4]; /* to it, lately, by a DHCP server that is no guest */
+	uint64_t spoofed;                   /* frames from the guest refused because their source was not its own */
+	uint64_t forbidden;                 /* frames from the guest to guests that it may not talk to */
 };
 
 /** sw_is_up() - whether database and daemon answer and the bridge is there; else -1 with @err that says which is not. */
@@ -58,6 +63,8 @@ int sw_host_teardown(struct err *err);
 
 /** sw_port_set() - port and flows as @port says, whatever there was before. */
 int sw_port_set(const struct sw_port *port, struct err *err);
+/** sw_port_address() - @guest may use @address from now on; what else its port is stays. */
+int sw_port_address(const char *guest, const uint8_t address[4], struct err *err);
 /** sw_port_remove() - the port and its flows; fine if there is none. */
 int sw_port_remove(const char *guest, struct err *err);
 /** sw_flows() - make all flows of the bridge what the database says; after the daemon was away they are gone. */

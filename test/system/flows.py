@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
 import frame as fr  # noqa: E402  pylint: disable=wrong-import-position
@@ -93,6 +94,16 @@ class Switch:
             check(int(cookie[-1][1], 16) == port, f'counted for port {cookie[-1][1]}: {text}')
             return SPOOFED if cookie[-1][0] == '1' else FORBIDDEN
         return {int(n) for n in re.findall(r'output:(\d+)', text)} - {port}    # never back to where it came from
+
+
+    def offered(self):
+        """Addresses that were offered, by port."""
+        text = self.run('ovs-ofctl', '-O', 'OpenFlow14', '--no-names', 'dump-flows', f'{self.folder.name}/ix0.mgmt', 'table=5')
+        return {(int(port, 16), address) for port, address in re.findall(r'cookie=0x4958000300000(...).*nw_src=([0-9.]+)', text)}
+
+    def receive(self, port, data):
+        """@data comes in by @port; trace() only asks what would be."""
+        self.run('ovs-appctl', '-t', f'{self.folder.name}/sw.ctl', 'netdev-dummy/receive', f'p{port}', data.ljust(60, b'\0').hex())
 
 
 class Ways:
@@ -202,6 +213,18 @@ def lease(w, outward):
     w.expect(SPOOFED, LEASE, 'an address', udp4(LEASE, HOST))
     w.expect(SPOOFED, LEASE, 'ARP', arp(LEASE))
     w.expect(SPOOFED, LEASE, 'no address, and not DHCP', udp4(LEASE, '255.255.255.255', 68, 67, '0.0.0.0', fr.BROADCAST))
+
+
+    # Offers of the host leave a note, those of a guest and other words do not.
+    offer = udp4(HOST, '10.77.0.77', 68, 67, to_mac=mac(LEASE))
+    w.expect({LEASE}, HOST, 'a DHCP offer', offer)
+    for port, data in ((WEB, udp4(WEB, '10.77.0.78', 68, 67, to_mac=mac(LEASE))), (HOST, udp4(HOST, '10.77.0.79', 68, 66, to_mac=mac(LEASE))),
+                       (HOST, udp4(HOST, '10.77.0.80', 68, 67, to_mac=mac(WEB))), (HOST, offer)):
+        w.switch.receive(port, data)
+    deadline = time.monotonic() + 30
+    while w.switch.offered() != {(LEASE, '10.77.0.77')}:
+        check(time.monotonic() < deadline, f'offered: {w.switch.offered()}')
+        time.sleep(0.1)
 
 
 def between(w, has_world):

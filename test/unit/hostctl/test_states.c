@@ -16,7 +16,7 @@ static const char interfaces[] =
 	"\"rx_dropped\":1,\"rx_packets\":12,\"tx_bytes\":2400,\"tx_dropped\":7,\"tx_packets\":24,"
 	"\"ovs_tx_failure_drops\":7},\"external_ids\":{\"ix-guest\":\"web\",\"ix-mac\":\"02:49:58:00:00:02\"}},"
 	"{\"name\":\"ixb\",\"ofport\":2,\"link_state\":\"down\",\"error\":[],\"statistics\":{},"
-	"\"external_ids\":{\"ix-guest\":\"db\"}},"
+	"\"external_ids\":{\"ix-guest\":\"db\",\"ix-dhcp\":\"true\",\"ix-address\":\"0.0.0.0\"}},"
 	"{\"name\":\"ixc\",\"ofport\":-1,\"link_state\":[],\"error\":\"could not open network device ixc\","
 	"\"statistics\":{\"rx_packets\":-5},\"external_ids\":{\"ix-guest\":\"late\"}}]";
 
@@ -31,6 +31,11 @@ static const char dump[] =
 	" cookie=0x4958000200000002, duration=5.2s, table=2, n_packets=5, n_bytes=1, priority=50,in_port=ixb "
 	"actions=drop\n"
 	" cookie=0x4958000100000063, duration=5.2s, table=0, n_packets=77, n_bytes=1, priority=80,in_port=99 "
+	"actions=drop\n"
+	" cookie=0x4958000300000002, duration=1.2s, table=5, n_packets=0, n_bytes=0, hard_timeout=600, "
+	"ip,in_port=ixb,nw_src=10.77.0.77 actions=drop\n"
+	" cookie=0x4958000300000002, duration=1.2s, table=5, n_packets=0, n_bytes=0, "
+	"ip,in_port=ixb,nw_src=10.77.0.0/16 "
 	"actions=drop\n"
 	" cookie=0x4958000100000002, duration=5.2s, table=0, n_packets=8, n_bytes=1, priority=80,in_port=ixb "
 	"actions=drop";
@@ -60,6 +65,12 @@ static void test_ports(void **state)
 	assert_int_equal(web->tx_bytes, 2400);
 	assert_int_equal(web->tx_dropped, 7);
 	assert_false(sw_states_of(s, "db")->is_linked);
+	/* What was offered to the one that asks for it; a whole network is no address. */
+	assert_false(web->is_dhcp);
+	assert_int_equal(web->offered_count, 0);
+	assert_true(sw_states_of(s, "db")->is_dhcp);
+	assert_int_equal(sw_states_of(s, "db")->offered_count, 1);
+	assert_memory_equal(sw_states_of(s, "db")->offered[0], ((uint8_t[]){ 10, 77, 0, 77 }), 4);
 	assert_int_equal(late->number, -1);
 	assert_int_equal(late->rx_frames, 0);
 	assert_string_equal(late->error, "could not open network device ixc");
