@@ -16,8 +16,6 @@
 
 #define CHUNK_BYTES 65536u
 
-extern char **environ;
-
 /* Ours: what we write to its stdin and read from the two others. */
 struct pipes {
 	int in, out, error;
@@ -135,10 +133,11 @@ static bool take(int fd, struct blob *to)
 	return n > 0 && to->bytes + CHUNK_BYTES <= EXEC_OUTPUT_MAX;
 }
 
-/* Some of the input. Return: false when all is written or nobody reads. */
+/* Some of the input, which is there. Return: false when all is written or nobody reads. */
 static bool give(int fd, const char **input)
 {
-	ssize_t n = write(fd, *input, strlen(*input));
+	ssize_t n = write(fd, *input,
+			  strlen(*input)); /* NOLINT(clang-analyzer-core.NonNullParamChecker): not called without */
 
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN;

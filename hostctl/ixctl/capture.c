@@ -168,19 +168,15 @@ static int on_begin(void *arg, const json_t *row)
 /* Words of the filter, with spaces, as one; on the heap. */
 static char *join(char *const *words, int count)
 {
-	size_t bytes = 1;
-	char *text;
+	struct blob text = { 0 };
 
-	for (int i = 0; i < count; i++)
-		bytes += strlen(words[i]) + 1;
-	text = calloc(1, bytes);
-	if (text == NULL)
-		abort();
 	for (int i = 0; i < count; i++) {
-		strcat(text, i > 0 ? " " : "");
-		strcat(text, words[i]);
+		if (i > 0)
+			blob_add(&text, " ", 1);
+		blob_add(&text, words[i], strlen(words[i]));
 	}
-	return text;
+	blob_add(&text, "", 1);
+	return (char *)text.data;
 }
 
 static json_t *make_request(const struct capture_words *w, const char *name, const char *filter)

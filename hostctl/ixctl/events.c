@@ -51,12 +51,12 @@ static int put_event(void *arg, const json_t *row)
 		fprintf(f, "  %s=%s", json_object_iter_key(at), text != NULL ? text : "");
 		free(text);
 	}
-	fclose(f);
+	if (fclose(f) != 0)
+		abort();
 	clean_text(line, bytes);
 	puts(line);
 	free(line);
-	fflush(stdout);
-	return ferror(stdout);
+	return fflush(stdout);
 }
 
 static int verb_events_run(int argc, char **argv, struct err *err)

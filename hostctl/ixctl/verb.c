@@ -108,7 +108,7 @@ static void put_text(const char *text, unsigned indent, unsigned at)
 		else if (at > indent)
 			putchar(' ');
 		at = (at < indent ? indent : at > indent ? at + 1 : at) + n;
-		fwrite(text, 1, n, stdout);
+		printf("%.*s", (int)n, text);
 		if (is_paragraph) {
 			fputs("\n\n", stdout);
 			at = 0;

@@ -51,7 +51,7 @@ static void make_room(const char *path)
 		return;
 	if (asprintf(&old, "%s.1", path) < 0)
 		abort();
-	rename(path, old);
+	(void)rename(path, old); /* else it grows on */
 	free(old);
 }
 
@@ -114,7 +114,8 @@ static int send_from(struct request *r, const char *path, long *at)
 		return 0;
 	if (fstat(fileno(f), &st) == 0 && st.st_size < *at)
 		*at = 0; /* a new file */
-	fseek(f, *at, SEEK_SET);
+	if (fseek(f, *at, SEEK_SET) != 0)
+		result = -1;
 	while (result == 0 && getline(&line, &room, f) > 0 && strchr(line, '\n') != NULL) {
 		json_error_t why;
 		json_t *o = json_loads(line, 0, &why);
@@ -124,7 +125,7 @@ static int send_from(struct request *r, const char *path, long *at)
 			result = request_row(r, o);
 	}
 	free(line);
-	fclose(f);
+	(void)fclose(f); /* it was only read */
 	return result;
 }
 
