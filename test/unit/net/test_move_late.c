@@ -46,9 +46,19 @@ static void test_told_late(void **state)
 		}
 	}
 	assert_int_equal(wait_for(IX_EV_MOVING), core);
+	(void)net_take_moved();
+	assert_int_equal(net_set(handle, IX_SET_NODELAY, 1), IX_MOVED);
+	assert_int_equal(net_shutdown(handle), IX_MOVED);
+	assert_int_equal(net_set(handle + (1ull << 32), IX_SET_NODELAY, 1), IX_BAD_HANDLE); /* of no life yet */
+	assert_int_equal(net_take_moved(), 2);
+	assert_int_equal(net_take_moved(), 0);
 	assert_int_equal(net_release(handle), IX_OK);
 	assert_int_equal(wait_for(IX_EV_MOVED), o.to);
 	cores_all(2);
+	cores_switch(core);
+	assert_int_equal(net_set(handle, IX_SET_NODELAY, 1), IX_MOVED); /* it has gone from here */
+	assert_int_equal(net_take_moved(), 1);
+	cores_switch(o.to);
 	close_one(&p, handle, o.to);
 }
 

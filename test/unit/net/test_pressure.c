@@ -2,10 +2,12 @@
 /* Memory that is short: who holds little is served, who holds it for no use is reset, most first. */
 #include "kernel/base/types.h"
 #include "kernel/net/core.h"
+#include "kernel/net/pressure.h"
 #include "test/unit/net/world.h"
 
 #define MANY 320u
 #define FULL 1400u
+#define FRESH 30u /* peers who hold nothing until memory is short */
 #define LARGE 10u /* peers who send most, where a test says so */
 
 static uint8_t data[FULL];
@@ -218,6 +220,95 @@ static void test_who_holds_most_goes_first(void **state)
 	assert_int_equal(dead_small, 0);
 }
 
+/* To @h, whose peer takes none of it. */
+static void send_for_nothing(ix_handle_t h, unsigned segments)
+{
+	struct net_range r = { .data = data, .bytes = FULL };
+	uint64_t taken;
+
+	while (segments--) {
+		assert_int_equal(net_send(h, &r, 0, &taken), IX_OK);
+		assert_int_equal(taken, FULL);
+	}
+}
+
+static void send_one(unsigned i)
+{
+	peer_send_at(&peers[i], peers[i].seq, ACK, data, FULL);
+	peers[i].seq += FULL;
+	turn();
+}
+
+/* Peers from LARGE on send until memory is short, then some that held nothing. */
+static void make_short(void)
+{
+	for (unsigned i = LARGE; buf_available() >= buf_total() / 8; i = i + 1 < MANY - FRESH ? i + 1 : LARGE)
+		send_one(i);
+	for (unsigned i = MANY - FRESH; i < MANY; i++)
+		send_one(i);
+	assert_in_range(buf_available(), buf_total() / 16, buf_total() / 8 - FRESH / 2);
+}
+
+/* Frames come that nothing is made of, until somebody has been reset. Return: milliseconds. */
+static unsigned wait_dead(void)
+{
+	unsigned ms = 0;
+
+	for (; !dead && ms < 4000; ms++) {
+		peer_send_at(&peers[MANY - 1], peers[MANY - 1].seq - FULL, ACK, data, FULL);
+		turn();
+	}
+	return ms;
+}
+
+static void test_who_sends_much_for_nothing_gets_no_more(void **state)
+{
+	(void)state;
+	send_for_nothing(honest_handle, 16384 / FULL);
+	assert_false(pressure_refuses(conn_find(honest_handle)));
+	send_for_nothing(honest_handle, 1);
+	assert_true(pressure_refuses(conn_find(honest_handle)));
+}
+
+static void test_who_takes_nothing_is_reset(void **state)
+{
+	(void)state;
+	open_many(MANY);
+	for (unsigned i = 0; i < LARGE; i++)
+		send_for_nothing(handles[i], 30);
+	for (unsigned ms = 0; ms < 2100; ms++)
+		turn();
+	make_short();
+	assert_in_range(dead, 1, LARGE); /* at the first look */
+	assert_int_equal(dead_small, 0);
+}
+
+static void test_what_lies_for_a_second_is_idle(void **state)
+{
+	(void)state;
+	open_many(MANY);
+	make_short();
+	assert_in_range(wait_dead(), 900, 1100);
+}
+
+/* On its way to another core: nothing happens to it, however much it holds. */
+static void test_who_moves_is_not_reset(void **state)
+{
+	struct conn *c;
+
+	(void)state;
+	open_many(MANY);
+	send_many(1, 64);
+	c = conn_find(handles[0]);
+	make_short();
+	c->flags |= CONN_MOVING;
+	assert_true(wait_dead() < 4000);
+	c->flags &= ~(unsigned)CONN_MOVING;
+	assert_ptr_equal(conn_find(handles[0]), c);
+	assert_int_equal(c->flags & CONN_DEAD, 0);
+	assert_int_equal(dead, dead_small);
+}
+
 /* What is read in time is not for no use, however much it is. */
 static void test_who_reads_is_not_reset(void **state)
 {
@@ -255,7 +346,9 @@ int main(void)
 		TEST(test_who_holds_little_is_served),       TEST(test_a_crowd_leaves_something),
 		TEST(test_who_holds_nothing_comes_first),    TEST(test_datagrams_too),
 		TEST(test_who_holds_it_for_no_use_is_reset), TEST(test_who_holds_most_goes_first),
-		TEST(test_who_reads_is_not_reset),
+		TEST(test_who_reads_is_not_reset),           TEST(test_who_sends_much_for_nothing_gets_no_more),
+		TEST(test_who_takes_nothing_is_reset),       TEST(test_what_lies_for_a_second_is_idle),
+		TEST(test_who_moves_is_not_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
