@@ -17,6 +17,15 @@ import lab  # noqa: E402  pylint: disable=wrong-import-position
 from report import Report, Skipped, check  # noqa: E402  pylint: disable=wrong-import-position
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'hostctl' / 'libvirt'
+# No privileges are given up and nobody else is asked: there are no services beside libvirtd here.
+QEMU_CONF = """security_driver = "none"
+user = "root"
+group = "root"
+remember_owner = 0
+namespaces = []
+cgroup_controllers = []
+stdio_handler = "file"
+"""
 NAME, ADDRESS, HOST = 'echo', '192.168.122.10', '192.168.122.1/24'
 IMAGE = '/var/lib/libvirt/images/echo.ix'
 EMULATED = (("<domain type='kvm'>", "<domain type='qemu'>"), ("<cpu mode='host-passthrough'/>", "<cpu mode='maximum'/>"),
@@ -80,7 +89,7 @@ def console_line(wanted, seconds=60):
 
 def prepare():
     """libvirtd and a bridge with an address."""
-    pathlib.Path('/etc/libvirt/qemu.conf').write_text(hostlab.QEMU_CONF, encoding='ascii')
+    pathlib.Path('/etc/libvirt/qemu.conf').write_text(QEMU_CONF, encoding='ascii')
     check(not hostlab.Done(['/usr/sbin/libvirtd', '-d', '--pid-file', '/run/libvirtd.pid'], 60).status, 'libvirtd starts')
     if hostlab.Done(['ip', 'link', 'add', 'br0', 'type', 'bridge'], 10).status:
         raise Skipped('no Linux bridges here')
