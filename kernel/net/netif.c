@@ -262,7 +262,9 @@ void net_who(struct net_who *out)
 		if (ip6_is_link_local(&net_self.ip6.addresses[i]))
 			continue;
 		out->address6 = net_self.ip6.addresses[i];
-		out->prefix6 = 64;
+		out->prefix6 = memcmp(&out->address6, &net_shared.conf->address6, sizeof(out->address6)) == 0
+				       ? net_shared.conf->prefix6_bits
+				       : 64; /* made of a router's prefix */
 		break;
 	}
 }

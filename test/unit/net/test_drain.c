@@ -134,6 +134,13 @@ static void test_who(void **state)
 	net_who(&who);
 	assert_int_equal(who.address, be32(WORLD_ADDRESS));
 	assert_int_equal(who.prefix, 8);
+	if (!world.is_ip6)
+		return;
+	assert_memory_equal(&who.address6, &world.conf.address6, sizeof(who.address6));
+	world.conf.prefix6_bits = 56;
+	net_who(&who);
+	assert_int_equal(who.prefix6, 56);
+	world.conf.prefix6_bits = 64;
 }
 
 static void test_who_after_the_end(void **state)
