@@ -253,11 +253,13 @@ static int step_buffers(void)
 
 static int step_application(void)
 {
-	struct part app = parts_get(boot_image(), IX_PART_APP);
+	struct part app = parts_get(boot_image(), IX_PART_APP), files = parts_get(boot_image(), IX_PART_FILES);
+	int err;
 
 	if (!app.data)
 		panic("the image has no application: build it with ixctl image build");
-	return user_init(&conf, app.data, app.bytes);
+	err = user_init(&conf, app.data, app.bytes);
+	return err ? err : user_files_init(files.data, files.bytes);
 }
 
 static int step_pci(void)

@@ -103,23 +103,36 @@ static xmlChar *find(const char *xml, const char *path)
 	return out;
 }
 
-int domain_console(struct domains *d, const char *name, char **path, struct err *err)
+/* What matches @path in the description of domain @name, on the heap; "" if nothing does, NULL with @err. */
+static char *ask_xml(struct domains *d, const char *name, const char *path, struct err *err)
 {
 	virDomain *domain = connect_domain(d, name, err);
-	char *xml;
-	xmlChar *tty;
-	int result = 0;
+	char *xml, *out;
+	xmlChar *found;
 
 	if (domain == NULL)
-		return -1;
+		return NULL;
 	xml = virDomainGetXMLDesc(domain, 0);
-	tty = xml != NULL ? find(xml, "string(/domain/devices/serial[@type='pty'][1]/source/@path)") : NULL;
-	if (tty == NULL || *tty == '\0')
-		result = err_set(err, STATUS_USAGE, "%s has no console now: it does not run", name);
-	else
-		*path = strdup((const char *)tty);
-	xmlFree(tty);
+	found = xml != NULL ? find(xml, path) : NULL;
+	out = strdup(found != NULL ? (const char *)found : "");
+	xmlFree(found);
 	free(xml);
 	connect_put(domain);
-	return result;
+	return out;
+}
+
+int domain_console(struct domains *d, const char *name, char **path, struct err *err)
+{
+	*path = ask_xml(d, name, "string(/domain/devices/serial[@type='pty'][1]/source/@path)", err);
+	if (*path != NULL && **path != '\0')
+		return 0;
+	free(*path);
+	*path = NULL;
+	return err_set(err, STATUS_USAGE, "%s has no console now: it does not run", name);
+}
+
+int domain_image(struct domains *d, const char *name, char **path, struct err *err)
+{
+	*path = ask_xml(d, name, "string(/domain/os/kernel)", err);
+	return *path != NULL ? 0 : -1;
 }

@@ -74,6 +74,9 @@ int domain_info(struct domains *d, const char *name, struct domain_info *out, st
 /** domain_monitor() - one QMP command as JSON text; the answer, JSON too, on the heap. */
 int domain_monitor(struct domains *d, const char *name, const char *command, char **answer, struct err *err);
 
+/** domain_image() - path of the image that the domain is of, on the heap. */
+int domain_image(struct domains *d, const char *name, char **path, struct err *err);
+
 /** domain_console() - path of the console's pty, on the heap. */
 int domain_console(struct domains *d, const char *name, char **path, struct err *err);
 

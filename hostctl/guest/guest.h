@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define GUEST_WORDS_MAX 64u
-#define GUEST_FILES_MAX 24u
+#define GUEST_FILES_MAX 12u /* QEMU has room for 32, and uses many itself [QEMU hw/nvram/fw_cfg.c] */
 #define GUEST_FILE_NAME_MAX 40u
 #define GUEST_WORD_BYTES 1024u
 
@@ -44,9 +44,11 @@ struct guest {
 	bool has_args;
 	struct guest_file files[GUEST_FILES_MAX];
 	unsigned file_count;
-	uint32_t generation; /* grows with each replace */
+	uint32_t generation; /* of its image (guest_image_path()), grows with each replace */
+	uint32_t previous;   /* generation of the image before, 0: none */
+	uint32_t older;      /* while is_trying: the one before that */
+	bool is_trying;      /* its image has not been ready so far; if it does not become so, `previous` comes back */
 	char image_name[64], image_version[64], image_sha256[65];
-	bool has_previous; /* image.previous.ix is there */
 };
 
 /**
@@ -72,7 +74,14 @@ int guest_list(json_t **out, struct err *err);
 int guest_lock(const char *name, unsigned timeout_s, struct err *err);
 
 /**
- * guest_put_file() - what can be read from @from becomes @file of the guest ("image.ix", "files/NAME", "secrets/NAME"), whole or not at all
+ * guest_put_file() - what can be read from @from becomes @file of the guest ("image.1.ix", "files/NAME", "secrets/NAME"), whole or not at all
  * Secrets are 0600, all else 0644. Return: 0, or -1 with @err.
  */
 int guest_put_file(const char *name, const char *file, int from, uint64_t max_bytes, struct err *err);
+
+#define GUEST_IMAGE_NAME_BYTES 24
+/** guest_image_name() - file of the image of @generation in the guest's folder; guest_image_path(): all of it, on the heap. */
+void guest_image_name(uint32_t generation, char out[GUEST_IMAGE_NAME_BYTES]);
+char *guest_image_path(const char *name, uint32_t generation);
+/** guest_remove_images() - all that the record does not name. */
+int guest_remove_images(const struct guest *g, struct err *err);

@@ -132,7 +132,17 @@ static int read_wanted(struct guest *g, const json_t *v, const char *name, struc
 
 static int read_previous(struct guest *g, const json_t *v, const char *name, struct err *err)
 {
-	return read_bool(&g->has_previous, v, name, err);
+	return read_number(&g->previous, v, name, UINT32_MAX, err);
+}
+
+static int read_older(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	return read_number(&g->older, v, name, UINT32_MAX, err);
+}
+
+static int read_trying(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	return read_bool(&g->is_trying, v, name, err);
 }
 
 static int read_words(struct guest_words *out, const json_t *v, const char *name, struct err *err)
@@ -296,7 +306,9 @@ static const struct field fields[] = {
 	{ "wanted", read_wanted },
 	{ "generation", read_generation },
 	{ "image", read_image },
-	{ "has_previous", read_previous },
+	{ "previous", read_previous },
+	{ "older", read_older },
+	{ "trying", read_trying },
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -370,12 +382,13 @@ static json_t *files_json(const struct guest *g)
 
 json_t *guest_to_json(const struct guest *g)
 {
-	json_t *o = json_pack("{s:s, s:{s:i, s:i}, s:i, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:b, s:b, s:I, s:b}", "name",
-			      g->name, "cpus", "min", (int)g->cpus_min, "max", (int)g->cpus_max, "memory_mib",
-			      (int)g->memory_mib, "dhcp", g->is_dhcp, "publish", publish_json(g), "allow",
-			      words_json(&g->allow), "rate_mbit", (int)g->rate_mbit, "env", words_json(&g->env), "set",
-			      words_json(&g->set), "files", files_json(g), "autostart", g->is_autostart, "wanted",
-			      g->is_wanted, "generation", (json_int_t)g->generation, "has_previous", g->has_previous);
+	json_t *o = json_pack(
+		"{s:s, s:{s:i, s:i}, s:i, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:b}", "name",
+		g->name, "cpus", "min", (int)g->cpus_min, "max", (int)g->cpus_max, "memory_mib", (int)g->memory_mib,
+		"dhcp", g->is_dhcp, "publish", publish_json(g), "allow", words_json(&g->allow), "rate_mbit",
+		(int)g->rate_mbit, "env", words_json(&g->env), "set", words_json(&g->set), "files", files_json(g),
+		"autostart", g->is_autostart, "wanted", g->is_wanted, "generation", (json_int_t)g->generation,
+		"previous", (json_int_t)g->previous, "older", (json_int_t)g->older, "trying", g->is_trying);
 	char text[32];
 
 	if (g->prefix != 0) {

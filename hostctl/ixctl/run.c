@@ -17,6 +17,8 @@ enum {
 	OPT_ADDRESS,
 	OPT_GATEWAY,
 	OPT_SET,
+	OPT_FILE,
+	OPT_SECRET,
 	OPT_ACCEL,
 	OPT_GDB,
 	OPT_JSON,
@@ -42,6 +44,9 @@ static const struct verb_option options[] = {
 	[OPT_GATEWAY] = { "gateway", '\0', "A.B.C.D", WORD_OTHER, "the same" },
 	[OPT_SET] = { "set", '\0', "KEY=VALUE", WORD_OTHER,
 		      "any field marked --set in `ixctl help manifest`; env.NAME=VALUE too; may be repeated" },
+	[OPT_FILE] = { "file", '\0', "[NAME=]PATH", WORD_FILE,
+		       "a file that the application finds as /files/NAME; may be repeated" },
+	[OPT_SECRET] = { "secret", '\0', "[NAME=]PATH", WORD_FILE, "the same as /secrets/NAME" },
 	[OPT_ACCEL] = { "accel", '\0', "auto|kvm|tcg", WORD_CHOICE, "(default auto: KVM where it works)" },
 	[OPT_GDB] = { "gdb", '\0', NULL, WORD_OTHER, "wait for a debugger before the first instruction" },
 	[OPT_JSON] = { "json", '\0', NULL, WORD_OTHER,
@@ -112,6 +117,9 @@ static int take_option(void *arg, const struct verb_option *option, char *value,
 		return add_override(w, "net.gateway=", value, err);
 	case OPT_SET:
 		return add_override(w, "", value, err);
+	case OPT_FILE:
+	case OPT_SECRET:
+		return machine_add_file(m, value, option - options == OPT_SECRET, err);
 	case OPT_GDB:
 		m->is_gdb = true;
 		return 0;
@@ -205,6 +213,7 @@ static void fini(struct run_words *w)
 {
 	for (unsigned i = 0; i < w->m.override_count; i++)
 		free(w->overrides[i]);
+	machine_close_files(&w->m);
 	image_free(w->image);
 	free(w->kernel);
 	free(w->app);

@@ -188,6 +188,15 @@ static void look_at_all(void)
 	err_fini(&err);
 }
 
+/* With the lock of the guest: somebody may have started it while we waited for that. */
+static bool is_not_running(const char *name, struct err *err)
+{
+	struct domain_info domain;
+
+	return domain_info(ixd.domains, name, &domain, err) == 0 && domain.state != DOMAIN_RUNNING &&
+	       domain.state != DOMAIN_PAUSED;
+}
+
 static void start_one(const char *name)
 {
 	struct guest *g = calloc(1, sizeof(*g));
@@ -197,7 +206,7 @@ static void start_one(const char *name)
 	if (g == NULL)
 		abort();
 	if (lock >= 0 && guest_load(g, name, &err) == 0 && g->is_wanted && g->is_autostart &&
-	    deploy_start(g, NULL, &err) == 0)
+	    is_not_running(name, &err) && deploy_start(g, NULL, &err) == 0)
 		event_note(name, "autostarted", NULL);
 	if (err.status != 0)
 		event_note(name, "autostart-failed", json_pack("{s:s}", "why", err.text));
@@ -215,15 +224,8 @@ static void start_wanted(void)
 	char(*all)[33] = names(&count);
 	int mark;
 
-	for (unsigned i = 0; access(BOOT_MARK, F_OK) != 0 && i < count; i++) {
-		struct domain_info domain;
-		struct err err = { 0 };
-
-		if (domain_info(ixd.domains, all[i], &domain, &err) == 0 && domain.state != DOMAIN_RUNNING &&
-		    domain.state != DOMAIN_PAUSED)
-			start_one(all[i]);
-		err_fini(&err);
-	}
+	for (unsigned i = 0; access(BOOT_MARK, F_OK) != 0 && i < count; i++)
+		start_one(all[i]);
 	/* Last: killed halfway, we try the rest when we begin again. */
 	mark = open(BOOT_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (mark >= 0)
@@ -248,6 +250,7 @@ static void *run(void *arg)
 {
 	(void)arg;
 	wait_for_host();
+	replace_resume_all();
 	start_wanted();
 	for (;;) {
 		look_at_all();

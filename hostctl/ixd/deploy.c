@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define SEED_BYTES 32
-#define IMAGE_BYTES_MAX (1ull << 32)
 #define READY_S 60u
 #define READY_POLL_MS 20u
 #define STOP_S 10u
@@ -134,7 +133,7 @@ static int make(struct made *m, const struct guest *g, struct err *err)
 {
 	int result = make_run_folder(g->name, err);
 
-	m->image = paths_of_guest(PATHS_GUESTS, g->name, "image.ix");
+	m->image = guest_image_path(g->name, g->generation);
 	m->net_socket = paths_of_guest(PATHS_RUN, g->name, "net.sock");
 	m->bell_socket = paths_of_guest(PATHS_RUN, g->name, "bell.sock");
 	m->seed = paths_of_guest(PATHS_RUN, g->name, "seed");
@@ -187,16 +186,24 @@ static int set_port(const struct guest *g, const struct made *m, struct err *err
 	return sw_port_set(&port, err);
 }
 
-/* While a guest is @busy it is off because we want it so, not because it crashed. */
+/* While a guest is @busy it is off because we want it so, not because it crashed. What it is afterwards libvirt says at once. */
 static void set_busy(const char *name, bool busy)
 {
+	struct domain_info info = { .state = DOMAIN_ABSENT };
+	struct err ignored = { 0 };
+	bool has_info = !busy && domain_info(ixd.domains, name, &info, &ignored) == 0;
 	struct known *k;
 
 	pthread_mutex_lock(&ixd.lock);
 	k = known_find(name);
 	if (k != NULL)
 		k->is_busy = busy;
+	if (k != NULL && has_info) {
+		k->domain = info;
+		k->is_seen = true;
+	}
 	pthread_mutex_unlock(&ixd.lock);
+	err_fini(&ignored);
 }
 
 /* A page of this start, which sample.c reads from now on. */
@@ -277,19 +284,22 @@ static int look_if_ready(const char *name)
 	return info.state == DOMAIN_RUNNING || info.state == DOMAIN_PAUSED ? 0 : -1;
 }
 
-static int wait_ready(const struct made *m, struct err *err)
+int deploy_wait_ready(const struct guest *g, struct err *err)
 {
-	char *words;
+	char *words, *console;
 	int state = 0;
 
-	for (unsigned ms = 0; ms < READY_S * 1000 && (state = look_if_ready(m->plan.name)) == 0; ms += READY_POLL_MS)
+	for (unsigned ms = 0; ms < READY_S * 1000 && (state = look_if_ready(g->name)) == 0; ms += READY_POLL_MS)
 		nanosleep(&(struct timespec){ 0, READY_POLL_MS * 1000000l }, NULL);
 	if (state > 0)
 		return 0;
-	words = last_words(m->console);
-	err_set(err, STATUS_DATA, "%s %s; its console's last line: %.300s", m->plan.name,
+	if (asprintf(&console, PATHS_LOG "/%s.console", g->name) < 0)
+		abort();
+	words = last_words(console);
+	err_set(err, STATUS_DATA, "%s %s; its console's last line: %.300s", g->name,
 		state < 0 ? "ended before it was ready" : "is not ready after a minute", words);
 	free(words);
+	free(console);
 	return -1;
 }
 
@@ -322,7 +332,7 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err)
 	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
 		if (set_port(g, m, err) == 0 && set_page(g->name, err) == 0) {
 			request_say(r, "starting %s", g->name);
-			result = start_domain(&m->plan, err) == 0 ? wait_ready(m, err) : -1;
+			result = start_domain(&m->plan, err) == 0 ? deploy_wait_ready(g, err) : -1;
 		}
 		if (result == 0)
 			result = deploy_publish(err);
@@ -410,7 +420,7 @@ struct image *deploy_image(int fd, struct err *err)
 		return NULL;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (blob_read(&bytes, path, IMAGE_BYTES_MAX, err) != 0)
+	if (blob_read(&bytes, path, IXD_IMAGE_BYTES_MAX, err) != 0)
 		return NULL;
 	return image_load(&image, &bytes, "the image", err) == 0 ? image : NULL;
 }

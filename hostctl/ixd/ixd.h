@@ -20,6 +20,7 @@
 #include <pthread.h>
 
 #define IXD_GUESTS_MAX 1024u
+#define IXD_IMAGE_BYTES_MAX (1ull << 32)
 
 enum health {
 	HEALTH_STOPPED = 0, /* not wanted, off */
@@ -118,6 +119,8 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err);
 int deploy_stop(const char *name, unsigned timeout_s, struct err *err);
 /** deploy_publish() - published ports of all records. */
 int deploy_publish(struct err *err);
+/** deploy_wait_ready() - until the guest that was started serves; -1 with @err if it ends or takes too long. */
+int deploy_wait_ready(const struct guest *g, struct err *err);
 /** deploy_image() - what descriptor @fd holds, loaded and checked. The caller frees. NULL with @err. */
 struct image *deploy_image(int fd, struct err *err);
 
@@ -136,6 +139,16 @@ void command_bell(const char *name);
 /** crash_look() - a thread takes what @k's page says of a fault, if that is new. Under the lock. */
 void crash_look(struct known *k);
 
+/* ---- settle.c ---- */
+/** settle_guest() - what @g does not say @image says; what it says must be within what the image can do. 0, or -1 with @err. */
+int settle_guest(struct guest *g, const struct image *image, struct err *err);
+/** settle_image() - @g is of @image from now on. */
+void settle_image(struct guest *g, const struct image *image);
+
+/* ---- replace.c ---- */
+/** replace_resume_all() - in a thread: what was cut short by our death is brought to an end. Once, when libvirt answers. */
+void replace_resume_all(void);
+
 /* ---- verbs; each answers by r->result or @err ---- */
 int verb_up(struct request *r, struct err *err);
 int verb_down(struct request *r, struct err *err);
@@ -153,6 +166,8 @@ void logs_keep_short(const char *name);
 /** capture_sweep() - mirrors that an ixd before us was killed with. */
 void capture_sweep(void);
 int verb_crash(struct request *r, struct err *err);
+int verb_replace(struct request *r, struct err *err);
+int verb_rollback(struct request *r, struct err *err);
 
 /* ---- threads ---- */
 void sample_start(void);

@@ -28,9 +28,19 @@ static const struct {
 	const char *name;
 	int (*run)(struct request *r, struct err *err);
 } verbs[] = {
-	{ "up", verb_up },           { "down", verb_down },       { "ps", verb_ps },       { "inspect", verb_inspect },
-	{ "events", verb_events },   { "ping", verb_ping },       { "top", verb_top },     { "logs", verb_logs },
-	{ "console", verb_console }, { "capture", verb_capture }, { "crash", verb_crash },
+	{ "up", verb_up },
+	{ "down", verb_down },
+	{ "ps", verb_ps },
+	{ "inspect", verb_inspect },
+	{ "events", verb_events },
+	{ "ping", verb_ping },
+	{ "top", verb_top },
+	{ "logs", verb_logs },
+	{ "console", verb_console },
+	{ "capture", verb_capture },
+	{ "crash", verb_crash },
+	{ "replace", verb_replace },
+	{ "rollback", verb_rollback },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

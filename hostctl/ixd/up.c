@@ -3,7 +3,6 @@
 #include "hostctl/base/name.h"
 #include "hostctl/base/paths.h"
 #include "hostctl/ixd/ixd.h"
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,60 +11,7 @@
 #define LOCK_S 5u
 #define DOWN_S 10
 #define DOWN_S_MAX 3600
-#define IMAGE_BYTES_MAX (1ull << 32)
 #define FILE_BYTES_MAX (64ull << 20)
-
-/* What is not said the image says; what is said must be within it. */
-static int settle_size(struct guest *g, const struct image *image, struct err *err)
-{
-	struct image_budget budget;
-	struct ix_manifest *m = malloc(sizeof(*m));
-	char words[256];
-	int result = 0;
-
-	if (m == NULL)
-		abort();
-	*m = image->m;
-	for (unsigned i = 0; i < g->set.count && result == 0; i++)
-		result = image_override(m, g->set.word[i], err);
-	if (g->cpus_max == 0) {
-		g->cpus_min = m->cores_min;
-		g->cpus_max = m->cores_max;
-	}
-	if (g->memory_mib == 0)
-		g->memory_mib = m->memory_mib;
-	if (result == 0 && (g->cpus_min < image->m.cores_min || g->cpus_max > image->m.cores_max))
-		result = err_set(err, STATUS_USAGE, "cpus %u:%u: the image %s serves on %u to %u cores", g->cpus_min,
-				 g->cpus_max, image->name, image->m.cores_min, image->m.cores_max);
-	image_budget(&budget, m, g->cpus_max, image->end_pa, image->app_bytes);
-	if (result == 0 && budget.total_mib > g->memory_mib) {
-		image_budget_words(&budget, words, sizeof(words));
-		result = err_set(err, STATUS_USAGE, "memory: %u MiB are not enough with %u cores, it needs %s",
-				 g->memory_mib, g->cpus_max, words);
-	}
-	if (g->prefix == 0 && !g->is_dhcp) {
-		memcpy(g->address, m->address, 4);
-		g->prefix = m->prefix_bits;
-		g->is_dhcp = m->prefix_bits == 0;
-	}
-	if (g->prefix6 == 0) {
-		memcpy(g->address6, m->address6, 16);
-		g->prefix6 = m->prefix6_bits;
-	}
-	free(m);
-	return result;
-}
-
-static void note_image(struct guest *g, const struct image *image)
-{
-	uint8_t digest[SHA256_DIGEST_LENGTH];
-
-	SHA256(image->file.data, image->file.bytes, digest);
-	snprintf(g->image_name, sizeof(g->image_name), "%s", image->name);
-	snprintf(g->image_version, sizeof(g->image_version), "%s", image->version);
-	for (unsigned i = 0; i < sizeof(digest); i++)
-		snprintf(g->image_sha256 + 2 * i, 3, "%02x", digest[i]);
-}
 
 /* Whether @other has what @g wants. */
 static int check_against(const struct guest *g, const struct guest *other, struct err *err)
@@ -112,8 +58,10 @@ static int check_against_all(const struct guest *g, struct err *err)
 static int put_files(struct request *r, const struct guest *g, int image, struct err *err)
 {
 	const json_t *files = json_object_get(r->message.object, "files");
+	char file[GUEST_IMAGE_NAME_BYTES];
 
-	if (lseek(image, 0, SEEK_SET) != 0 || guest_put_file(g->name, "image.ix", image, IMAGE_BYTES_MAX, err) != 0)
+	guest_image_name(g->generation, file);
+	if (lseek(image, 0, SEEK_SET) != 0 || guest_put_file(g->name, file, image, IXD_IMAGE_BYTES_MAX, err) != 0)
 		return err_set(err, STATUS_DATA, "the image cannot be read again");
 	for (unsigned i = 0; i < g->file_count; i++) {
 		json_int_t index = json_integer_value(json_array_get(files, i));
@@ -159,10 +107,12 @@ static int up(struct request *r, struct guest *g, int image_fd, struct err *err)
 
 	if (image == NULL)
 		return -1;
-	if (settle_size(g, image, err) == 0 && take_name(g, err) == 0 && check_against_all(g, err) == 0) {
-		note_image(g, image);
+	if (settle_guest(g, image, err) == 0 && take_name(g, err) == 0 && check_against_all(g, err) == 0) {
+		settle_image(g, image);
 		g->is_wanted = true;
 		g->generation = 1;
+		g->previous = g->older = 0;
+		g->is_trying = false;
 		result = put_files(r, g, image_fd, err) == 0 && guest_save(g, err) == 0 ? deploy_start(g, r, err) : -1;
 		if (result != 0) {
 			guest_remove(g->name, &ignored);

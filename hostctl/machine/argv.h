@@ -57,6 +57,9 @@ int accel_choose(struct command *c, const struct machine *m, struct err *err);
 /** net_add() - the network device and what is behind it. */
 int net_add(struct command *c, struct machine *m, struct err *err);
 
+/** files_add() - the files of @m. */
+int files_add(struct argv *a, const struct machine *m, struct err *err);
+
 /** tap_open() - up to @want queues of tap @name. @fds gets them; Return: how many, or -1 with @err. */
 int tap_open(const char *name, unsigned want, int *fds, struct err *err);
 

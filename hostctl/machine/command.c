@@ -165,8 +165,8 @@ int command_make(struct command *c, struct machine *m, struct err *err)
 	if (image < 0)
 		return -1;
 	argv_add(&c->argv, "-kernel", "/proc/self/fd/%d", argv_add_fd(&c->argv, image));
-	if (add_cmdline(c, m, err) != 0 || add_seed(c, err) != 0 || add_qmp(c, err) != 0 || net_add(c, m, err) != 0 ||
-	    (m->is_gdb && add_gdb(c, err) != 0))
+	if (add_cmdline(c, m, err) != 0 || add_seed(c, err) != 0 || files_add(&c->argv, m, err) != 0 ||
+	    add_qmp(c, err) != 0 || net_add(c, m, err) != 0 || (m->is_gdb && add_gdb(c, err) != 0))
 		return -1;
 	for (unsigned i = 0; i < m->qemu_arg_count; i++)
 		argv_add(&c->argv, m->qemu_args[i], NULL);

@@ -23,6 +23,15 @@ struct machine_forward {
 	bool is_udp;
 };
 
+#define MACHINE_FILES_MAX 12 /* QEMU has room for 32, and uses many itself [QEMU hw/nvram/fw_cfg.c] */
+
+/* A file that the application finds as /files/NAME or /secrets/NAME. */
+struct machine_file {
+	char name[41];
+	bool is_secret;
+	int fd;
+};
+
 /* Everything that can be said about a run; all pointers are the caller's and must stay. */
 struct machine {
 	const struct image *image;
@@ -38,7 +47,9 @@ struct machine {
 	unsigned override_count;
 	const char *const *args; /* the application's, instead of the image's */
 	unsigned arg_count;
-	bool has_args;                /* args count even when there are none */
+	bool has_args;                                /* args count even when there are none */
+	struct machine_file files[MACHINE_FILES_MAX]; /* machine_add_file(); machine_close_files() in the end */
+	unsigned file_count;
 	const char *const *qemu_args; /* appended to QEMU's */
 	unsigned qemu_arg_count;
 	bool is_json;
@@ -53,6 +64,10 @@ int machine_parse_net(struct machine *m, const char *text, struct err *err);
 
 /** machine_parse_accel() - "auto", "kvm", "tcg" */
 int machine_parse_accel(struct machine *m, const char *text, struct err *err);
+
+/** machine_add_file() - "[NAME=]PATH", opened here. machine_close_files(): all of them. */
+int machine_add_file(struct machine *m, const char *text, bool is_secret, struct err *err);
+void machine_close_files(struct machine *m);
 
 /**
  * machine_run() - run until the guest ends or somebody wants to stop

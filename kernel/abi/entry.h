@@ -28,6 +28,7 @@ enum ix_entry {
 #define IX_STACK_BYTES 0x200000ull
 #define IX_STACK_STRIDE 0x400000ull             /* what lies between two stacks is not mapped */
 #define IX_RX_VA 0x0000200000000000ull          /* receive buffers, read-only */
+#define IX_FILES_VA 0x0000300000000000ull       /* what an application may read (files.h), read-only, if there is any */
 #define IX_INFO_VA 0x00007fff00000000ull        /* struct ix_info, read-only, same page on every core */
 #define IX_CALL_ARRAY_VA 0x00007ffe00000000ull  /* struct ix_call_array, this core's */
 #define IX_EVENT_ARRAY_VA 0x00007ffe00010000ull /* struct ix_event_array, this core's */
@@ -45,7 +46,7 @@ struct ix_info {
 	uint32_t has_fsgsbase;     /* 1: WRFSBASE works in ring 3 */
 	uint32_t restarts;         /* how often this partition was restarted */
 	uint32_t connections;      /* most TCP connections at a time, on all cores together */
-	uint32_t reserved;
+	uint32_t files;            /* at IX_FILES_VA (files.h); 0: nothing is mapped there */
 };
 
 struct ix_core_info {

@@ -19,36 +19,56 @@ struct fwcfg_file {
 };
 _Static_assert(sizeof(struct fwcfg_file) == 64, "fw_cfg.rst");
 
+/* As one string instruction: a hypervisor then takes many bytes at a time. */
 static void read_bytes(void *out, size_t bytes)
 {
-	uint8_t *to = out;
+	__asm__ volatile("rep insb" : "+D"(out), "+c"(bytes) : "d"(FWCFG_DATA) : "memory");
+}
 
-	while (bytes--)
-		*to++ = cpu_in8(FWCFG_DATA);
+static bool is_there(void)
+{
+	char signature[4] = "";
+
+	cpu_out16(FWCFG_SELECTOR, FWCFG_SIGNATURE);
+	read_bytes(signature, sizeof(signature));
+	return memcmp(signature, "QEMU", 4) == 0;
+}
+
+bool fwcfg_entry(uint32_t index, struct fwcfg_entry *out)
+{
+	struct fwcfg_file f = { 0 };
+	be32_t count = 0;
+
+	if (!is_there())
+		return false;
+	cpu_out16(FWCFG_SELECTOR, FWCFG_DIRECTORY);
+	read_bytes(&count, sizeof(count));
+	if (index >= MIN(be32(count), FWCFG_FILES_MAX))
+		return false;
+	for (uint32_t i = 0; i <= index; i++)
+		read_bytes(&f, sizeof(f));
+	f.name[sizeof(f.name) - 1] = '\0';
+	memcpy(out->name, f.name, sizeof(out->name));
+	out->bytes = be32(f.bytes);
+	out->select = be16(f.select);
+	return true;
+}
+
+void fwcfg_load(const struct fwcfg_entry *entry, void *out)
+{
+	cpu_out16(FWCFG_SELECTOR, entry->select);
+	read_bytes(out, entry->bytes);
 }
 
 int fwcfg_read(const char *name, void *out, size_t max)
 {
-	char signature[4];
-	be32_t count;
+	struct fwcfg_entry e;
 
-	cpu_out16(FWCFG_SELECTOR, FWCFG_SIGNATURE);
-	read_bytes(signature, sizeof(signature));
-	if (memcmp(signature, "QEMU", 4) != 0)
-		return KERR_NOT_FOUND;
-	cpu_out16(FWCFG_SELECTOR, FWCFG_DIRECTORY);
-	read_bytes(&count, sizeof(count));
-	for (uint32_t i = 0; i < MIN(be32(count), FWCFG_FILES_MAX); i++) {
-		struct fwcfg_file f;
-
-		read_bytes(&f, sizeof(f));
-		f.name[sizeof(f.name) - 1] = '\0';
-		if (strcmp(f.name, name) == 0) {
-			size_t bytes = MIN((size_t)be32(f.bytes), max);
-
-			cpu_out16(FWCFG_SELECTOR, be16(f.select));
-			read_bytes(out, bytes);
-			return (int)bytes;
+	for (uint32_t i = 0; fwcfg_entry(i, &e); i++) {
+		if (strcmp(e.name, name) == 0) {
+			e.bytes = (uint32_t)MIN((size_t)e.bytes, max);
+			fwcfg_load(&e, out);
+			return (int)e.bytes;
 		}
 	}
 	return KERR_NOT_FOUND;

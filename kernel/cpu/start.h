@@ -53,6 +53,15 @@ int cpu_entropy_init(void);
 /** fwcfg_read() - file @name of QEMU's fw_cfg. Return: bytes copied to @out, at most @max; KERR_NOT_FOUND. */
 int fwcfg_read(const char *name, void *out, size_t max);
 
+struct fwcfg_entry {
+	char name[56]; /* NUL-terminated */
+	uint32_t bytes;
+	uint16_t select;
+};
+/** fwcfg_entry() - file @index of the directory. False: there is none. fwcfg_load(): all its bytes. */
+bool fwcfg_entry(uint32_t index, struct fwcfg_entry *out);
+void fwcfg_load(const struct fwcfg_entry *entry, void *out);
+
 /** power_init() - where ACPI S5 is written. power_exit(): end the guest with enum ix_exit @how. */
 void power_init(uint16_t pm1a_control_port, uint8_t s5_type);
 NORETURN void power_exit(unsigned how);

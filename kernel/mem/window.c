@@ -34,7 +34,9 @@ static uint64_t mmio_next = MEM_MMIO_VA;
 static void *info_page;
 static struct core_memory cores[CORES_MAX];
 
-static const uint64_t shared_slots[] = { IX_PARTITION_VA, IX_RX_VA, IX_STACK_VA, MEM_DIRECT_VA, MEM_MMIO_VA };
+static const uint64_t shared_slots[] = {
+	IX_PARTITION_VA, IX_RX_VA, IX_FILES_VA, IX_STACK_VA, MEM_DIRECT_VA, MEM_MMIO_VA
+};
 
 void window_init(uint64_t *root)
 {

@@ -29,7 +29,7 @@ bool fetch_elsewhere(ix_uaddr_t va, struct net_range *out);
 
 /**
  * fetch_range() - the memory behind [va, va + bytes)
- * Inside the partition, one stack, or one receive buffer; whether that buffer is lent is for net to say.
+ * Inside the partition, its files, one stack, or one receive buffer; whether that buffer is lent is for net to say.
  * Return: false if it is not wholly inside one of these, or @bytes is not 1..2^32-1.
  */
 static inline bool fetch_range(ix_uaddr_t va, uint64_t bytes, struct net_range *out)
@@ -50,7 +50,7 @@ static inline bool fetch_list_range(ix_uaddr_t va, uint64_t bytes, struct net_ra
 {
 	uint32_t off;
 
-	if (va < IX_RX_VA || va >= IX_STACK_VA)
+	if (va < IX_RX_VA || va >= IX_FILES_VA)
 		return fetch_range(va, bytes, out);
 	if (unlikely(!bytes))
 		return false;

@@ -17,6 +17,8 @@ struct user_partition {
 	uint64_t writable_off; /* from here on ring 3 may write; before it: code and constants */
 	uint8_t *stacks;       /* direct map of core 0's stack; core c's follow each IX_STACK_BYTES */
 	uint32_t cores;
+	const uint8_t *files; /* direct map of IX_FILES_VA (kernel/abi/files.h); NULL: there are none */
+	uint64_t files_bytes;
 };
 extern struct user_partition user_partition; /* set once by user_init() */
 
@@ -30,6 +32,12 @@ struct user_end {
 
 /** user_init() - allocate and map the partition, load the program. 0, or negative after a line that says why. */
 int user_init(const struct conf *conf, const void *elf, size_t elf_bytes);
+
+/**
+ * user_files_init() - lay out the files that ring 3 may read, after user_init()
+ * @archive: cpio of the image's, NULL: it has none. Return: 0, or negative after a line that says why.
+ */
+int user_files_init(const void *archive, size_t bytes);
 
 /** user_core_init() - the calling core's way in and out of ring 3; the boot core's context starts at the program's entry. */
 void user_core_init(void);

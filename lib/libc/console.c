@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors 1 and 2 are the guest's console, and there are no others.
+ * Descriptors 1 and 2 are the guest's console; what else can be open only is read (files.c).
  */
 #include "lib/libc/libc.h"
 #include "lib/libc/serve.h"

@@ -54,10 +54,13 @@ long serve_mmap(const long *a)
 
 	if (!to_pages(a[1]) || (a[3] & MAP_FIXED))
 		return -EINVAL;
-	if (!(a[3] & MAP_ANONYMOUS))
-		return -ENODEV;
 	if (a[2] & PROT_EXEC)
 		return -EACCES;
+	if (!(a[3] & MAP_ANONYMOUS)) {
+		if ((a[3] & MAP_TYPE) != MAP_PRIVATE && (a[2] & PROT_WRITE))
+			return -EACCES;
+		return files_map(a[4], (uint64_t)a[5], (uint64_t)a[1], a[2] & PROT_WRITE);
+	}
 	lock_heap();
 	at = pages_take(&heap, to_pages(a[1]));
 	unlock_heap();
@@ -68,6 +71,8 @@ long serve_munmap(const long *a)
 {
 	int err;
 
+	if (files_is_mapped((const void *)a[0]))
+		return 0;
 	lock_heap();
 	err = pages_give(&heap, (const void *)a[0], to_pages(a[1]));
 	unlock_heap();

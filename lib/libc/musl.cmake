@@ -20,12 +20,13 @@ foreach(file ${arch_files})
 	endif()
 endforeach()
 # Not built: what is nothing without a kernel that has files, processes, users, terminals, sockets or queues behind it,
-# the dynamic linker, and complex numbers. Of network/ and linux/ stays what is served or needs no kernel.
+# the dynamic linker, and complex numbers. Of network/, linux/ and stat/ stays what is served or needs no kernel.
 set(absent aio|complex|dirent|ipc|ldso|legacy|linux|mq|network|passwd|process|sched|stat|statvfs|temp|termios)
 file(GLOB files ${m}/src/*/*.c ${m}/src/malloc/mallocng/*.c)
 list(FILTER files EXCLUDE REGEX "/src/(${absent})/")
 file(GLOB pure ${m}/src/network/[hn]to[hn][ls].c ${m}/src/network/inet_*.c ${m}/src/network/in6addr*.c
-	${m}/src/linux/getrandom.c ${m}/src/linux/gettid.c)
+	${m}/src/linux/getrandom.c ${m}/src/linux/gettid.c
+	${m}/src/stat/stat.c ${m}/src/stat/lstat.c ${m}/src/stat/fstat.c ${m}/src/stat/fstatat.c)
 list(APPEND files ${pure})
 list(FILTER arch_files EXCLUDE REGEX "/src/(${absent})/")
 foreach(file ${arch_files})

@@ -18,7 +18,7 @@ static const char full[] =
 	"16\",\"address6\":\"fd07::5/64\",\"gateway\":\"10.77.0.1\","
 	"\"publish\":[\"8080:80\",\"10.0.0.1:53:53/udp\"],\"allow\":[\"db\"],\"rate_mbit\":1000,\"env\":[\"A=b c\"],"
 	"\"set\":[\"poll_us=0\"],\"args\":[],\"files\":[{\"name\":\"a.conf\"},{\"name\":\"key\",\"secret\":true}],"
-	"\"autostart\":false,\"wanted\":true,\"generation\":3,\"has_previous\":true,"
+	"\"autostart\":false,\"wanted\":true,\"generation\":3,\"previous\":2,\"older\":1,\"trying\":true,"
 	"\"image\":{\"name\":\"echo\",\"version\":\"1\",\"sha256\":"
 	"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}}";
 
@@ -174,6 +174,49 @@ static void test_locks(void **state)
 	close(two);
 }
 
+static void put_image(uint32_t generation)
+{
+	char file[GUEST_IMAGE_NAME_BYTES];
+	struct err err = { 0 };
+	int from = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	guest_image_name(generation, file);
+	assert_int_equal(guest_put_file("web", file, from, 1, &err), 0);
+	close(from);
+}
+
+static bool has_image(uint32_t generation)
+{
+	char *path = guest_image_path("web", generation);
+	bool has = access(path, F_OK) == 0;
+
+	free(path);
+	return has;
+}
+
+static void test_images(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(take(full, &err), 0); /* generation 3, before 2, older 1 */
+	assert_int_equal(guest_save(&g, &err), 0);
+	for (uint32_t i = 1; i <= 12; i++)
+		put_image(i);
+	assert_int_equal(guest_remove_images(&g, &err), 0);
+	for (uint32_t i = 1; i <= 12; i++)
+		assert_int_equal(has_image(i), i <= 3);
+	g.older = 0;
+	g.previous = 0;
+	assert_int_equal(guest_remove_images(&g, &err), 0);
+	assert_true(!has_image(1) && !has_image(2) && has_image(3));
+	assert_true(guest_exists("web"));
+	assert_int_equal(guest_remove("web", &err), 0);
+	assert_int_equal(guest_remove_images(&g, &err), -1);
+	err_fini(&err);
+	guest_fini(&g);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -189,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_on_disk),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_images),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

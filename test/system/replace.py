@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Another image for a guest that serves 16 clients: no connection that was established loses a byte; back again; an image that
+fails is taken back by itself; ixd killed in the middle brings it to an end, one or the other."""
+import os
+import pathlib
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
+import hostlab
+import lab
+from hostlab import Refused, ask, echo, ixctl, ps, up, wait_for
+from report import Report, check
+
+ADDRESS = '10.77.0.31'
+CLIENTS = 16
+SAYS_BYE = 13  # a port that only the second image serves
+CONNECT_S = 20
+FOLDER = pathlib.Path('/var/lib/ix/guests/web')
+
+MANIFEST = """
+name: {name}
+version: {version}
+app: {app}
+args: [{args}]
+memory_mib: 192
+heap_mib: 16
+cores: {{min: 1, max: {cores}}}
+net: {{address: 10.7.0.2/24, gateway: 10.7.0.1}}
+ports: [{ports}]
+connections: 4096
+rx_buffers: 4096
+"""
+
+
+def build(name, app, ports, args='', cores=4):
+    """An image for this test. Returns its path."""
+    folder, path = pathlib.Path('/run/images') / name, pathlib.Path(f'/run/images/{name}.ix')
+    folder.mkdir(parents=True)
+    (folder / 'image.yaml').write_text(MANIFEST.format(name=name, version='1.0', app=lab.build_folder() / 'apps' / app, args=args,
+                                                       cores=cores, ports=ports), encoding='ascii')
+    ixctl('image', 'build', folder, '-o', path)
+    return path
+
+
+def replace(path, **request):
+    """The verb. Returns the record."""
+    with open(path, 'rb') as image:
+        return ask('replace', [image.fileno()], name='web', **request)[0]
+
+
+def record():
+    """Of guest web."""
+    return ask('inspect', name='web')[0]['record']
+
+
+def serves(name):
+    """Whether it is image @name that answers, told by what it does."""
+    echo(ADDRESS)
+    try:
+        with socket.create_connection((ADDRESS, SAYS_BYE), 5) as s:
+            return ('second' if lab.receive(s, 4) == b'bye\n' else '?') == name
+    except ConnectionRefusedError:
+        return name == 'first'
+
+
+class Client(threading.Thread):
+    """Connects, asks, compares, closes, again and again. Only a connection that never came about may be tried again."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.rounds, self.gap, self.error, self.is_over = 0, 0.0, '', threading.Event()
+        self.start()
+
+    def connect(self):
+        """Within CONNECT_S."""
+        deadline = time.monotonic() + CONNECT_S
+        while True:
+            try:
+                return socket.create_connection((ADDRESS, 7), 3)
+            except OSError as e:
+                if time.monotonic() > deadline:
+                    raise OSError(f'no connection within {CONNECT_S} s: {e}') from e
+                time.sleep(0.01)
+
+    def run(self):
+        try:
+            while not self.is_over.is_set():
+                began = time.monotonic()
+                with self.connect() as s:
+                    self.gap = max(self.gap, time.monotonic() - began)
+                    s.settimeout(20)
+                    data = random.randbytes(random.randrange(1, 8192))
+                    s.sendall(data)
+                    if lab.receive(s, len(data)) != data:
+                        raise OSError('other bytes came back, or too few')
+                self.rounds += 1
+        except OSError as e:
+            self.error = str(e) or type(e).__name__
+
+
+class Load:
+    """All clients."""
+
+    def __enter__(self):
+        self.clients = [Client() for _ in range(CLIENTS)]
+        wait_for(lambda: all(c.rounds for c in self.clients), 20, 'all clients are served')
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for c in self.clients:
+            c.is_over.set()
+        for c in self.clients:
+            c.join(60)
+
+    def rounds(self):
+        """So far, of all."""
+        return sum(c.rounds for c in self.clients)
+
+    def gap(self):
+        """The longest time that a connection took to come about."""
+        return max(c.gap for c in self.clients)
+
+    def check(self):
+        """Nobody lost anything, and everybody goes on."""
+        before = [c.rounds for c in self.clients]
+        wait_for(lambda: all(c.rounds > n or c.error for c, n in zip(self.clients, before)), 40, 'all clients go on')
+        errors = {c.error for c in self.clients if c.error}
+        check(not errors, f'{sum(bool(c.error) for c in self.clients)} of {CLIENTS} clients: {errors}')
+
+
+def test_replace(images):
+    """Forth and back."""
+    with Load() as load:
+        new = replace(images['second'])
+        check((new['image']['name'], new['generation'], new['previous'], new['trying']) == ('second', 2, 1, False), new)
+        load.check()
+        check(serves('second'), 'the second image does not answer')
+        back = ask('rollback', name='web')[0]
+        check((back['image']['name'], back['previous']) == ('first', 2), back)
+        load.check()
+        check(serves('first'), 'the first image does not answer')
+        text = f'{load.rounds()} connections, none lost; the longest took {load.gap():.2f} s to come about'
+    check({p.name for p in FOLDER.glob('image.*')} == {'image.2.ix', 'image.3.ix'}, f'images: {list(FOLDER.iterdir())}')
+    return text
+
+
+def test_drain():
+    """A connection that stays open holds it up for as long as was said, and it is served to the end."""
+    held = lab.connect(7, address=ADDRESS)
+    threading.Timer(2.5, lambda: (held.sendall(b'last words'), held.shutdown(socket.SHUT_WR))).start()
+    began = time.monotonic()
+    ask('rollback', name='web', drain_s=30)
+    check(lab.receive(held, 100) == b'last words', 'the connection was cut')
+    check(2.5 < time.monotonic() - began < 25, f'it took {time.monotonic() - began:.1f} s')
+    held.close()
+    check(serves('second'), 'the second image does not answer')
+
+
+def test_broken(images):
+    """An image that ends at once: the one before is back by itself, and says so."""
+    before = record()
+    with Load() as load:
+        try:
+            replace(images['broken'])
+        except Refused as e:
+            check('broken' not in e.text.split(';')[-1] and 'as before' in e.text and 'ended before it was ready' in e.text, e)
+        else:
+            check(False, 'a broken image is no error')
+        load.check()
+    check(serves('second'), 'the second image does not answer')
+    after = record()
+    check({k: v for k, v in after.items()} == before, f'{before} became {after}')
+    check([row for row in ask('events', name='web')[1] if row['event'] == 'rolled-back'], 'no event')
+
+
+def test_refused(images):
+    """What cannot be is refused before anything is touched."""
+    pid = ask('inspect', name='web')[0]['domain']['pid']
+    for path, text in ((images['small'], 'cores'), (pathlib.Path(__file__), 'image')):
+        try:
+            replace(path)
+        except Refused as e:
+            check(text in e.text and '\n' not in e.text, e)
+        else:
+            check(False, f'{path} was taken')
+    check(ask('inspect', name='web')[0]['domain']['pid'] == pid, 'the guest was touched')
+
+
+def test_killed(images, delay):
+    """ixd dies after @delay s: afterwards one of both images serves, as the record says, and nothing is left half-way."""
+    before = record()
+    target = images['first' if before['image']['name'] == 'second' else 'second']
+    asking = threading.Thread(target=lambda: ignore(replace, target, drain_s=1), daemon=True)
+    asking.start()
+    time.sleep(delay)
+    os.kill(hostlab.pid_of('/run/ix/ixd.pid'), signal.SIGKILL)
+    asking.join(30)
+    hostlab.start_ixd()
+    wait_for(lambda: not record()['trying'] and (ps('web') or {}).get('health') == 'ready', 60, lambda: (record(), ps('web')))
+    time.sleep(3.5)  # what was begun and never tried is cleared away
+    now = record()
+    check(serves(now['image']['name']), f'not {now["image"]}')
+    check(len(list(FOLDER.glob('image.*'))) == 1 + bool(now['previous']), f'{now}: {list(FOLDER.iterdir())}')
+    replace(images['first' if now['image']['name'] == 'second' else 'second'], drain_s=1)
+    return f'killed after {delay} s: {now["image"]["name"]} serves, generation {now["generation"]}'
+
+
+def ignore(function, *args, **words):
+    """What it says is of no interest, nor that it cannot."""
+    try:
+        function(*args, **words)
+    except (OSError, Refused, hostlab.Failed):
+        pass
+
+
+def main():
+    """All of it in one lab."""
+    hostlab.enter()
+    hostlab.set_up()
+    images = {'first': build('first', 'echo', '7/tcp'), 'second': build('second', 'hostile_manners', '7/tcp, 13/tcp'),
+              'broken': build('broken', 'hostile_endings', '7/tcp', 'exit, "1"'),
+              'small': build('small', 'echo', '7/tcp', cores=1)}
+    up('web', images['first'], address=f'{ADDRESS}/16', cpus={'min': 1, 'max': 4})
+    report = Report()
+    report.run('replace', test_replace, images)
+    report.run('drain', test_drain)
+    report.run('broken', test_broken, images)
+    report.run('refused', test_refused, images)
+    for delay in (0.1, 0.5, 0.9, 1.3, 1.7, 2.1, 2.5, 3.0) if '--long' in sys.argv else (1.4,):
+        report.run(f'killed.{delay}', test_killed, images, delay)
+    ask('down', name='web')
+    report.close()
+
+
+if __name__ == '__main__':
+    main()
