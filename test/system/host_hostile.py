@@ -5,6 +5,7 @@ scribbled over, cut short and replaced, a guest that sends frames in the name of
 
 Usage: host_hostile.py
 """
+import json
 import os
 import pathlib
 import random
@@ -228,6 +229,8 @@ class Liar:
         page.unlink(missing_ok=True)
         page.write_bytes(bytes(PAGE_BYTES))
         page.chmod(0o600)
+        host = json.loads(pathlib.Path('/var/lib/ix/host.json').read_text(encoding='utf-8'))
+        os.chown(page, host['qemu_uid'], host['qemu_gid'])
         pathlib.Path('/run/ix-bad.xml').write_text(xml, encoding='utf-8')
         self.virsh('define', '/run/ix-bad.xml')
         self.virsh('start', 'bad')
