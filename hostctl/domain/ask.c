@@ -42,7 +42,7 @@ static int32_t pid_of(const char *name)
 		return 0;
 	if (fscanf(f, "%9d", &pid) != 1)
 		pid = 0;
-	fclose(f);
+	(void)fclose(f);
 	return pid;
 }
 
