@@ -56,8 +56,8 @@ static void open_with(struct out *o, bool is_empty, const char *element, ...)
 	if (is_empty)
 		end(o);
 }
-#define OPEN(o, ...) open_with((o), false, __VA_ARGS__, NULL)
-#define EMPTY(o, ...) open_with((o), true, __VA_ARGS__, NULL)
+#define OPEN(o, ...) open_with((o), false, __VA_ARGS__, (const char *)NULL)
+#define EMPTY(o, ...) open_with((o), true, __VA_ARGS__, (const char *)NULL)
 
 static void element(struct out *o, const char *name, const char *value)
 {
