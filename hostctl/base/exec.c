@@ -133,11 +133,31 @@ static bool take(int fd, struct blob *to)
 	return n > 0 && to->bytes + CHUNK_BYTES <= EXEC_OUTPUT_MAX;
 }
 
+/* write(), but a reader that has gone away is an error, not our end; whoever calls may not ignore SIGPIPE. */
+static ssize_t write_quietly(int fd, const char *data, size_t bytes)
+{
+	const struct timespec now = { 0 };
+	sigset_t pipe, before;
+	ssize_t n;
+	int reason;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, &before);
+	n = write(fd, data, bytes);
+	reason = errno;
+	if (n < 0 && reason == EPIPE)
+		sigtimedwait(&pipe, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = reason;
+	return n;
+}
+
 /* Some of the input, which is there. Return: false when all is written or nobody reads. */
 static bool give(int fd, const char **input)
 {
-	ssize_t n = write(fd, *input,
-			  strlen(*input)); /* NOLINT(clang-analyzer-core.NonNullParamChecker): not called without */
+	ssize_t n = write_quietly(
+		fd, *input, strlen(*input)); /* NOLINT(clang-analyzer-core.NonNullParamChecker): not called without */
 
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN;

@@ -86,6 +86,10 @@ pid_t service_pid(enum service s)
 	pid = strtol(text, NULL, 10);
 	if (pid <= 0 || pid > INT32_MAX)
 		return 0;
+	/* One that was killed keeps its name until its parent has looked, but no program. */
+	snprintf(path, sizeof(path), "/proc/%ld/exe", pid);
+	if (readlink(path, text, sizeof(text)) < 0)
+		return 0;
 	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
 	first_line(path, text, sizeof(text));
 	return strncmp(text, services[s].process, strlen(services[s].process)) == 0 ? (pid_t)pid : 0;

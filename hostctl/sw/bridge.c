@@ -7,9 +7,12 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IP_TIMEOUT_S 20
+#define FLOWS_WAIT_MS 15000u
+#define FLOWS_POLL_MS 100u
 
 static int run(struct err *err, const char *const *argv)
 {
@@ -54,6 +57,18 @@ static int set_flag(const char *path, struct err *err)
 	return result;
 }
 
+/* A daemon that has only just begun has the bridge in its database before it listens for flows. */
+static int make_flows(struct err *err)
+{
+	for (unsigned ms = 0; ms < FLOWS_WAIT_MS; ms += FLOWS_POLL_MS) {
+		if (sw_flows(err) == 0)
+			return 0;
+		err_fini(err);
+		nanosleep(&(struct timespec){ 0, FLOWS_POLL_MS * 1000000l }, NULL);
+	}
+	return sw_flows(err);
+}
+
 int sw_host_setup(const char *address, struct err *err)
 {
 	bool is_new = if_nametoindex(SW_HOST_LINK) == 0;
@@ -74,7 +89,7 @@ int sw_host_setup(const char *address, struct err *err)
 		return -1;
 	if (ovs_vsctl(NULL, err, "--may-exist", "add-port", SW_BRIDGE, SW_HOST_PORT, NULL) != 0)
 		return -1;
-	return sw_flows(err);
+	return make_flows(err);
 }
 
 int sw_host_teardown(struct err *err)
