@@ -243,7 +243,7 @@ int verb_replace(struct request *r, struct err *err)
 {
 	struct guest *g = calloc(1, sizeof(*g));
 	int image = message_take_fd(&r->message, 0), lock = -1, result = -1;
-	unsigned drain_s;
+	unsigned drain_s = 0;
 
 	if (g == NULL)
 		abort();
@@ -264,7 +264,7 @@ int verb_rollback(struct request *r, struct err *err)
 {
 	struct guest *g = calloc(1, sizeof(*g));
 	int image = -1, lock = -1, result = -1;
-	unsigned drain_s;
+	unsigned drain_s = 0;
 	char *path;
 
 	if (g == NULL)

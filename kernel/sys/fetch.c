@@ -8,9 +8,11 @@ bool fetch_elsewhere(ix_uaddr_t va, struct net_range *out)
 	uint32_t off;
 
 	if (va >= IX_FILES_VA && va < IX_STACK_VA) {
+		if (!fetch_is_inside(va, out->bytes, IX_FILES_VA, user_partition.files_bytes))
+			return false;
 		out->lent = NULL;
 		out->data = user_partition.files + (va - IX_FILES_VA);
-		return fetch_is_inside(va, out->bytes, IX_FILES_VA, user_partition.files_bytes);
+		return true;
 	}
 	if (va >= IX_RX_VA && va < IX_FILES_VA) {
 		out->lent = buf_of_user(va, out->bytes, &off);
