@@ -11,10 +11,11 @@
 
 static log_sink_fn *log_sink;
 
-/* A second reader of what this core says. */
-static PERCORE struct {
-	char *out; /* NULL: none */
+/* A second reader of what one core says: the one that faulted first, so there is only one. */
+static struct {
+	char *out; /* atomic; NULL: none. Before a core has its window nobody asks which core this is */
 	size_t room, bytes;
+	uint32_t core;
 } copy;
 
 void log_init(log_sink_fn *sink)
@@ -38,11 +39,14 @@ void log_line(const char *fmt, ...)
 
 void log_write(const char *text, size_t bytes)
 {
-	size_t n = copy.out ? MIN(bytes, copy.room - copy.bytes) : 0;
+	char *out = load_acquire(&copy.out);
+	size_t n;
 
-	if (n)
-		memcpy(copy.out + copy.bytes, text, n);
-	copy.bytes += n;
+	if (unlikely(out) && copy.core == core_id()) {
+		n = MIN(bytes, copy.room - copy.bytes);
+		memcpy(out + copy.bytes, text, n);
+		copy.bytes += n;
+	}
 	if (log_sink && bytes)
 		log_sink(text, bytes);
 }
@@ -51,8 +55,9 @@ size_t log_copy(char *out, size_t room)
 {
 	size_t bytes = copy.bytes;
 
-	copy.out = out;
 	copy.room = room;
 	copy.bytes = 0;
+	copy.core = core_id();
+	store_release(&copy.out, out);
 	return bytes;
 }
