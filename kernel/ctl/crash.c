@@ -51,26 +51,36 @@ static void put_registers(struct ix_page_registers *r, const struct trap_frame *
 	};
 }
 
-static void put_range(struct ix_page_crash *c, uint64_t va, const uint8_t *data, uint64_t bytes, uint32_t flags)
+/* At place @at of the list, which is counted here: what lies in the page others may change. Return: the next place. */
+static uint32_t put_range(struct ix_page_crash *c, uint32_t at, struct ix_page_range range)
 {
-	if (!bytes || c->range_count == IX_PAGE_CRASH_RANGES)
-		return;
-	c->range[c->range_count++] = (struct ix_page_range){
-		.va = va, .pa = mem_pa(data), .bytes = bytes, .flags = flags
-	};
+	if (!range.bytes || at >= IX_PAGE_CRASH_RANGES)
+		return at;
+	c->range[at] = range;
+	return at + 1;
 }
 
 static void put_ranges(struct ix_page_crash *c)
 {
 	const struct user_partition *p = &user_partition;
+	struct ix_page_range r = {
+		.va = IX_PARTITION_VA, .pa = mem_pa(p->data), .bytes = p->writable_off, .flags = PF_R | PF_X
+	};
+	uint32_t at = put_range(c, 0, r);
 
-	c->range_count = 0;
-	put_range(c, IX_PARTITION_VA, p->data, p->writable_off, PF_R | PF_X);
-	put_range(c, IX_PARTITION_VA + p->writable_off, p->data + p->writable_off, p->bytes - p->writable_off,
-		  PF_R | PF_W);
-	for (uint32_t core = 0; core < p->cores; core++)
-		put_range(c, IX_STACK_VA + core * IX_STACK_STRIDE, p->stacks + core * (uint64_t)IX_STACK_BYTES,
-			  IX_STACK_BYTES, PF_R | PF_W);
+	r = (struct ix_page_range){ .va = IX_PARTITION_VA + p->writable_off,
+				    .pa = mem_pa(p->data + p->writable_off),
+				    .bytes = p->bytes - p->writable_off,
+				    .flags = PF_R | PF_W };
+	at = put_range(c, at, r);
+	for (uint32_t core = 0; core < p->cores; core++) {
+		r = (struct ix_page_range){ .va = IX_STACK_VA + core * IX_STACK_STRIDE,
+					    .pa = mem_pa(p->stacks + core * (uint64_t)IX_STACK_BYTES),
+					    .bytes = IX_STACK_BYTES,
+					    .flags = PF_R | PF_W };
+		at = put_range(c, at, r);
+	}
+	c->range_count = at;
 }
 
 /* On the core that faulted: before the report, and after it. */
