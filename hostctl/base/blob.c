@@ -4,6 +4,7 @@
  * only. Nothing half-written ever has a final name.
  */
 #include "hostctl/base/blob.h"
+#include <stdarg.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,6 +43,21 @@ size_t blob_add(struct blob *b, const void *data, size_t bytes)
 		memset(b->data + at, 0, bytes);
 	b->bytes = at + bytes;
 	return at;
+}
+
+void blob_print(struct blob *b, const char *fmt, ...)
+{
+	char *text;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (n < 0)
+		abort();
+	blob_add(b, text, (size_t)n);
+	free(text);
 }
 
 void blob_align(struct blob *b, size_t align)

@@ -19,6 +19,9 @@ void blob_fini(struct blob *b);
  */
 size_t blob_add(struct blob *b, const void *data, size_t bytes);
 
+/** blob_print() - append text, printf-style; no NUL. */
+void blob_print(struct blob *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /** blob_align() - append zeros until the length is a multiple of @align. */
 void blob_align(struct blob *b, size_t align);
 

@@ -13,30 +13,12 @@
  */
 #include "hostctl/sw/flows.h"
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_BYTES 512
 #define OWN6_TEXT 48
 #define OFFERED_S 600u /* that an offer is remembered */
-
-static void add(struct blob *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct blob *out, const char *fmt, ...)
-{
-	char text[LINE_BYTES];
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (n < 0 || n >= LINE_BYTES)
-		abort();
-	blob_add(out, text, (size_t)n);
-}
 
 static bool is_guest(const struct ovs_port *p)
 {
@@ -91,23 +73,26 @@ static void add_source_ip4(struct blob *out, const struct ovs_port *p, const cha
 
 	/* Before it has an address: DHCP [RFC 2131 4.1], and ARP that asks whether an address is free [RFC 5227]. */
 	if (p->is_dhcp)
-		add(out,
-		    "table=0,priority=97,in_port=%d,dl_src=%s,udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67,"
-		    "actions=goto_table:1\n",
-		    p->number, mac);
+		blob_print(out,
+			   "table=0,priority=97,in_port=%d,dl_src=%s,udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67,"
+			   "actions=goto_table:1\n",
+			   p->number, mac);
 	if (p->is_dhcp)
-		add(out,
-		    "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=0.0.0.0,arp_sha=%s,actions=goto_table:1\n",
-		    p->number, mac, mac);
+		blob_print(out,
+			   "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=0.0.0.0,arp_sha=%s,actions=goto_table:"
+			   "1\n",
+			   p->number, mac, mac);
 	if (!is_set(p->address, 4))
 		return;
 	ip4_text(p->address, own);
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,ip,nw_src=%s,actions=goto_table:1\n", p->number, mac, own);
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=%s,arp_sha=%s,actions=goto_table:1\n", p->number,
-	    mac, own, mac);
-	add(out,
-	    "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=0.0.0.0,arp_tpa=%s,arp_sha=%s,actions=goto_table:1\n",
-	    p->number, mac, own, mac);
+	blob_print(out, "table=0,priority=90,in_port=%d,dl_src=%s,ip,nw_src=%s,actions=goto_table:1\n", p->number, mac,
+		   own);
+	blob_print(out, "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=%s,arp_sha=%s,actions=goto_table:1\n",
+		   p->number, mac, own, mac);
+	blob_print(out,
+		   "table=0,priority=90,in_port=%d,dl_src=%s,arp,arp_spa=0.0.0.0,arp_tpa=%s,arp_sha=%s,actions=goto_"
+		   "table:1\n",
+		   p->number, mac, own, mac);
 }
 
 /* What it may say as @own. A claim to an address must be to its own, with its own link-layer address [RFC 4861 4.3, 4.4]. */
@@ -116,23 +101,25 @@ static void add_source_ip6(struct blob *out, const struct ovs_port *p, const cha
 	char from[48];
 
 	snprintf(from, sizeof(from), "in_port=%d,dl_src=%s", p->number, mac);
-	add(out,
-	    "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=136,icmp_code=0,nd_target=%s,nd_tll=%s,"
-	    "actions=goto_table:1\n",
-	    from, own, own, mac);
-	add(out, "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=135,icmp_code=0,nd_sll=%s,actions=goto_table:1\n",
-	    from, own, mac);
-	add(out,
-	    "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,"
-	    "actions=goto_table:1\n",
-	    from, own);
-	add(out,
-	    "table=0,priority=96,%s,icmp6,ipv6_src=::,icmp_type=135,icmp_code=0,nd_target=%s,"
-	    "nd_sll=00:00:00:00:00:00,actions=goto_table:1\n",
-	    from, own);
-	add(out, "table=0,priority=93,%s,udp6,ipv6_src=%s,ip_frag=yes,actions=goto_table:1\n", from, own);
-	add(out, "table=0,priority=93,%s,ipv6,ipv6_src=%s,ip_frag=later,actions=goto_table:1\n", from, own);
-	add(out, "table=0,priority=90,%s,ipv6,ipv6_src=%s,actions=goto_table:1\n", from, own);
+	blob_print(out,
+		   "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=136,icmp_code=0,nd_target=%s,nd_tll=%s,"
+		   "actions=goto_table:1\n",
+		   from, own, own, mac);
+	blob_print(
+		out,
+		"table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=135,icmp_code=0,nd_sll=%s,actions=goto_table:1\n",
+		from, own, mac);
+	blob_print(out,
+		   "table=0,priority=96,%s,icmp6,ipv6_src=%s,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,"
+		   "actions=goto_table:1\n",
+		   from, own);
+	blob_print(out,
+		   "table=0,priority=96,%s,icmp6,ipv6_src=::,icmp_type=135,icmp_code=0,nd_target=%s,"
+		   "nd_sll=00:00:00:00:00:00,actions=goto_table:1\n",
+		   from, own);
+	blob_print(out, "table=0,priority=93,%s,udp6,ipv6_src=%s,ip_frag=yes,actions=goto_table:1\n", from, own);
+	blob_print(out, "table=0,priority=93,%s,ipv6,ipv6_src=%s,ip_frag=later,actions=goto_table:1\n", from, own);
+	blob_print(out, "table=0,priority=90,%s,ipv6,ipv6_src=%s,actions=goto_table:1\n", from, own);
 }
 
 /* The IPv6 addresses that are @p's, as text to match: what routers make of its interface id, and those that it was given. */
@@ -157,12 +144,14 @@ static void add_source(struct blob *out, const struct ovs_port *p)
 	for (unsigned i = 0; i < owns; i++)
 		add_source_ip6(out, p, mac, own[i]);
 	/* Before its address is known to be free it asks for routers and says which groups it hears [RFC 4861 4.1, RFC 3590]. */
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,icmp6,ipv6_src=::,icmp_type=133,actions=goto_table:1\n",
-	    p->number, mac);
-	add(out, "table=0,priority=90,in_port=%d,dl_src=%s,icmp6,ipv6_src=::,icmp_type=143,actions=goto_table:1\n",
-	    p->number, mac);
-	add(out, "table=4,priority=50,cookie=0x%llx,in_port=%d,actions=drop\n", FLOWS_SPOOFED | (unsigned)p->number,
-	    p->number);
+	blob_print(out,
+		   "table=0,priority=90,in_port=%d,dl_src=%s,icmp6,ipv6_src=::,icmp_type=133,actions=goto_table:1\n",
+		   p->number, mac);
+	blob_print(out,
+		   "table=0,priority=90,in_port=%d,dl_src=%s,icmp6,ipv6_src=::,icmp_type=143,actions=goto_table:1\n",
+		   p->number, mac);
+	blob_print(out, "table=4,priority=50,cookie=0x%llx,in_port=%d,actions=drop\n",
+		   FLOWS_SPOOFED | (unsigned)p->number, p->number);
 }
 
 /*
@@ -187,11 +176,11 @@ static void add_refused(struct blob *out)
 	};
 
 	for (unsigned i = 0; i < sizeof(what) / sizeof(what[0]); i++)
-		add(out, "table=0,%s,actions=goto_table:4\n", what[i]);
-	add(out, "table=4,priority=0,cookie=0x%llx,actions=drop\n", FLOWS_OTHER);
+		blob_print(out, "table=0,%s,actions=goto_table:4\n", what[i]);
+	blob_print(out, "table=4,priority=0,cookie=0x%llx,actions=drop\n", FLOWS_OTHER);
 	/* The host takes its loopback address from there, for published ports [bridge.c]. */
-	add(out, "table=1,priority=75,ip,nw_dst=127.0.0.0/8,actions=goto_table:2\n");
-	add(out, "table=3,priority=40,ip,nw_dst=127.0.0.0/8,actions=drop\n");
+	blob_print(out, "table=1,priority=75,ip,nw_dst=127.0.0.0/8,actions=goto_table:2\n");
+	blob_print(out, "table=3,priority=40,ip,nw_dst=127.0.0.0/8,actions=drop\n");
 }
 
 /* What a guest sends to everybody: host and world, and guests it may talk to. */
@@ -199,16 +188,17 @@ static void add_broadcast(struct blob *out, const struct ovs_ports *ports, const
 {
 	bool is_first = true;
 
-	add(out, "table=1,priority=70,in_port=%d,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=", p->number);
+	blob_print(out,
+		   "table=1,priority=70,in_port=%d,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=", p->number);
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct ovs_port *to = &ports->port[i];
 
 		if (to->number < 0 || (is_guest(to) && !may_talk(p, to)))
 			continue;
-		add(out, "%soutput:%d", is_first ? "" : ",", to->number);
+		blob_print(out, "%soutput:%d", is_first ? "" : ",", to->number);
 		is_first = false;
 	}
-	add(out, "%s\n", is_first ? "drop" : "");
+	blob_print(out, "%s\n", is_first ? "drop" : "");
 }
 
 /* Guest to guest: to those it may talk to; every other's MAC is forbidden, and so is its address by way of a router. */
@@ -221,16 +211,16 @@ static void add_neighbours(struct blob *out, const struct ovs_ports *ports, cons
 		const struct ovs_port *to = &ports->port[i];
 
 		if (to->number > 0 && may_talk(p, to))
-			add(out, "table=1,priority=60,in_port=%d,dl_dst=%s,actions=output:%d\n", p->number,
-			    mac_text(to->mac, text), to->number);
+			blob_print(out, "table=1,priority=60,in_port=%d,dl_dst=%s,actions=output:%d\n", p->number,
+				   mac_text(to->mac, text), to->number);
 	}
-	add(out, "table=1,priority=55,dl_dst=%s,actions=goto_table:2\n", mac_text(p->mac, text));
+	blob_print(out, "table=1,priority=55,dl_dst=%s,actions=goto_table:2\n", mac_text(p->mac, text));
 	if (is_set(p->address, 4))
-		add(out, "table=1,priority=56,ip,nw_dst=%s,actions=goto_table:2\n", ip4_text(p->address, text));
+		blob_print(out, "table=1,priority=56,ip,nw_dst=%s,actions=goto_table:2\n", ip4_text(p->address, text));
 	for (unsigned i = 0; i < owns; i++)
-		add(out, "table=1,priority=56,ipv6,ipv6_dst=%s,actions=goto_table:2\n", own[i]);
-	add(out, "table=2,priority=50,cookie=0x%llx,in_port=%d,actions=drop\n", FLOWS_FORBIDDEN | (unsigned)p->number,
-	    p->number);
+		blob_print(out, "table=1,priority=56,ipv6,ipv6_dst=%s,actions=goto_table:2\n", own[i]);
+	blob_print(out, "table=2,priority=50,cookie=0x%llx,in_port=%d,actions=drop\n",
+		   FLOWS_FORBIDDEN | (unsigned)p->number, p->number);
 }
 
 static bool is_host(const struct ovs_port *p)
@@ -246,10 +236,10 @@ static void add_outputs(struct blob *out, const struct ovs_ports *ports, bool (*
 	for (unsigned i = 0; i < ports->count; i++) {
 		if (ports->port[i].number < 0 || !wanted(&ports->port[i]))
 			continue;
-		add(out, "%soutput:%d", between, ports->port[i].number);
+		blob_print(out, "%soutput:%d", between, ports->port[i].number);
 		between = ",";
 	}
-	add(out, "%s\n", *between == '\0' ? "drop" : "");
+	blob_print(out, "%s\n", *between == '\0' ? "drop" : "");
 }
 
 static bool is_any(const struct ovs_port *p)
@@ -274,10 +264,10 @@ static void add_outward(struct blob *out, const struct ovs_ports *ports, const s
 
 		has_world |= is_world(to) && to->number > 0;
 		if (is_host(to) && to->number > 0)
-			add(out, "table=1,priority=50,in_port=%d,dl_dst=%s,actions=output:%d\n", p->number,
-			    mac_text(to->mac, text), to->number);
+			blob_print(out, "table=1,priority=50,in_port=%d,dl_dst=%s,actions=output:%d\n", p->number,
+				   mac_text(to->mac, text), to->number);
 	}
-	add(out, "table=1,priority=40,in_port=%d,actions=", p->number);
+	blob_print(out, "table=1,priority=40,in_port=%d,actions=", p->number);
 	add_outputs(out, ports, has_world ? is_world : is_host);
 }
 
@@ -286,10 +276,11 @@ static void add_offers(struct blob *out, const struct ovs_port *p)
 {
 	char text[18];
 
-	add(out,
-	    "table=3,priority=35,udp,dl_dst=%s,tp_src=67,tp_dst=68,actions=learn(table=5,hard_timeout=%u,cookie=0x%llx,"
-	    "eth_type=0x800,in_port=%d,NXM_OF_IP_SRC[]=NXM_OF_IP_DST[]),output:%d\n",
-	    mac_text(p->mac, text), OFFERED_S, FLOWS_OFFERED | (unsigned)p->number, p->number, p->number);
+	blob_print(out,
+		   "table=3,priority=35,udp,dl_dst=%s,tp_src=67,tp_dst=68,actions=learn(table=5,hard_timeout=%u,cookie="
+		   "0x%llx,"
+		   "eth_type=0x800,in_port=%d,NXM_OF_IP_SRC[]=NXM_OF_IP_DST[]),output:%d\n",
+		   mac_text(p->mac, text), OFFERED_S, FLOWS_OFFERED | (unsigned)p->number, p->number, p->number);
 }
 
 /*
@@ -306,20 +297,20 @@ static void add_inward(struct blob *out, const struct ovs_ports *ports)
 		if (p->number <= 0)
 			continue;
 		if (!is_guest(p))
-			add(out, "table=0,priority=200,in_port=%d,actions=goto_table:3\n", p->number);
+			blob_print(out, "table=0,priority=200,in_port=%d,actions=goto_table:3\n", p->number);
 		if (is_guest(p) || is_host(p))
-			add(out, "table=3,priority=30,dl_dst=%s,actions=output:%d\n", mac_text(p->mac, text),
-			    p->number);
+			blob_print(out, "table=3,priority=30,dl_dst=%s,actions=output:%d\n", mac_text(p->mac, text),
+				   p->number);
 		if (is_guest(p) && p->is_dhcp)
 			add_offers(out, p);
 		if (is_host(p)) {
-			add(out, "table=3,priority=10,in_port=%d,actions=", p->number);
+			blob_print(out, "table=3,priority=10,in_port=%d,actions=", p->number);
 			add_outputs(out, ports, is_world);
 		}
 	}
-	add(out, "table=3,priority=20,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=");
+	blob_print(out, "table=3,priority=20,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=");
 	add_outputs(out, ports, is_any);
-	add(out, "table=3,priority=0,actions=drop\n");
+	blob_print(out, "table=3,priority=0,actions=drop\n");
 }
 
 char *flows_write(const struct ovs_ports *ports)

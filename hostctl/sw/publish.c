@@ -7,29 +7,11 @@
 #include "hostctl/base/blob.h"
 #include "hostctl/base/exec.h"
 #include "hostctl/sw/sw.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NFT_TIMEOUT_S 10
-#define LINE_BYTES 256
-
-static void add(struct blob *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct blob *out, const char *fmt, ...)
-{
-	char text[LINE_BYTES];
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (n < 0 || n >= LINE_BYTES)
-		abort();
-	blob_add(out, text, (size_t)n);
-}
 
 static void add_rules(struct blob *out, const struct sw_published *guests, unsigned count)
 {
@@ -42,11 +24,12 @@ static void add_rules(struct blob *out, const struct sw_published *guests, unsig
 			const struct sw_publish *p = &guests[i].publish[k];
 
 			if (memcmp(p->host, any, 4) != 0)
-				add(out, "  ip daddr %u.%u.%u.%u", p->host[0], p->host[1], p->host[2], p->host[3]);
+				blob_print(out, "  ip daddr %u.%u.%u.%u", p->host[0], p->host[1], p->host[2],
+					   p->host[3]);
 			else
-				add(out, "  fib daddr type local");
-			add(out, " %s dport %u dnat to %u.%u.%u.%u:%u\n", p->is_udp ? "udp" : "tcp", p->host_port, g[0],
-			    g[1], g[2], g[3], p->guest_port);
+				blob_print(out, "  fib daddr type local");
+			blob_print(out, " %s dport %u dnat to %u.%u.%u.%u:%u\n", p->is_udp ? "udp" : "tcp",
+				   p->host_port, g[0], g[1], g[2], g[3], p->guest_port);
 		}
 	}
 }
@@ -58,13 +41,13 @@ int sw_publish(const struct sw_published *guests, unsigned count, struct err *er
 	struct exec e = { .argv = argv, .timeout_s = NFT_TIMEOUT_S };
 	int result;
 
-	add(&text, "add table ip ix\ndelete table ip ix\ntable ip ix {\n");
-	add(&text, " chain prerouting {\n  type nat hook prerouting priority dstnat;\n");
+	blob_print(&text, "add table ip ix\ndelete table ip ix\ntable ip ix {\n");
+	blob_print(&text, " chain prerouting {\n  type nat hook prerouting priority dstnat;\n");
 	add_rules(&text, guests, count);
-	add(&text, " }\n chain output {\n  type nat hook output priority -100;\n");
+	blob_print(&text, " }\n chain output {\n  type nat hook output priority -100;\n");
 	add_rules(&text, guests, count);
-	add(&text, " }\n chain postrouting {\n  type nat hook postrouting priority srcnat;\n");
-	add(&text, "  oifname \"" SW_HOST_LINK "\" ct status dnat masquerade\n }\n}\n");
+	blob_print(&text, " }\n chain postrouting {\n  type nat hook postrouting priority srcnat;\n");
+	blob_print(&text, "  oifname \"" SW_HOST_LINK "\" ct status dnat masquerade\n }\n}\n");
 	blob_add(&text, "", 1);
 	e.input = (const char *)text.data;
 	result = exec_run(&e, err);
