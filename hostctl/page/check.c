@@ -62,7 +62,9 @@ enum page_trust check_guest(struct page *page, const struct ix_page_guest *g)
 		{ "state", g->state, IX_PAGE_STATE_NR - 1 },
 		{ "cores_max", g->cores_max, IX_PAGE_CORES_MAX },
 		{ "cores_min", g->cores_min, g->cores_max },
-		{ "cores", g->cores, g->cores_max },
+		{ "cores", g->cores, g->cores_present },
+		{ "cores_present", g->cores_present, IX_PAGE_CORES_MAX },
+		{ "cores_wanted", g->cores_wanted, g->cores_max },
 		{ "groups", g->groups, IX_PAGE_GROUPS_MAX },
 		{ "queue_pairs", g->queue_pairs, PAIRS_MAX },
 		{ "tsc_khz", g->tsc_khz, TSC_KHZ_MAX },
@@ -117,6 +119,36 @@ enum page_trust check_groups(struct page *page, const struct ix_page_groups *g)
 		if (g->owner[i] >= IX_PAGE_CORES_MAX)
 			return page_bad(page, "group %u is said to be of core %u", i, g->owner[i]);
 	return PAGE_GOOD;
+}
+
+enum page_trust check_resize(struct page *page, const struct ix_page_resize *r)
+{
+	const struct ix_page_resize *before = &page->resize;
+	const struct limit limits[] = {
+		{ "refused_core", r->refused_core, IX_PAGE_CORES_MAX - 1 },
+		{ "refused_why", r->refused_why, IX_PAGE_REFUSED_NR - 1 },
+	};
+	const struct growth {
+		const char *name;
+		uint64_t before, now;
+	} growths[] = {
+		{ "came", before->came, r->came },
+		{ "went", before->went, r->went },
+		{ "plugged", before->plugged, r->plugged },
+		{ "ejected", before->ejected, r->ejected },
+		{ "spurious", before->spurious, r->spurious },
+		{ "refused", before->refused, r->refused },
+		{ "groups moved", before->groups, r->groups },
+		{ "connections moved", before->connections, r->connections },
+		{ "connections forced", before->forced, r->forced },
+	};
+	enum page_trust trust = check_limits(page, limits, sizeof(limits) / sizeof(limits[0]));
+
+	for (unsigned i = 0; i < sizeof(growths) / sizeof(growths[0]) && trust == PAGE_GOOD; i++)
+		trust = check_growth(page, growths[i].name, growths[i].before, growths[i].now);
+	if (trust == PAGE_GOOD)
+		page->resize = *r;
+	return trust;
 }
 
 /* Whole pages below USER_END and below @memory_bytes, which do not touch each other in the guest's memory. */

@@ -89,6 +89,13 @@ enum page_trust page_groups(struct page *page, struct ix_page_groups *out)
 	return trust == PAGE_GOOD ? check_groups(page, out) : trust;
 }
 
+enum page_trust page_resize(struct page *page, struct ix_page_resize *out)
+{
+	enum page_trust trust = copy(page, IX_PAGE_AT_RESIZE, out, sizeof(*out));
+
+	return trust == PAGE_GOOD ? check_resize(page, out) : trust;
+}
+
 enum page_trust page_crash(struct page *page, uint64_t memory_bytes, struct ix_page_crash *out)
 {
 	enum page_trust trust = copy(page, IX_PAGE_AT_CRASH, out, sizeof(*out));

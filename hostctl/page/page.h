@@ -35,10 +35,11 @@ struct page *page_adopt(int fd, struct err *err);
 struct page *page_fresh(int fd, struct err *err);
 void page_close(struct page *page);
 
-/** page_guest(), page_core(), page_groups(), page_crash() - a checked snapshot; @out is whole only when PAGE_GOOD. */
+/** page_guest(), page_core(), page_groups(), page_resize(), page_crash() - a checked snapshot; @out is whole only when PAGE_GOOD. */
 enum page_trust page_guest(struct page *page, struct ix_page_guest *out);
 enum page_trust page_core(struct page *page, unsigned core, struct ix_page_core *out);
 enum page_trust page_groups(struct page *page, struct ix_page_groups *out);
+enum page_trust page_resize(struct page *page, struct ix_page_resize *out);
 /** page_crash() - its ranges are disjoint pages of ring 3, their sum at most @memory_bytes, each inside them. */
 enum page_trust page_crash(struct page *page, uint64_t memory_bytes, struct ix_page_crash *out);
 /** page_crash_count() - how many faults the guest says there were: a hint whether page_crash() is worth a look. */

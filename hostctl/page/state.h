@@ -12,6 +12,7 @@ struct page {
 	char why[160];
 	uint64_t beat, up_us; /* last believed, for what must never get smaller */
 	uint32_t restarts, crash_count;
+	struct ix_page_resize resize;
 	struct {
 		uint64_t at_us;
 		uint64_t value[IX_VALUE_NR]; /* counters */
@@ -25,4 +26,5 @@ enum page_trust page_bad(struct page *page, const char *fmt, ...) __attribute__(
 enum page_trust check_guest(struct page *page, const struct ix_page_guest *g);
 enum page_trust check_core(struct page *page, unsigned core, const struct ix_page_core *c);
 enum page_trust check_groups(struct page *page, const struct ix_page_groups *g);
+enum page_trust check_resize(struct page *page, const struct ix_page_resize *r);
 enum page_trust check_crash(struct page *page, uint64_t memory_bytes, const struct ix_page_crash *c);

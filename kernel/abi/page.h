@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define IX_PAGE_MAGIC 0x0065676150584978ull /* "xIXPage" */
-#define IX_PAGE_VERSION 1
+#define IX_PAGE_VERSION 2
 #define IX_PAGE_BYTES (1u << 20)
 #define IX_PAGE_CORES_MAX 64u
 #define IX_PAGE_GROUPS_MAX 128u
@@ -24,6 +24,7 @@
 #define IX_PAGE_AT_GUEST 0x2000u   /* struct ix_page_guest; guest, boot core */
 #define IX_PAGE_AT_ANSWER 0x3000u  /* struct ix_page_answer; guest, boot core */
 #define IX_PAGE_AT_GROUPS 0x4000u  /* struct ix_page_groups; guest, boot core */
+#define IX_PAGE_AT_RESIZE 0x5000u  /* struct ix_page_resize; guest, boot core */
 #define IX_PAGE_AT_CORES 0x10000u  /* struct ix_page_core, one every IX_PAGE_CORE_STRIDE; guest, each its core */
 #define IX_PAGE_CORE_STRIDE 0x1000u
 #define IX_PAGE_AT_CRASH 0x80000u /* struct ix_page_crash; guest, boot core */
@@ -53,7 +54,9 @@ struct ix_page_guest {
 	uint64_t tsc_khz;
 	uint32_t cores;                /* that run a loop now */
 	uint32_t cores_min, cores_max; /* of the manifest */
-	uint32_t groups;               /* flow groups */
+	uint32_t cores_present;        /* vCPUs that are there, whether they run a loop, wait for one or are parked */
+	uint32_t cores_wanted; /* that may run a loop, IX_PAGE_SET_CORES; of those that are there, the lowest do */
+	uint32_t groups;       /* flow groups */
 	uint32_t queue_pairs;
 	uint32_t restarts; /* of the partition so far */
 	uint32_t exit_how; /* enum ix_exit: 0..100 the application's own; valid in IX_PAGE_ENDED */
@@ -108,7 +111,10 @@ struct ix_page_guest {
 	X(IDLE_FAST, idle_fast, GAUGE, "ppm", "share of time without work")                                 \
 	X(IDLE_SLOW, idle_slow, GAUGE, "ppm", "share of time without work")                                 \
 	X(LOOP_FAST, loop_fast, GAUGE, "ns", "length of a turn that found work")                            \
-	X(LOOP_SLOW, loop_slow, GAUGE, "ns", "length of a turn that found work")
+	X(LOOP_SLOW, loop_slow, GAUGE, "ns", "length of a turn that found work")                            \
+	X(DEPTH_FAST, depth_fast, GAUGE, "1/256", "frames in the queue when a turn took its batch")         \
+	X(DEPTH_SLOW, depth_slow, GAUGE, "1/256", "frames in the queue when a turn took its batch")         \
+	X(FIRST_FRAME, first_frame, GAUGE, "ns", "when it took its first frame since it came, after the start")
 
 enum ix_value {
 #define X(NAME, name, kind, unit, text) IX_VALUE_##NAME,
@@ -120,7 +126,9 @@ enum ix_value {
 enum ix_page_core_state {
 	IX_PAGE_CORE_ABSENT = 0,
 	IX_PAGE_CORE_RUNS = 1,
-	IX_PAGE_CORE_PARKED = 2,
+	IX_PAGE_CORE_PARKED = 2,   /* its vCPU is there, asleep, and owns nothing */
+	IX_PAGE_CORE_STARTING = 3, /* its vCPU is there, its loop does not turn yet */
+	IX_PAGE_CORE_LEAVING = 4,  /* it gives away what it owns */
 	IX_PAGE_CORE_STATE_NR
 };
 
@@ -139,6 +147,44 @@ struct ix_page_groups {
 	uint8_t owner[IX_PAGE_GROUPS_MAX]; /* core of each flow group */
 };
 
+/* Why a vCPU that the host adds is not used, or one that it takes back is not given. */
+enum ix_page_refusal {
+	IX_PAGE_REFUSED_NONE = 0,
+	IX_PAGE_REFUSED_MINIMUM = 1, /* fewer than cores_min would be left */
+	IX_PAGE_REFUSED_BOOT = 2,    /* the boot core stays */
+	IX_PAGE_REFUSED_BUSY = 3,    /* the application did not let go of the core within IX_PAGE_LEAVE_MS */
+	IX_PAGE_REFUSED_MANY = 4,    /* more than cores_max: the guest has made no room for it */
+	IX_PAGE_REFUSED_SILENT = 5,  /* it was started and did not answer */
+	IX_PAGE_REFUSED_MEMORY = 6,  /* a group could not be moved */
+	IX_PAGE_REFUSED_NR
+};
+#define IX_PAGE_LEAVE_MS 4000u /* libvirt waits for 5 s */
+
+/* When a core was where, as up_us; 0: not so far. The latest of each. */
+struct ix_page_steps {
+	uint64_t inserted_us; /* its vCPU was noticed, or it was to run again after it had been parked */
+	uint64_t started_us;  /* its loop turned */
+	uint64_t given_us;    /* its share of the flow groups was its own */
+	uint64_t leaving_us;  /* it was to give everything away */
+	uint64_t parked_us;   /* it had */
+	uint64_t ejected_us;  /* its vCPU was given back */
+};
+
+/* How cores came and went. Counters never get smaller during one start. */
+struct ix_page_resize {
+	uint32_t sequence;
+	uint32_t came, went;                /* loops that began beside those of the start; that were parked */
+	uint32_t plugged, ejected;          /* vCPUs */
+	uint32_t spurious;                  /* interrupts for a change of vCPUs that told of none */
+	uint32_t refused;                   /* times; the last: */
+	uint32_t refused_core, refused_why; /* enum ix_page_refusal */
+	uint32_t reserved;                  /* 0 */
+	uint64_t groups, connections,
+		forced; /* moved by that; forced: connections taken from ring 3 that did not release them */
+	struct ix_page_steps core[IX_PAGE_CORES_MAX];
+};
+_Static_assert(IX_PAGE_AT_RESIZE + sizeof(struct ix_page_resize) <= IX_PAGE_AT_CORES, "ABI");
+
 enum ix_page_op {
 	IX_PAGE_PING = 1,
 	IX_PAGE_STOP = 2,       /* tell the application to finish; as the power button does */
@@ -146,6 +192,12 @@ enum ix_page_op {
 	IX_PAGE_MOVE_GROUP = 4, /* arg 0: group, 1: core. value 0: connections moved, 1: of them forced */
 	IX_PAGE_CRASH_SEEN =
 		5, /* arg 0: 0 the host has what it wants of the crash, the partition may be zeroed; 1 another second */
+	/*
+	 * arg 0: how many cores may run a loop, cores_min..cores_max. Answered when so many of those present do, or the
+	 * next one has come. A vCPU that is plugged lifts it to cores_max. value 0: cores that run, 1: connections moved,
+	 * 2: of them forced. IX_IN_USE: a core was not let go within IX_PAGE_LEAVE_MS, and runs on.
+	 */
+	IX_PAGE_SET_CORES = 6,
 	IX_PAGE_OP_NR
 };
 

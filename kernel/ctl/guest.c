@@ -56,6 +56,7 @@ void guest_publish(tsc_t now)
 	g->beat++;
 	g->up_us = cpu_tsc_to_us(now);
 	g->cores = cpu_core_count();
+	g->cores_present = cpu_core_count();
 	g->restarts = self.restarts;
 	memcpy(g->address, &who.address, sizeof(g->address));
 	memcpy(g->address6, &who.address6, sizeof(g->address6));
@@ -99,6 +100,8 @@ void guest_init(const struct conf *conf)
 	g->tsc_khz = cpu_tsc_hz / 1000;
 	g->cores_min = conf->cores_min;
 	g->cores_max = conf->cores_max;
+	g->cores_wanted = conf->cores_max;
+	g->cores_present = cpu_core_count();
 	g->groups = flow_groups();
 	g->queue_pairs = nic->queue_pairs;
 	memcpy(g->mac, nic->mac, sizeof(g->mac));

@@ -2,7 +2,7 @@
 /*
  * The control page as ixd reads it. The input is what a guest does to it, step by step: u8 how, then
  *   0..3  u8 area, u16 offset in it, u64 value: written there (bit 3 of `how`: and the area's sequence is made even, not 0)
- *   4     u8 core: looked at;   5 guest;   6 groups;   7 crash;   8 u8 op: a command;   9 the answer
+ *   4     u8 core: looked at;   5 guest;   6 groups, crash, resize;     8 u8 op: a command;   9 the answer
  * What is believed must lie inside its limits and never go back.
  */
 #include <stdlib.h>
@@ -19,10 +19,11 @@ static int file = -1;
 static struct ix_page_core core_now;
 static struct ix_page_crash crash_now;
 static struct ix_page_core before[2]; /* of the page that is open */
+static struct ix_page_resize resize_before;
 
-static const uint32_t areas[] = { IX_PAGE_AT_GUEST, IX_PAGE_AT_ANSWER, IX_PAGE_AT_GROUPS,
-				  IX_PAGE_AT_CRASH, IX_PAGE_AT_CORES,  IX_PAGE_AT_CORES + IX_PAGE_CORE_STRIDE,
-				  IX_PAGE_AT_HEAD,  IX_PAGE_AT_COMMAND };
+static const uint32_t areas[] = { IX_PAGE_AT_GUEST, IX_PAGE_AT_ANSWER,  IX_PAGE_AT_GROUPS,
+				  IX_PAGE_AT_CRASH, IX_PAGE_AT_CORES,   IX_PAGE_AT_CORES + IX_PAGE_CORE_STRIDE,
+				  IX_PAGE_AT_HEAD,  IX_PAGE_AT_COMMAND, IX_PAGE_AT_RESIZE };
 
 static void scribble(struct feed *f, bool is_even)
 {
@@ -59,6 +60,17 @@ static void look_at_crash(struct page *page)
 	FUZZ_CHECK(sum <= MEMORY_BYTES);
 }
 
+static void look_at_resize(struct page *page)
+{
+	static struct ix_page_resize now;
+
+	if (page_resize(page, &now) != PAGE_GOOD)
+		return;
+	FUZZ_CHECK(now.refused_why < IX_PAGE_REFUSED_NR && now.refused_core < IX_PAGE_CORES_MAX);
+	FUZZ_CHECK(now.plugged >= resize_before.plugged && now.groups >= resize_before.groups);
+	resize_before = now;
+}
+
 static void step(struct page *page, struct feed *f)
 {
 	const uint64_t arg[4] = { 1, 2, 3, 4 };
@@ -80,6 +92,7 @@ static void step(struct page *page, struct feed *f)
 		if (page_groups(page, &groups) == PAGE_GOOD)
 			FUZZ_CHECK(groups.count <= IX_PAGE_GROUPS_MAX);
 		look_at_crash(page);
+		look_at_resize(page);
 		break;
 	case 7:
 		if (how & 8 && page_answer(page, sequence, &answer) == PAGE_TORN)
@@ -107,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	page = page_fresh(dup(file), &err);
 	FUZZ_CHECK(page);
 	memset(before, 0, sizeof(before));
+	memset(&resize_before, 0, sizeof(resize_before));
 	for (unsigned i = 0; i < STEPS_MAX && feed_left(&f); i++)
 		step(page, &f);
 	page_close(page);

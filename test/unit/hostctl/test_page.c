@@ -61,6 +61,8 @@ static struct ix_page_guest *honest_guest(void)
 				     .cores = 2,
 				     .cores_min = 1,
 				     .cores_max = 4,
+				     .cores_present = 3,
+				     .cores_wanted = 4,
 				     .groups = 128,
 				     .queue_pairs = 1,
 				     .restarts = 1 };
@@ -101,7 +103,9 @@ static void test_limits_of_guest(void **state)
 		uint32_t value;
 	} bad[] = {
 		{ offsetof(struct ix_page_guest, state), IX_PAGE_STATE_NR },
-		{ offsetof(struct ix_page_guest, cores), 5 },
+		{ offsetof(struct ix_page_guest, cores), 4 },
+		{ offsetof(struct ix_page_guest, cores_present), IX_PAGE_CORES_MAX + 1 },
+		{ offsetof(struct ix_page_guest, cores_wanted), 5 },
 		{ offsetof(struct ix_page_guest, cores_max), IX_PAGE_CORES_MAX + 1 },
 		{ offsetof(struct ix_page_guest, cores_min), 5 },
 		{ offsetof(struct ix_page_guest, groups), IX_PAGE_GROUPS_MAX + 1 },
@@ -169,6 +173,34 @@ static void test_groups(void **state)
 	g->owner[1] = 0;
 	g->count = IX_PAGE_GROUPS_MAX + 1;
 	assert_int_equal(page_groups(w.page, &out), PAGE_BAD);
+}
+
+static void test_resize(void **state)
+{
+	static struct ix_page_resize out;
+	struct ix_page_resize *r = area(IX_PAGE_AT_RESIZE);
+
+	(void)state;
+	assert_int_equal(page_resize(w.page, &out), PAGE_SILENT);
+	r->sequence = 2;
+	r->came = 1;
+	r->refused_why = IX_PAGE_REFUSED_BUSY;
+	r->core[1].started_us = 7;
+	assert_int_equal(page_resize(w.page, &out), PAGE_GOOD);
+	assert_int_equal(out.core[1].started_us, 7);
+	r->came = 0;
+	assert_int_equal(page_resize(w.page, &out), PAGE_BAD);
+	r->came = 2;
+	r->refused_why = IX_PAGE_REFUSED_NR;
+	assert_int_equal(page_resize(w.page, &out), PAGE_BAD);
+	r->refused_why = IX_PAGE_REFUSED_MANY;
+	r->refused_core = IX_PAGE_CORES_MAX;
+	assert_int_equal(page_resize(w.page, &out), PAGE_BAD);
+	r->refused_core = IX_PAGE_CORES_MAX - 1;
+	r->forced = 3;
+	assert_int_equal(page_resize(w.page, &out), PAGE_GOOD);
+	r->forced = 2;
+	assert_int_equal(page_resize(w.page, &out), PAGE_BAD);
 }
 
 static void test_commands(void **state)
@@ -307,9 +339,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_honest),    TEST(test_torn),     TEST(test_limits_of_guest),  TEST(test_counters_grow),
-		TEST(test_groups),    TEST(test_commands), TEST(test_sum_of_a_command), TEST(test_crash),
-		TEST(test_cut_short), TEST(test_files),
+		TEST(test_honest), TEST(test_torn),      TEST(test_limits_of_guest), TEST(test_counters_grow),
+		TEST(test_groups), TEST(test_resize),    TEST(test_commands),        TEST(test_sum_of_a_command),
+		TEST(test_crash),  TEST(test_cut_short), TEST(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
