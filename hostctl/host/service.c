@@ -198,10 +198,13 @@ int service_start(enum service s, struct err *err)
 	if (services[s].socket == NULL)
 		return 1;
 	snprintf(socket, sizeof(socket), "%s", services[s].socket);
-	if (!step_await(answers, socket, START_S))
-		return err_set(err, STATUS_MACHINE, "%s does not answer on %s; its log: %s", services[s].name, socket,
-			       s == SERVICE_IXD ? PATHS_LOG "/ixd.log" : "/var/log");
-	return 1;
+	if (step_await(answers, socket, START_S))
+		return 1;
+	if (step_is_systemd())
+		return err_set(err, STATUS_MACHINE, "%s does not answer on %s: look at journalctl -u %s",
+			       services[s].name, socket, services[s].unit);
+	return err_set(err, STATUS_MACHINE, "%s does not answer on %s: look at %s", services[s].name, socket,
+		       s == SERVICE_IXD ? PATHS_LOG "/ixd.log" : "/var/log");
 }
 
 static bool is_gone(void *arg)

@@ -16,6 +16,7 @@
 
 #define DATABASE "/etc/openvswitch/conf.db"
 #define SCHEMA "/usr/share/openvswitch/vswitch.ovsschema"
+#define TUN "/dev/net/tun"
 #define START_S 60u
 #define WORDS_MAX 18u
 #define SLEEP_US 500 /* of a PMD thread on a small machine */
@@ -161,6 +162,8 @@ static int choose_build(struct err *err)
 
 int part_switch(struct err *err)
 {
+	if (access(TUN, F_OK) != 0)
+		return err_set(err, STATUS_MACHINE, TUN " is not there, the bridge's own port is one: modprobe tun");
 	if (make_database(err) != 0)
 		return -1;
 	if (service_pid(SERVICE_SWITCH) != 0 && is_dpdk_on(NULL))
