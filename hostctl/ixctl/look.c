@@ -25,7 +25,8 @@ static int add_guest(void *arg, const json_t *row)
 	table_cell(t, "%lld", (long long)ask_number(row, "connections"));
 	table_cell(t, "%s", text_duration(up, ask_number(row, "up_s")));
 	table_cell(t, "%lld", (long long)ask_number(row, "restarts"));
-	table_cell(t, "%lld", (long long)(ask_number(row, "spoofed") + ask_number(row, "forbidden")));
+	table_cell(t, "%lld",
+		   (long long)(ask_number(row, "spoofed") + ask_number(row, "forbidden") + ask_number(row, "flooded")));
 	return 0;
 }
 

@@ -33,11 +33,13 @@ static const char *state_name(enum domain_state state)
 
 static json_t *port_json(const struct sw_state *s)
 {
-	return json_pack("{s:b, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "there", s->is_there, "linked",
-			 s->is_linked, "number", s->number, "error", s->error, "rx_frames", (json_int_t)s->rx_frames,
-			 "tx_frames", (json_int_t)s->tx_frames, "rx_dropped", (json_int_t)s->rx_dropped, "tx_dropped",
-			 (json_int_t)s->tx_dropped, "spoofed", (json_int_t)s->spoofed, "forbidden",
-			 (json_int_t)s->forbidden);
+	return json_pack("{s:b, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "there", s->is_there,
+			 "linked", s->is_linked, "number", s->number, "error", s->error, "rx_frames",
+			 (json_int_t)s->rx_frames, "tx_frames", (json_int_t)s->tx_frames, "rx_dropped",
+			 (json_int_t)s->rx_dropped, "tx_dropped", (json_int_t)s->tx_dropped, "spoofed",
+			 (json_int_t)s->spoofed, "forbidden", (json_int_t)s->forbidden, "flooded",
+			 (json_int_t)s->flooded, "limited", (json_int_t)s->limited, "rate_mbit",
+			 (json_int_t)s->rate_mbit);
 }
 
 /* Under the lock. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define PERIOD_S 1u
+#define REFUSED_MS 5000
 #define BOOT_MARK PATHS_RUN "/started" /* gone with /run when the host starts anew */
 
 /* The names of all guests, copied under the lock. The caller frees. */
@@ -48,17 +49,39 @@ static void adopt(struct known *k)
 	err_fini(&err);
 }
 
+/*
+ * An event when frames were refused, and then one every REFUSED_MS at most, however many there are: a guest must not fill the
+ * host's disk with lies. Counts that became smaller are those of another start of the switch.
+ */
+static void note_refused(struct known *k, enum refusal why, uint64_t count)
+{
+	static const char *const names[REFUSED_NR] = { [REFUSED_SPOOFED] = "spoofed",
+						       [REFUSED_FORBIDDEN] = "forbidden",
+						       [REFUSED_FLOODED] = "flooded",
+						       [REFUSED_LIMITED] = "limited" };
+	int64_t now = now_ms();
+
+	if (count < k->refused[why].told)
+		k->refused[why].told = 0;
+	if (k->is_port_old)
+		k->refused[why].told = count;
+	if (count == k->refused[why].told || (k->refused[why].at_ms != 0 && now - k->refused[why].at_ms < REFUSED_MS))
+		return;
+	event_note(k->name, names[why], json_pack("{s:I}", "frames", (json_int_t)(count - k->refused[why].told)));
+	k->refused[why].told = count;
+	k->refused[why].at_ms = now;
+}
+
 static void note_port(struct known *k, const struct sw_state *port)
 {
-	if (k->port.is_linked != port->is_linked && k->domain.state == DOMAIN_RUNNING)
+	if (k->port.is_linked != port->is_linked && k->domain.state == DOMAIN_RUNNING && !k->is_port_old)
 		event_note(k->name, port->is_linked ? "port-linked" : "port-lost", NULL);
-	if (port->spoofed > k->port.spoofed)
-		event_note(k->name, "spoofed",
-			   json_pack("{s:I}", "frames", (json_int_t)(port->spoofed - k->port.spoofed)));
-	if (port->forbidden > k->port.forbidden)
-		event_note(k->name, "forbidden",
-			   json_pack("{s:I}", "frames", (json_int_t)(port->forbidden - k->port.forbidden)));
+	note_refused(k, REFUSED_SPOOFED, port->spoofed);
+	note_refused(k, REFUSED_FORBIDDEN, port->forbidden);
+	note_refused(k, REFUSED_FLOODED, port->flooded);
+	note_refused(k, REFUSED_LIMITED, port->limited);
 	k->port = *port;
+	k->is_port_old = false;
 }
 
 /* The daemon of the switch is away: what was counted stays known, the link does not. */

@@ -36,6 +36,9 @@ enum health {
 };
 #define IXD_STUCK_MS 3000
 
+/* Frames that the switch did not let through, by why. */
+enum refusal { REFUSED_SPOOFED, REFUSED_FORBIDDEN, REFUSED_FLOODED, REFUSED_LIMITED, REFUSED_NR };
+
 /* What is known of a guest now. Under ixd.lock. */
 struct known {
 	char name[33];
@@ -51,6 +54,11 @@ struct known {
 	int64_t beat_ms;            /* when `guest.beat` grew last, monotonic */
 	struct domain_info domain;
 	struct sw_state port;
+	bool is_port_old; /* its port was there before us, and what it counted was noted by an ixd before us */
+	struct {
+		uint64_t told; /* of the count, by an event */
+		int64_t at_ms; /* monotonic, 0: never */
+	} refused[REFUSED_NR];
 	enum health health;
 	struct history *history;   /* NULL: none yet */
 	uint32_t crash_seen;       /* faults whose report has been taken */

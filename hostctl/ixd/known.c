@@ -63,8 +63,10 @@ unsigned known_load(void)
 		if (guest_load(g, name, &err) == 0) {
 			struct known *k = known_add(name);
 
-			if (k != NULL)
+			if (k != NULL) {
 				k->is_wanted = g->is_wanted;
+				k->is_port_old = true;
+			}
 		} else {
 			event_note(name, "record-damaged", json_pack("{s:s}", "why", err.text));
 			err_fini(&err);
@@ -107,11 +109,12 @@ json_t *known_row(const struct known *k)
 	if (k->has_guest && (g->address[0] | g->address[1] | g->address[2] | g->address[3]) != 0)
 		snprintf(address, sizeof(address), "%u.%u.%u.%u", g->address[0], g->address[1], g->address[2],
 			 g->address[3]);
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:s}", "name", k->name, "health",
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name", k->name, "health",
 			 health_name(k->health), "address", address, "cores", k->has_guest ? (int)g->cores : 0,
 			 "cores_max", k->has_guest ? (int)g->cores_max : (int)k->domain.cpus_max, "connections",
 			 k->has_guest ? sum(k, IX_VALUE_CONNECTIONS) : 0, "up_s",
 			 (json_int_t)(k->has_guest ? g->up_us / 1000000 : 0), "restarts",
 			 (json_int_t)(k->has_guest ? g->restarts : 0), "spoofed", (json_int_t)k->port.spoofed,
-			 "forbidden", (json_int_t)k->port.forbidden, "why", k->why);
+			 "forbidden", (json_int_t)k->port.forbidden, "flooded", (json_int_t)k->port.flooded, "limited",
+			 (json_int_t)k->port.limited, "why", k->why);
 }

@@ -8,7 +8,6 @@
 #include "hostctl/ixd/http.h"
 #include "hostctl/ixd/view.h"
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,25 +33,10 @@ struct pen {
 	char name[LABEL_BYTES], labels[2 * LABEL_BYTES + NAME_BYTES];
 };
 
-static void add(struct pen *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct pen *out, const char *fmt, ...)
-{
-	char text[768];
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (n < 0 || (size_t)n >= sizeof(text))
-		abort();
-	blob_add(&out->text, text, (size_t)n);
-}
-
 static void begin(struct pen *out, const struct family *f)
 {
-	add(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->is_counter ? "counter" : "gauge");
+	blob_print(&out->text, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name,
+		   f->is_counter ? "counter" : "gauge");
 }
 
 /* A label's value with \, " and newline escaped [Prometheus exposition formats]; what does not fit is cut. */
@@ -83,11 +67,11 @@ static void add_sample(struct pen *out, const struct family *f, const char *labe
 {
 	uint64_t one = power_of_ten(f->digits);
 
-	add(out, "%s%s%s%s %" PRIu64, f->name, *labels != '\0' ? "{" : "", labels, *labels != '\0' ? "}" : "",
-	    value / one);
+	blob_print(&out->text, "%s%s%s%s %" PRIu64, f->name, *labels != '\0' ? "{" : "", labels,
+		   *labels != '\0' ? "}" : "", value / one);
 	if (f->digits > 0)
-		add(out, ".%0*" PRIu64, (int)f->digits, value % one);
-	add(out, "\n");
+		blob_print(&out->text, ".%0*" PRIu64, (int)f->digits, value % one);
+	blob_print(&out->text, "\n");
 }
 
 static uint64_t since(int64_t now, int64_t then)
@@ -137,6 +121,9 @@ GUEST_VALUE(page_bad, true, g->page_bad)
 GUEST_VALUE(port_up, true, g->port.is_linked)
 GUEST_VALUE(spoofed, true, g->port.spoofed)
 GUEST_VALUE(forbidden, true, g->port.forbidden)
+GUEST_VALUE(flooded, true, g->port.flooded)
+GUEST_VALUE(limited, true, g->port.limited)
+GUEST_VALUE(rate, g->port.is_there, (uint64_t)g->port.rate_mbit * 1000000)
 
 static const struct {
 	struct family family;
@@ -162,6 +149,11 @@ static const struct {
 	  spoofed },
 	{ { "ix_port_forbidden_frames_total", "Frames dropped that were for guests it may not talk to.", true, 0 },
 	  forbidden },
+	{ { "ix_port_flooded_frames_total", "Frames dropped since the guest sent too many to everybody.", true, 0 },
+	  flooded },
+	{ { "ix_port_limited_frames_total", "Frames dropped since the guest sent more than its rate.", true, 0 },
+	  limited },
+	{ { "ix_port_rate_bits_per_second", "What the guest may send, 0: without a limit.", false, 0 }, rate },
 };
 
 static void add_guests(struct pen *out, const struct view *v)

@@ -6,7 +6,7 @@
  * not be what only routers and servers say. All else goes to table 4, where it is dropped and counted (spoofed).
  * Table 1 has what guests send. A guest reaches the host and the world behind the other ports, and those guests that allow it
  * and that it allows. What is for another guest, by its MAC or, through whoever would pass it on, by its address, goes to table
- * 2, where it is dropped and counted (forbidden).
+ * 2, where it is dropped and counted (forbidden). What is for everybody has to pass the guest's meter (meters.c).
  * Table 3 has what host and world send: it goes to the port whose MAC it has; broadcasts and multicasts from there reach all.
  * Nothing is learnt from guests, so nothing can be taught wrong. An address that a DHCP server of host or world sends to the MAC
  * of a guest that asks for one leaves a flow in table 5, where no frame ever comes: states.c reads it there. There are some twenty flows a guest, however many others there are.
@@ -195,7 +195,9 @@ static void add_broadcast(struct blob *out, const struct ovs_ports *ports, const
 
 		if (to->number < 0 || (is_guest(to) && !may_talk(p, to)))
 			continue;
-		blob_print(out, "%soutput:%d", is_first ? "" : ",", to->number);
+		if (is_first)
+			blob_print(out, "meter:%d", p->number);
+		blob_print(out, ",output:%d", to->number);
 		is_first = false;
 	}
 	blob_print(out, "%s\n", is_first ? "drop" : "");

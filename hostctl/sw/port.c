@@ -4,8 +4,10 @@
 #include "hostctl/base/name.h"
 #include "hostctl/base/say.h"
 #include "hostctl/sw/flows.h"
+#include "hostctl/sw/meters.h"
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +64,8 @@ int sw_port_set(const struct sw_port *p, struct err *err)
 	words[3] = allow_word(p);
 	words[6] = id_word("ix-address6", inet_ntop(AF_INET6, p->address6, address6, sizeof(address6)));
 	words[7] = id_word("ix-dhcp", p->is_dhcp ? "true" : "false");
-	words[4] = number_word("ingress_policing_rate", p->rate_mbit * 1000ull); /* kbit/s */
-	words[5] = number_word("ingress_policing_burst", p->rate_mbit * 1000ull / BURST_PART);
+	words[4] = number_word("ingress_policing_rate", (uint64_t)p->rate_mbit * SW_KBIT_A_MBIT);
+	words[5] = number_word("ingress_policing_burst", (uint64_t)p->rate_mbit * SW_KBIT_A_MBIT / BURST_PART);
 	if (asprintf(&path, "options:vhost-server-path=\"%s\"", p->socket) < 0)
 		abort();
 	result = ovs_vsctl(NULL, err, "--may-exist", "add-port", SW_BRIDGE, name, "--", "set", "Interface", name,
@@ -98,22 +100,38 @@ int sw_port_remove(const char *guest, struct err *err)
 	return sw_flows(err);
 }
 
-int sw_flows(struct err *err)
+static int replace_flows(const struct ovs_ports *ports, struct err *err)
 {
 	static const char *const argv[] = { "ovs-ofctl",     "--bundle", "-O", OVS_PROTOCOL, "--timeout=15",
 					    "replace-flows", SW_BRIDGE,  "-",  NULL };
-	struct ovs_ports *ports = ovs_ports(err);
-	char *flows = ports != NULL ? flows_write(ports) : NULL;
+	char *flows = flows_write(ports);
 	struct exec e = { .argv = argv, .input = flows, .timeout_s = OVS_TIMEOUT_S };
 	int result = -1;
 
-	if (flows != NULL && exec_run(&e, err) == 0) {
+	if (exec_run(&e, err) == 0) {
 		result = e.status == 0 ? 0
 				       : err_set(err, STATUS_MACHINE, "ovs-ofctl does not take the flows: %.200s",
 						 (const char *)e.error.data);
 		exec_fini(&e);
 	}
 	free(flows);
+	return result;
+}
+
+int sw_flows(struct err *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* else who looked first could write last */
+	struct ovs_ports *ports;
+	struct meters *meters;
+	int result = -1;
+
+	pthread_mutex_lock(&lock);
+	ports = ovs_ports(err);
+	meters = ports != NULL ? meters_list(err) : NULL;
+	if (meters != NULL && meters_add(meters, ports, err) == 0 && replace_flows(ports, err) == 0)
+		result = meters_sweep(meters, ports, err);
+	pthread_mutex_unlock(&lock);
+	free(meters);
 	free(ports);
 	return result;
 }

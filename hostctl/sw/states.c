@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* All guests' ports at one look: a list of interfaces and a dump of flows, two programs however many guests there are. */
+/* All guests' ports at one look: a list of interfaces, a dump of flows, one of meters: three programs however many guests. */
 #include "hostctl/sw/states.h"
 #include "hostctl/base/exec.h"
 #include "hostctl/base/words.h"
@@ -26,7 +26,7 @@ static bool ids_say(const json_t *row, const char *key, char *text, size_t bytes
 
 static void read_state(const json_t *row, struct sw_state *out)
 {
-	const json_t *number = json_object_get(row, "ofport");
+	const json_t *number = json_object_get(row, "ofport"), *rate = json_object_get(row, "ingress_policing_rate");
 	const char *link = json_string_value(json_object_get(row, "link_state"));
 	const char *error = json_string_value(json_object_get(row, "error"));
 	json_int_t n = json_is_integer(number) ? json_integer_value(number) : -1;
@@ -46,6 +46,9 @@ static void read_state(const json_t *row, struct sw_state *out)
 	out->tx_bytes = statistic(row, "tx_bytes");
 	out->rx_dropped = statistic(row, "rx_dropped");
 	out->tx_dropped = statistic(row, "tx_dropped");
+	out->limited = statistic(row, "ovs_rx_qos_drops");
+	if (json_is_integer(rate) && json_integer_value(rate) > 0 && json_integer_value(rate) <= UINT32_MAX)
+		out->rate_mbit = (uint32_t)(json_integer_value(rate) / SW_KBIT_A_MBIT);
 }
 
 /* FNV-1a over what the flows depend on. */
@@ -182,6 +185,28 @@ void states_read_links(struct sw_states *s, const char *show)
 	}
 }
 
+/*
+ * "meter:NUMBER flow_count:..." and, on the next line, "0: packet_count:FRAMES ..." of the only band that a meter has [meters.c].
+ * A guest that floods is worth a figure, whoever else reads the line: what does not look like that is passed over.
+ */
+void states_read_meters(struct sw_states *s, const char *stats)
+{
+	struct sw_state *port = NULL;
+
+	for (const char *line = stats; *line != '\0';) {
+		const char *end = line + strcspn(line, "\n");
+		uint64_t n;
+
+		if (strncmp(line, "meter:", strlen("meter:")) == 0)
+			port = number_in(line, end, "meter:", 10, &n) && n > 0 && n <= INT32_MAX
+				       ? by_port_number(s, (long)n)
+				       : NULL;
+		else if (port != NULL && number_in(line, end, "0: packet_count:", 10, &n))
+			port->flooded = n;
+		line = end + (*end == '\n');
+	}
+}
+
 static bool has_port_down(const struct sw_states *s)
 {
 	for (unsigned i = 0; i < s->count; i++)
@@ -208,19 +233,24 @@ struct sw_states *sw_states(struct err *err)
 {
 	static const char *const dump[] = { "ovs-ofctl",  "-O",      OVS_PROTOCOL, "--timeout=15",
 					    "dump-flows", SW_BRIDGE, NULL };
+	static const char *const stats[] = { "ovs-ofctl",   "-O",      OVS_PROTOCOL, "--timeout=15",
+					     "meter-stats", SW_BRIDGE, NULL };
 	json_t *rows = ovs_rows("Interface", STATES_COLUMNS, err);
 	struct sw_states *s = NULL;
-	char *flows = NULL;
+	char *flows = NULL, *meters = NULL;
 
 	if (rows != NULL) {
-		bool is_alive = exec_ok(dump, OVS_TIMEOUT_S, &flows, err) == 0;
+		bool is_alive = exec_ok(dump, OVS_TIMEOUT_S, &flows, err) == 0 &&
+				exec_ok(stats, OVS_TIMEOUT_S, &meters, err) == 0;
 
 		s = states_read(rows, is_alive ? flows : "");
 		s->is_alive = is_alive;
+		states_read_meters(s, is_alive ? meters : "");
 		if (is_alive)
 			look_at_links(s, err);
 	}
 	free(flows);
+	free(meters);
 	json_decref(rows);
 	return s;
 }

@@ -17,6 +17,7 @@
 #define SW_ALLOWED_MAX 16u
 #define SW_PUBLISH_MAX 32u
 #define SW_OFFERED_MAX 4u
+#define SW_KBIT_A_MBIT 1000u
 
 /* A port of the host that leads to one of a guest. */
 struct sw_publish {
@@ -49,6 +50,9 @@ struct sw_state {
 	uint8_t offered[SW_OFFERED_MAX][4]; /* to it, lately, by a DHCP server that is no guest */
 	uint64_t spoofed;                   /* frames from the guest refused because their source was not its own */
 	uint64_t forbidden;                 /* frames from the guest to guests that it may not talk to */
+	uint64_t flooded;                   /* frames from the guest to everybody that were too many */
+	uint64_t limited;                   /* frames from the guest above its rate */
+	uint32_t rate_mbit;                 /* that it may send, 0: no limit */
 };
 
 /** sw_is_up() - whether database and daemon answer and the bridge is there; else -1 with @err that says which is not. */
@@ -81,7 +85,8 @@ struct sw_states {
 		struct sw_state state;
 	} guest[];
 };
-/** sw_states() - on the heap, or NULL with @err when the database does not answer. Two programs are started, however many guests, and a third while a port is said to be down. */
+/** sw_states() - on the heap, or NULL with @err when the database does not answer. Three programs are started, however many guests,
+ * and a fourth while a port is said to be down. */
 struct sw_states *sw_states(struct err *err);
 /** sw_states_of() - that of @guest; without a port: one that is not there. Valid as long as @states. */
 const struct sw_state *sw_states_of(const struct sw_states *states, const char *guest);

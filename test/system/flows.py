@@ -83,6 +83,10 @@ class Switch:
     def load(self, *words):
         """The flows of the product, with or without the world."""
         flows = self.run(str(lab.build_folder() / 'test' / 'print_flows'), *words)
+        self.run('ovs-ofctl', '-O', 'OpenFlow14', 'del-meters', f'{self.folder.name}/ix0.mgmt')
+        for number in WEB, DB, OTHER, LEASE:        # as hostctl/sw/meters.c
+            self.run('ovs-ofctl', '-O', 'OpenFlow14', 'add-meter', f'{self.folder.name}/ix0.mgmt',
+                     f'meter={number},pktps,burst,stats,bands=type=drop,rate=500,burst_size=500')
         self.run('ovs-ofctl', '--bundle', '-O', 'OpenFlow14', 'replace-flows', f'{self.folder.name}/ix0.mgmt', '-', text=flows)
 
     def way(self, port, data):
@@ -95,6 +99,12 @@ class Switch:
             return SPOOFED if cookie[-1][0] == '1' else FORBIDDEN
         return {int(n) for n in re.findall(r'output:(\d+)', text)} - {port}    # never back to where it came from
 
+
+    def meters(self, port, data):
+        """That @data from @port has to pass, by number."""
+        text = self.run('ovs-appctl', '-t', f'{self.folder.name}/sw.ctl', 'ofproto/trace', 'ix0', f'in_port={port}',
+                        data.ljust(60, b'\0').hex())
+        return [int(n) for n in re.findall(r'^ *meter:(\d+)', text, re.M)]
 
     def offered(self):
         """Addresses that were offered, by port."""
@@ -245,6 +255,9 @@ def between(w, has_world):
     w.expect({WORLD} if has_world else {HOST}, DB, 'to a router', udp4(DB, '192.0.2.1', to_mac=b'\x02\x99\0\0\0\x01'))
     w.expect({HOST, WEB, WORLD} if has_world else {HOST, WEB}, DB, 'a broadcast', arp(DB))
     w.expect({HOST, WORLD} if has_world else {HOST}, OTHER, 'a broadcast', arp(OTHER))
+    for number in WEB, DB, OTHER:
+        check(w.switch.meters(number, arp(number)) == [number], f'a broadcast of port {number} does not pass its meter')
+        check(w.switch.meters(number, udp4(number, HOST)) == [], f'a datagram of port {number} passes a meter')
 
 
 def inward(w, has_world):

@@ -20,13 +20,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
 import frame as fr  # noqa: E402  pylint: disable=wrong-import-position
 import hostlab  # noqa: E402  pylint: disable=wrong-import-position
 import lab  # noqa: E402  pylint: disable=wrong-import-position
+from liar import Liar  # noqa: E402  pylint: disable=wrong-import-position
 from report import Report, check  # noqa: E402  pylint: disable=wrong-import-position
 
 GOOD, BAD, HOST = '10.77.0.5', '10.77.0.6', '10.77.0.1'
 NOBODY = 65534
 SECONDS = 90
 PAGE_BYTES, AT_GUEST, AT_ANSWER, AT_GROUPS, AT_CORES, AT_CRASH = 1 << 20, 0x2000, 0x3000, 0x4000, 0x10000, 0x80000  # kernel/abi/page.h
-COMMAND = 0x88b5            # test/guest/frames
 
 
 def health(name):
@@ -200,59 +200,9 @@ def test_bell():
 
 
 # ---- frames in the name of others ----
-class Liar:
-    """The guest `bad` with another kernel, which sends what it is told to."""
-
-    def __init__(self):
-        self.mac = bytes.fromhex(re.search(r"mac address='([^']*)'", self.xml())[1].replace(':', ''))
-        with open('/sys/class/net/ixhost/address', encoding='ascii') as file:
-            self.host_mac = bytes.fromhex(file.read().strip().replace(':', ''))
-        self.wire = fr.Wire('ixhost')
-
-    @staticmethod
-    def virsh(*words):
-        done = hostlab.Done(['virsh', '-c', 'qemu:///system', *words], 60)
-        check(not done.status, done)
-        return done.out
-
-    def xml(self):
-        return self.virsh('dumpxml', '--inactive', 'bad')
-
-    def start(self):
-        kernel = '/var/lib/ix/guests/bad/frames.elf'
-        pathlib.Path(kernel).write_bytes((lab.build_folder() / 'test/images/frames.elf').read_bytes())
-        os.chmod(kernel, 0o644)
-        xml = re.sub('<kernel>[^<]*</kernel>', f'<kernel>{kernel}</kernel>', self.xml())
-        if self.virsh('domstate', 'bad').strip() == 'running':
-            self.virsh('destroy', 'bad')
-        page = pathlib.Path('/dev/shm/ix-bad')
-        page.unlink(missing_ok=True)
-        page.write_bytes(bytes(PAGE_BYTES))
-        page.chmod(0o600)
-        host = json.loads(pathlib.Path('/var/lib/ix/host.json').read_text(encoding='utf-8'))
-        os.chown(page, host['qemu_uid'], host['qemu_gid'])
-        pathlib.Path('/run/ix-bad.xml').write_text(xml, encoding='utf-8')
-        self.virsh('define', '/run/ix-bad.xml')
-        self.virsh('start', 'bad')
-        probe = fr.ether(self.mac, self.host_mac, COMMAND, b'send' + fr.ether(self.host_mac, self.mac, 0x0800, self.ping()))
-
-        def answers():
-            self.wire.send(probe)
-            return self.wire.receive(lambda f: f[6:12] == self.mac and f[12:14] == b'\x08\x00', 0.5)
-        hostlab.wait_for(answers, SECONDS, 'the kernel that lies sends what it may')
-
-    @staticmethod
-    def ping(source=BAD, target=HOST):
-        return fr.ipv4(source, target, fr.ICMP, fr.icmp(8, 0, b'IX\0\1', bytes(32)))
-
-    def say(self, data):
-        """Has it send @data."""
-        check(self.wire.send(fr.ether(self.mac, self.host_mac, COMMAND, b'send' + data.ljust(60, b'\0'))), 'not sent')
-
-
 def test_spoofing():
     """Nothing in another's name leaves the guest's port, and all of it is counted."""
-    liar = Liar()
+    liar = Liar('bad', BAD)
     liar.start()
     good_mac = bytes.fromhex(re.search(r"mac address='([^']*)'", liar.virsh('dumpxml', 'good'))[1].replace(':', ''))
     own, every = liar.mac, fr.BROADCAST

@@ -103,7 +103,7 @@ static void test_guests_are_apart(void **state)
 	assert_true(has("table=1,priority=55,dl_dst=" DB ",actions=goto_table:2", NULL));
 	assert_true(has("table=2", "cookie=0x4958000200000002,in_port=2,actions=drop", NULL));
 	assert_false(has("in_port=2,dl_dst=" DB, NULL));
-	assert_true(has("in_port=2,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=output:1", NULL));
+	assert_true(has("in_port=2,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=meter:2,output:1", NULL));
 	assert_false(has("in_port=2,dl_dst=01:00", "output:3", NULL));
 	assert_true(has("in_port=2,dl_dst=" HOST ",actions=output:1", NULL));
 	assert_true(has("priority=30,dl_dst=" WEB ",actions=output:2", NULL));

@@ -107,6 +107,10 @@ static void test_values(void **state)
 	v[IX_VALUE_MEMORY_USED] = 4096;
 	k->port.spoofed = 11;
 	k->port.forbidden = 12;
+	k->port.flooded = 13;
+	k->port.limited = 14;
+	k->port.is_there = true;
+	k->port.rate_mbit = 25;
 	k->port.rx_bytes = 1500;
 	write_text();
 	check_grammar();
@@ -126,6 +130,9 @@ static void test_values(void **state)
 	assert_true(has("ix_guest_uptime_seconds{guest=\"web\"} 61.500000"));
 	assert_true(has("ix_port_spoofed_frames_total{guest=\"web\"} 11"));
 	assert_true(has("ix_port_forbidden_frames_total{guest=\"web\"} 12"));
+	assert_true(has("ix_port_flooded_frames_total{guest=\"web\"} 13"));
+	assert_true(has("ix_port_limited_frames_total{guest=\"web\"} 14"));
+	assert_true(has("ix_port_rate_bits_per_second{guest=\"web\"} 25000000"));
 	assert_true(has("ix_port_bytes_total{guest=\"web\",direction=\"from_guest\"} 1500"));
 	assert_true(has("ix_port_up{guest=\"web\"} 1"));
 }

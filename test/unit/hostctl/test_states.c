@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What Open vSwitch 3.1 says of ports and flows, as it says it, cut short; and what else could stand there. */
 #include "hostctl/sw/flows.h"
+#include "hostctl/sw/meters.h"
 #include "hostctl/sw/states.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static const char interfaces[] =
 	"\"external_ids\":{}},"
 	"{\"name\":\"ixa\",\"ofport\":3,\"link_state\":\"up\",\"error\":[],\"statistics\":{\"rx_bytes\":1200,"
 	"\"rx_dropped\":1,\"rx_packets\":12,\"tx_bytes\":2400,\"tx_dropped\":7,\"tx_packets\":24,"
-	"\"ovs_tx_failure_drops\":7},\"external_ids\":{\"ix-guest\":\"web\",\"ix-mac\":\"02:49:58:00:00:02\"}},"
+	"\"ovs_tx_failure_drops\":7,\"ovs_rx_qos_drops\":6},\"ingress_policing_rate\":5000,\"external_ids\":{\"ix-"
+	"guest\":\"web\",\"ix-mac\":\"02:49:58:00:00:02\"}},"
 	"{\"name\":\"ixb\",\"ofport\":2,\"link_state\":\"down\",\"error\":[],\"statistics\":{},"
 	"\"external_ids\":{\"ix-guest\":\"db\",\"ix-dhcp\":\"true\",\"ix-address\":\"0.0.0.0\"}},"
 	"{\"name\":\"ixc\",\"ofport\":-1,\"link_state\":[],\"error\":\"could not open network device ixc\","
@@ -133,6 +135,55 @@ static void test_links(void **state)
 	free(s);
 }
 
+static void test_rates(void **state)
+{
+	struct sw_states *s = read_all(interfaces, dump);
+
+	(void)state;
+	assert_int_equal(sw_states_of(s, "web")->limited, 6);
+	assert_int_equal(sw_states_of(s, "web")->rate_mbit, 5);
+	assert_int_equal(sw_states_of(s, "db")->limited, 0);
+	assert_int_equal(sw_states_of(s, "db")->rate_mbit, 0);
+	free(s);
+}
+
+static void test_meters(void **state)
+{
+	static const char stats[] =
+		"OFPST_METER reply (OF1.4) (xid=0x2):\n"
+		"meter:3 flow_count:1 packet_in_count:900 byte_in_count:54000 duration:9.026s bands:\n"
+		"0: packet_count:400 byte_count:24000\n\n"
+		"meter:99 flow_count:1 packet_in_count:9 byte_in_count:1 duration:9.026s bands:\n"
+		"0: packet_count:5 byte_count:300\n\n"
+		"meter:2 flow_count:1 packet_in_count:9 byte_in_count:1 duration:9.026s bands:\n"
+		"0: packet_count:";
+	struct sw_states *s = read_all(interfaces, dump);
+
+	(void)state;
+	states_read_meters(s, stats);
+	assert_int_equal(sw_states_of(s, "web")->flooded, 400);
+	assert_int_equal(sw_states_of(s, "db")->flooded, 0);
+	states_read_meters(s,
+			   "meter:\nmeter:-3\n0: packet_count:1\nmeter:3\n0: packet_count:99999999999999999999999\n");
+	assert_int_equal(sw_states_of(s, "web")->flooded, 400);
+	free(s);
+}
+
+static void test_meters_that_are_there(void **state)
+{
+	struct meters *m = meters_read("OFPST_METER_CONFIG reply (OF1.4) (xid=0x2):\n"
+				       "meter=2 pktps burst stats bands=\ntype=drop rate=500 burst_size=500\n\n"
+				       "meter=65535 pktps bands=\nmeter=65536 bands=\nmeter= bands=\nmeter=-1\nmeter");
+	unsigned count = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < METERS_NUMBERS; i++)
+		count += m->is_there[i];
+	assert_true(m->is_there[2] && m->is_there[65535]);
+	assert_int_equal(count, 2);
+	free(m);
+}
+
 /* What is not as it should be is passed over. */
 static void test_odd_words(void **state)
 {
@@ -168,9 +219,15 @@ static void test_ports_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ports),          cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_flows_are_gone), cmocka_unit_test(test_odd_words),
-		cmocka_unit_test(test_ports_change),   cmocka_unit_test(test_links),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_flows_are_gone),
+		cmocka_unit_test(test_odd_words),
+		cmocka_unit_test(test_ports_change),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_meters),
+		cmocka_unit_test(test_meters_that_are_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
