@@ -142,6 +142,7 @@ struct net_stats {
 	uint64_t ecn_marks, ecn_reductions; /* segments that came marked; windows that shrank because of ours */
 	uint64_t timeouts;                  /* retransmission timers and probes of closed windows that were due */
 	uint64_t dropped_old;               /* by their timestamp [RFC 7323 5.3] */
+	uint64_t dropped_ack;               /* by their acknowledgement [RFC 5961 5.2], or a SYN within a connection */
 	uint64_t udp_in, udp_out, udp_dropped;
 	uint64_t conns_moved, conns_followed,
 		releases_forced;               /* of which one by one; connections ring 3 did not release */

@@ -111,6 +111,7 @@ static bool is_acceptable(const struct frame *f, struct conn *c, const uint8_t *
 	if (!(tcp[13] & TCP_ACK) && !(tcp[13] & TCP_SYN))
 		return false; /* [RFC 9293 3.10.7.4] */
 	if ((tcp[13] & TCP_SYN) || !is_ack_acceptable(pcb, word_at(tcp + 8))) {
+		net_self.stats.dropped_ack++;
 		challenge(c); /* a SYN: [RFC 5961 4.2] */
 		return false;
 	}

@@ -30,8 +30,8 @@ static void on_time(struct time_node *n)
 		 "segments passed on %lu, lost on the way %lu",
 		 core_id(), s->conns_moved, s->conns_followed, s->releases_forced, s->misplaced,
 		 s->misplaced_dropped + s->moving_dropped);
-	log_line("stats core %u: %lu timeouts; marked %lu, %lu windows smaller by marks; dropped %lu old", core_id(),
-		 s->timeouts, s->ecn_marks, s->ecn_reductions, s->dropped_old);
+	log_line("stats core %u: %lu timeouts; marked %lu, %lu windows smaller by marks; dropped %lu old, %lu by ack",
+		 core_id(), s->timeouts, s->ecn_marks, s->ecn_reductions, s->dropped_old, s->dropped_ack);
 	time_arm(n, net_self.now_tick + TICKS_OF_S(net_shared.conf->stats_s));
 }
 
