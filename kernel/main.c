@@ -223,7 +223,7 @@ static int step_cores(void)
 	for (uint32_t i = 0; i < acpi.apic_count && core < conf.cores_max; i++) {
 		pa_t root;
 
-		if (acpi.apic_ids[i] == apic_id())
+		if (acpi.apic_ids[i] == apic_id() || !(acpi.apic_usable >> i & 1))
 			continue;
 		root = map_core_new(core);
 		if (!root) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In: the RSDP's address. Out: which processors there are, where timer, power, interrupts and PCI
+ * In: the RSDP's address. Out: which processors there are or may come, where timer, power, interrupts and PCI
  * configuration are. Who calls: kernel/main.c once. Start reading at tables.c.
  */
 #pragma once
@@ -10,19 +10,24 @@
 #define ACPI_ISA_IRQS 16u
 
 struct acpi_info {
-	uint32_t apic_count; /* usable processors now, the boot core among them */
-	uint32_t apic_ids[CORES_MAX];
-	uint16_t pm_timer_port;     /* 0: none */
-	uint16_t pm1a_control_port; /* 0: none */
-	uint8_t s5_type;            /* SLP_TYPa of \_S5 */
-	uint16_t pm1a_event_port;   /* 0: none */
-	uint16_t smi_command_port;  /* 0: none; where acpi_enable is written so that events come as SCI */
+	uint32_t apic_count;          /* processors listed, those that may come later among them */
+	uint32_t apic_ids[CORES_MAX]; /* in the order of the list, which is that of CPU hotplug's selectors [QEMU] */
+	uint64_t apic_usable;         /* bitmap of these: there now */
+	uint16_t pm_timer_port;       /* 0: none */
+	uint16_t pm1a_control_port;   /* 0: none */
+	uint8_t s5_type;              /* SLP_TYPa of \_S5 */
+	uint16_t pm1a_event_port;     /* 0: none */
+	uint16_t smi_command_port;    /* 0: none; where acpi_enable is written so that events come as SCI */
 	uint8_t acpi_enable;
-	uint32_t sci_gsi;                /* global interrupt of events */
-	uint32_t isa_gsi[ACPI_ISA_IRQS]; /* global interrupt of each ISA interrupt */
-	pa_t ioapic_pa;                  /* of the I/O APIC that serves ISA interrupts, 0: none */
-	uint32_t ioapic_gsi;             /* its first global interrupt */
-	pa_t ecam_pa;                    /* of PCI segment 0, 0: none */
+	uint16_t gpe0_port; /* 0: none; status bits of general-purpose events, the enable bits behind them */
+	uint8_t gpe0_bytes; /* of each of both */
+	uint32_t sci_gsi;   /* global interrupt of events */
+	bool sci_is_edge, sci_is_low;
+	uint32_t isa_gsi[ACPI_ISA_IRQS];  /* global interrupt of each ISA interrupt */
+	uint8_t isa_flags[ACPI_ISA_IRQS]; /* and how it is signalled, as the MADT says; 0: as the bus does */
+	pa_t ioapic_pa;                   /* of the I/O APIC that serves ISA interrupts, 0: none */
+	uint32_t ioapic_gsi;              /* its first global interrupt */
+	pa_t ecam_pa;                     /* of PCI segment 0, 0: none */
 	uint8_t ecam_last_bus;
 };
 

@@ -13,6 +13,10 @@
 #define MADT_OVERRIDE 2u
 #define MADT_X2APIC 9u
 #define MADT_ENABLED 1u
+#define INTI_POLARITY 0x3u /* [ACPI 5.2.12.5] */
+#define INTI_HIGH 0x1u
+#define INTI_TRIGGER 0xcu
+#define INTI_EDGE 0x4u
 
 struct rsdp {
 	char signature[8];
@@ -85,14 +89,19 @@ static const struct rsdp *rsdp_find(pa_t hint, map_fn *map)
 
 static void add_processor(struct acpi_info *out, uint32_t id, uint32_t flags, uint32_t broadcast)
 {
-	if (!(flags & MADT_ENABLED) || id == broadcast)
+	uint32_t i = 0;
+
+	if (id == broadcast)
 		return;
 	/* A processor named twice, as LAPIC and as x2APIC, would be reset by its second start. */
-	for (uint32_t i = 0; i < out->apic_count; i++)
-		if (out->apic_ids[i] == id)
-			return;
-	if (out->apic_count < CORES_MAX)
-		out->apic_ids[out->apic_count++] = id;
+	while (i < out->apic_count && out->apic_ids[i] != id)
+		i++;
+	if (i == CORES_MAX)
+		return;
+	out->apic_ids[i] = id;
+	out->apic_count = MAX(out->apic_count, i + 1);
+	if (flags & MADT_ENABLED)
+		out->apic_usable |= 1ull << i;
 }
 
 /* The first one serves the ISA interrupts [ACPI 5.2.12.3]. */
@@ -102,6 +111,17 @@ static void add_ioapic(struct acpi_info *out, pa_t pa, uint32_t first_gsi)
 		return;
 	out->ioapic_pa = pa;
 	out->ioapic_gsi = first_gsi;
+}
+
+/* An ISA interrupt that comes in elsewhere, or otherwise [ACPI 5.2.12.5]. */
+static void take_override(const struct table *t, size_t off, struct acpi_info *out)
+{
+	uint64_t irq = le_at(t, off + 3, 1);
+
+	if (irq >= ACPI_ISA_IRQS)
+		return;
+	out->isa_gsi[irq] = (uint32_t)le_at(t, off + 4, 4);
+	out->isa_flags[irq] = (uint8_t)le_at(t, off + 8, 1);
 }
 
 static void read_madt(const struct table *t, struct acpi_info *out)
@@ -119,8 +139,8 @@ static void read_madt(const struct table *t, struct acpi_info *out)
 			add_processor(out, (uint32_t)le_at(t, off + 4, 4), (uint32_t)le_at(t, off + 8, 4), UINT32_MAX);
 		if (type == MADT_IOAPIC && bytes >= 12)
 			add_ioapic(out, le_at(t, off + 4, 4), (uint32_t)le_at(t, off + 8, 4));
-		if (type == MADT_OVERRIDE && bytes >= 10 && le_at(t, off + 3, 1) < ACPI_ISA_IRQS)
-			out->isa_gsi[le_at(t, off + 3, 1)] = (uint32_t)le_at(t, off + 4, 4);
+		if (type == MADT_OVERRIDE && bytes >= 10)
+			take_override(t, off, out);
 		off += bytes;
 	}
 }
@@ -161,6 +181,10 @@ static void read_fadt(const struct table *t, map_fn *map, struct acpi_info *out)
 	out->pm1a_event_port = port_at(t, 56);
 	out->pm1a_control_port = port_at(t, 64);
 	out->pm_timer_port = port_at(t, 76);
+	out->gpe0_port = port_at(t, 80);
+	out->gpe0_bytes = (uint8_t)(le_at(t, 92, 1) / 2);
+	if (!out->gpe0_bytes || out->gpe0_port > UINT16_MAX - 2u * out->gpe0_bytes)
+		out->gpe0_port = 0;
 	if (dsdt)
 		read_dsdt(dsdt, out);
 }
@@ -174,6 +198,18 @@ static void read_mcfg(const struct table *t, struct acpi_info *out)
 		out->ecam_last_bus = (uint8_t)le_at(t, off + 11, 1);
 		return;
 	}
+}
+
+/* The FADT names the interrupt of events as the 8259s know it, where there are some [ACPI 5.2.9]. */
+static void place_sci(struct acpi_info *out)
+{
+	uint8_t flags = out->sci_gsi < ACPI_ISA_IRQS ? out->isa_flags[out->sci_gsi] : 0;
+
+	/* Unless an override says otherwise it is a level, active low. */
+	out->sci_is_edge = (flags & INTI_TRIGGER) == INTI_EDGE;
+	out->sci_is_low = (flags & INTI_POLARITY) != INTI_HIGH;
+	if (out->sci_gsi < ACPI_ISA_IRQS)
+		out->sci_gsi = out->isa_gsi[out->sci_gsi];
 }
 
 int acpi_read(pa_t rsdp_pa, map_fn *map, struct acpi_info *out)
@@ -209,5 +245,6 @@ int acpi_read(pa_t rsdp_pa, map_fn *map, struct acpi_info *out)
 		else if (memcmp(t->signature, "MCFG", 4) == 0)
 			read_mcfg(t, out);
 	}
+	place_sci(out);
 	return 0;
 }

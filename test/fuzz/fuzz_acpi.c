@@ -73,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		seal_tables();
 	(void)acpi_read(options & 2 ? LOW_PA : 0, map, &info);
 	FUZZ_CHECK(info.apic_count <= CORES_MAX && info.s5_type <= 7);
+	FUZZ_CHECK(info.apic_count == CORES_MAX || !(info.apic_usable >> info.apic_count));
+	FUZZ_CHECK(!info.gpe0_port || (info.gpe0_bytes && info.gpe0_port + 2u * info.gpe0_bytes <= 1u << 16));
 	while (copy_count)
 		free(copies[--copy_count]);
 	return 0;

@@ -38,15 +38,18 @@ def acpi():
         tables = [low + 0x100, low + 0x200, low + 0x380]
         acpi_table(m, 0x40, b'XSDT' if is_xsdt else b'RSDT', 36 + len(tables) * (8 if is_xsdt else 4))
         put(m, 0x40 + 36, ('3Q' if is_xsdt else '3I'), *tables)
-        acpi_table(m, 0x100, b'APIC', 44 + 3 * 8 + 16)
+        acpi_table(m, 0x100, b'APIC', 44 + 3 * 8 + 16 + 10)
         for i in range(3):
-            put(m, 0x12c + 8 * i, 'BBBBI', 0, 8, i, i, 1)
+            put(m, 0x12c + 8 * i, 'BBBBI', 0, 8, i, i, int(i < 2))
         put(m, 0x12c + 24, 'BBHIII', 9, 16, 0, 300, 1, 3)
+        put(m, 0x12c + 40, 'BBBBIH', 2, 10, 0, 9, 9, 0x0d)
         acpi_table(m, 0x200, b'FACP', 244)
         put(m, 0x200 + 40, 'I', low + 0x300)
+        put(m, 0x200 + 46, 'H', 9)
         put(m, 0x200 + 64, 'I', 0x604)
         put(m, 0x200 + 76, 'I', 0x608)
-        put(m, 0x200 + 91, 'B', 4)
+        put(m, 0x200 + 80, 'I', 0x620)
+        put(m, 0x200 + 91, 'BB', 4, 16)
         acpi_table(m, 0x300, b'DSDT', 36 + 24)
         m[0x330:0x33a] = b'\x08_S5_\x12\x06\x04\x0a\x05'
         acpi_table(m, 0x380, b'MCFG', 60)

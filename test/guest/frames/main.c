@@ -49,7 +49,7 @@ static void start_cores(void)
 	uint32_t core = 1;
 
 	for (uint32_t i = 0; i < acpi.apic_count; i++) {
-		if (acpi.apic_ids[i] == apic_id())
+		if (acpi.apic_ids[i] == apic_id() || !(acpi.apic_usable >> i & 1))
 			continue;
 		boot_ap_prepare(map_core_new(core), mem_va(0));
 		kassert(!smp_start(core, acpi.apic_ids[i], BOOT_AP_PAGE >> 12));

@@ -90,7 +90,7 @@ static void build_madt(void)
 {
 	put(MADT_PA + 36, 0xfee00000, 4);
 	put_lapic(MADT_PA + 44, 0, 1);
-	put_lapic(MADT_PA + 52, 2, 0);     /* not usable */
+	put_lapic(MADT_PA + 52, 2, 0);     /* may come */
 	put(MADT_PA + 60, 1 | 12 << 8, 4); /* I/O APIC */
 	put(MADT_PA + 64, IOAPIC_PA, 4);
 	put_lapic(MADT_PA + 72, 3, 1);
@@ -115,6 +115,8 @@ static void build(bool with_xsdt)
 	put(FADT_PA + 56, 0x600, 4);
 	put(FADT_PA + 64, 0x604, 4);
 	put(FADT_PA + 76, 0x608, 4);
+	put(FADT_PA + 80, 0x620, 4);
+	put(FADT_PA + 92, 16, 1);
 	put_table(FADT_PA, "FACP", 244);
 	put(MCFG_PA + 44, 0xb0000000, 8);
 	put(MCFG_PA + 55, 255, 1);
@@ -142,13 +144,18 @@ static void test_rsdt(void **state)
 	(void)state;
 	build(false);
 	assert_int_equal(read_tables(RSDP_PA, &info), 0);
-	assert_int_equal(info.apic_count, 3);
+	assert_int_equal(info.apic_count, 4);
 	assert_int_equal(info.apic_ids[0], 0);
-	assert_int_equal(info.apic_ids[1], 3);
-	assert_int_equal(info.apic_ids[2], 0x12345);
+	assert_int_equal(info.apic_ids[1], 2);
+	assert_int_equal(info.apic_ids[2], 3);
+	assert_int_equal(info.apic_ids[3], 0x12345);
+	assert_int_equal(info.apic_usable, 0xd);
 	assert_int_equal(info.pm1a_control_port, 0x604);
 	assert_int_equal(info.pm_timer_port, 0x608);
 	assert_int_equal(info.sci_gsi, 9);
+	assert_true(!info.sci_is_edge && info.sci_is_low); /* no override */
+	assert_int_equal(info.gpe0_port, 0x620);
+	assert_int_equal(info.gpe0_bytes, 8);
 	assert_int_equal(info.smi_command_port, 0xb2);
 	assert_int_equal(info.acpi_enable, 0xf1);
 	assert_int_equal(info.pm1a_event_port, 0x600);
@@ -168,7 +175,7 @@ static void test_xsdt_wins(void **state)
 	(void)state;
 	build(true);
 	assert_int_equal(read_tables(0, &info), 0); /* found by scanning */
-	assert_int_equal(info.apic_count, 3);
+	assert_int_equal(info.apic_count, 4);
 	assert_int_equal(info.pm_timer_port, 0); /* only the RSDT names the FADT */
 	at(XSDT_PA)[10]++;                       /* damaged: back to the RSDT */
 	assert_int_equal(read_tables(RSDP_PA, &info), 0);
@@ -236,19 +243,21 @@ static void test_madt_entries(void **state)
 	put(MADT_PA + 81, 17, 1); /* the last one reaches over the end */
 	seal(MADT_PA, 96, 9);
 	assert_int_equal(read_tables(RSDP_PA, &info), 0);
-	assert_int_equal(info.apic_count, 2);
+	assert_int_equal(info.apic_count, 3);
 	build(false);
 	for (unsigned i = 0; i < 200; i++)
-		put_lapic(MADT_PA + 44 + 8 * i, (uint8_t)i, 1);
+		put_lapic(MADT_PA + 44 + 8 * i, (uint8_t)i, i < 2 || i > 60);
 	put_table(MADT_PA, "APIC", 44 + 8 * 200);
 	assert_int_equal(read_tables(RSDP_PA, &info), 0);
 	assert_int_equal(info.apic_count, CORES_MAX);
+	assert_int_equal(info.apic_usable, 7ull << 61 | 3);
 	for (unsigned i = 0; i < 200; i++) /* one processor named again and again, and the broadcast */
 		put_lapic(MADT_PA + 44 + 8 * i, i & 1 ? 0xff : 7, 1);
 	put_table(MADT_PA, "APIC", 44 + 8 * 200);
 	assert_int_equal(read_tables(RSDP_PA, &info), 0);
 	assert_int_equal(info.apic_count, 1);
 	assert_int_equal(info.apic_ids[0], 7);
+	assert_int_equal(info.apic_usable, 1);
 }
 
 /* Entries of the MADT about interrupts, each at the table's end once. */
@@ -285,6 +294,58 @@ static void test_interrupts(void **state)
 	assert_int_equal(info.isa_gsi[0], 2);
 	assert_int_equal(info.isa_gsi[4], 4);
 	assert_int_equal(info.ioapic_pa, 0);
+}
+
+/* Where events come in and how, as QEMU says it, and as nobody does. */
+static void test_sci(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		bool is_edge, is_low;
+	} cases[] = { { 0x0d, false, false }, { 0x0f, false, true }, { 0x05, true, false },
+		      { 0x00, false, true },  { 0x0c, false, true }, { 0xfa, false, true } };
+	uint8_t override[] = { 2, 10, 0, 9, 20, 0, 0, 0, 0, 0 };
+	struct acpi_info info;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		override[8] = cases[i].flags;
+		put_madt(override, sizeof(override));
+		assert_int_equal(read_tables(RSDP_PA, &info), 0);
+		assert_int_equal(info.sci_gsi, 20);
+		assert_int_equal(info.sci_is_edge, cases[i].is_edge);
+		assert_int_equal(info.sci_is_low, cases[i].is_low);
+	}
+	build(false);
+	put(FADT_PA + 46, 0x123, 2); /* no interrupt of the 8259s: a global one */
+	put_table(FADT_PA, "FACP", 244);
+	assert_int_equal(read_tables(RSDP_PA, &info), 0);
+	assert_int_equal(info.sci_gsi, 0x123);
+}
+
+static void test_gpe(void **state)
+{
+	static const struct {
+		uint32_t port, bytes;
+		bool is_good;
+	} cases[] = { { 0x620, 16, true },    { 0x620, 2, true },     { 0x620, 0, false },
+		      { 0x620, 1, false },    { 0xff00, 255, true },  { 0xff01, 254, true },
+		      { 0xff02, 254, false }, { 0x10620, 16, false }, { 0, 16, false } };
+	struct acpi_info info;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		build(false);
+		put(FADT_PA + 80, cases[i].port, 4);
+		put(FADT_PA + 92, cases[i].bytes, 1);
+		put_table(FADT_PA, "FACP", 244);
+		assert_int_equal(read_tables(RSDP_PA, &info), 0);
+		assert_int_equal(info.gpe0_port, cases[i].is_good ? cases[i].port : 0);
+	}
+	build(false);
+	put_table(FADT_PA, "FACP", 92); /* too short for the length */
+	assert_int_equal(read_tables(RSDP_PA, &info), 0);
+	assert_int_equal(info.gpe0_port, 0);
 }
 
 /* A FADT of ACPI 1.0 is shorter, and there may be none; a number that no port has is none. */
@@ -356,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_absent),        cmocka_unit_test(test_bad_table),
 		cmocka_unit_test(test_lengths),       cmocka_unit_test(test_madt_entries),
 		cmocka_unit_test(test_interrupts),    cmocka_unit_test(test_short_fadt),
+		cmocka_unit_test(test_sci),           cmocka_unit_test(test_gpe),
 		cmocka_unit_test(test_s5_at_the_end), cmocka_unit_test(test_damaged),
 	};
 
