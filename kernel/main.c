@@ -171,6 +171,14 @@ static int step_clock(void)
 	return 0;
 }
 
+static int step_events(void)
+{
+	/* Without an I/O APIC nothing but the network and the clock will wake us. */
+	(void)ioapic_init(acpi.ioapic_pa, acpi.ioapic_gsi);
+	acpi_events_init(&acpi);
+	return 0;
+}
+
 static int step_conf(void)
 {
 	struct part manifest = parts_get(boot_image(), IX_PART_MANIFEST);
@@ -309,6 +317,7 @@ static const struct step boot_steps[] = {
 	{ "ACPI", step_acpi },
 	{ "PCI", step_pci },
 	{ "clock", step_clock },
+	{ "events of the machine", step_events },
 	{ "configuration", step_conf },
 	{ "entropy", step_entropy },
 	{ "other cores", step_cores },

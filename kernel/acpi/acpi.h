@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * In: the RSDP's address. Out: which processors there are or may come, where timer, power, interrupts and PCI
- * configuration are. Who calls: kernel/main.c once. Start reading at tables.c.
+ * configuration are; what the machine has to tell beside its devices. Who calls: kernel/main.c at start, cores and ctl for
+ * the events. Start reading at tables.c; events.c is the rest.
  */
 #pragma once
 #include "kernel/base/percore.h"
@@ -37,3 +38,18 @@ struct acpi_info {
  * Return: 0 (absent tables leave their fields 0), KERR_NOT_FOUND without a valid RSDP. [ACPI 6.5 5.2]
  */
 int acpi_read(pa_t rsdp, const void *(*map)(pa_t pa, size_t bytes), struct acpi_info *out);
+
+/** acpi_events_init() - boot core, after ioapic_init(): have events interrupt it, if this machine has any. None is enabled yet. */
+void acpi_events_init(const struct acpi_info *acpi);
+/** acpi_on_button() - @fn is called when the power button was pressed from now on. */
+void acpi_on_button(void (*fn)(void));
+/**
+ * acpi_on_gpe() - @fn is called when general-purpose event @number has come, and about once a second without (@is_told false)
+ * Return: 0, or KERR_NOT_FOUND: the machine has no such event.
+ */
+int acpi_on_gpe(unsigned number, void (*fn)(bool is_told));
+/**
+ * acpi_events_take() - boot core, after an interrupt (@is_rung) and now and then: tell of what has happened
+ * Return: whether anything had.
+ */
+bool acpi_events_take(tsc_t now, bool is_rung);

@@ -11,12 +11,15 @@
 #define IOAPICVER 0x01u
 #define IOREDTBL(input) (0x10u + 2 * (input)) /* low half; the high one follows */
 #define INPUTS_MAX 240u
+#define REDIRECTION_LOW (1u << 13)
+#define REDIRECTION_LEVEL (1u << 15)
 #define REDIRECTION_MASKED (1u << 16)
 #define DESTINATION_SHIFT 24u
 
 static volatile uint8_t *ioapic; /* NULL: none */
 static uint32_t ioapic_first;    /* global interrupt of input 0 */
 static uint32_t ioapic_inputs;
+static uint32_t level_register, level_entry; /* of the one input that is a level; 0: none */
 
 static void write_register(uint32_t reg, uint32_t v)
 {
@@ -32,6 +35,7 @@ static uint32_t read_register(uint32_t reg)
 
 int ioapic_init(pa_t pa, uint32_t first_gsi)
 {
+	level_entry = 0;
 	ioapic = pa ? map_device(pa, REGISTERS_BYTES) : NULL;
 	if (!ioapic)
 		return KERR_NOT_FOUND;
@@ -46,14 +50,31 @@ int ioapic_init(pa_t pa, uint32_t first_gsi)
 	return 0;
 }
 
-int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id)
+int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, unsigned signal)
 {
 	uint32_t input = gsi - ioapic_first;
+	uint32_t entry = vector | (signal & IOAPIC_LOW ? REDIRECTION_LOW : 0) |
+			 (signal & IOAPIC_LEVEL ? REDIRECTION_LEVEL : 0); /* fixed, physical */
 
 	if (!ioapic || gsi < ioapic_first || input >= ioapic_inputs || apic_id > UINT8_MAX)
 		return KERR_NOT_FOUND;
-	/* Fixed, physical, active high, edge: whoever is woken looks and clears, so a level would only come again and again. */
+	if (signal & IOAPIC_LEVEL) {
+		level_register = IOREDTBL(input);
+		level_entry = entry;
+	}
 	write_register(IOREDTBL(input) + 1, apic_id << DESTINATION_SHIFT);
-	write_register(IOREDTBL(input), vector);
+	write_register(IOREDTBL(input), entry);
 	return 0;
+}
+
+void ioapic_hold(void)
+{
+	if (level_entry)
+		write_register(level_register, level_entry | REDIRECTION_MASKED);
+}
+
+void ioapic_release(void)
+{
+	if (level_entry)
+		write_register(level_register, level_entry);
 }

@@ -31,10 +31,18 @@ bool apic_timer_is_armed(void);
 void apic_timer_fired(void);
 /**
  * ioapic_init() - the I/O APIC at @pa, whose first input is global interrupt @first_gsi; all inputs masked
- * ioapic_route() - input @gsi raises @vector on the core with @apic_id at each rising edge. KERR_NOT_FOUND: no such input.
+ * ioapic_route() - input @gsi raises @vector on the core with @apic_id; @signal: how it is signalled, at each rising edge
+ * if not said. KERR_NOT_FOUND: no such input. One input can be a level.
  */
+enum ioapic_signal { IOAPIC_LOW = 1, IOAPIC_LEVEL = 2 };
 int ioapic_init(pa_t pa, uint32_t first_gsi);
-int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id);
+int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, unsigned signal);
+/**
+ * ioapic_hold() - on the core that the level interrupts, before it says that it has: it does not come again until
+ * ioapic_release(), when somebody has looked, at once if it is still there
+ */
+void ioapic_hold(void);
+void ioapic_release(void);
 void apic_send(uint32_t apic_id, uint32_t icr_low);
 /** apic_stop_others() - every other core stops for good; nothing before apic_core_init(). */
 void apic_stop_others(void);

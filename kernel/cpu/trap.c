@@ -166,6 +166,8 @@ void trap_dispatch(struct trap_frame *f)
 {
 	bool from_user = f->cs & 3;
 
+	if (f->vector == CPU_VECTOR_SCI)
+		ioapic_hold(); /* a level that nobody has looked at yet: it would come again at once, and for ever in ring 3 */
 	if (f->vector >= TRAP_NR && f->vector != CPU_VECTOR_SPURIOUS)
 		apic_eoi();
 	if (f->vector == CPU_VECTOR_TIMER)

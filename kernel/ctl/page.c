@@ -5,6 +5,7 @@
  */
 #include "kernel/ctl/page.h"
 
+#include "kernel/acpi/acpi.h"
 #include "kernel/base/log.h"
 #include "kernel/buf/buf.h"
 #include "kernel/cpu/cpu.h"
@@ -155,8 +156,14 @@ void ctl_publish(tsc_t now)
 
 void ctl_look(void)
 {
-	if (cpu_take_rung())
+	bool is_rung = cpu_take_rung();
+
+	if (is_rung)
 		bell_take();
+	if (acpi_events_take(cpu_tsc(), is_rung)) {
+		ctl_has_news = true;
+		ctl_core.publish_at = 0; /* the next turn tells of it */
+	}
 }
 
 /* What bell and commands have begun in this turn is behind the stages that carry it out: one more turn. */

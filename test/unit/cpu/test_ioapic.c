@@ -43,12 +43,36 @@ static void test_route(void **state)
 {
 	(void)state;
 	start(0);
-	assert_int_equal(ioapic_route(9, 0x23, 5), 0);
+	assert_int_equal(ioapic_route(9, 0x23, 5, 0), 0);
 	assert_int_equal(registers[0], 0x10 + 2 * 9); /* low half, and with it the mask, last */
 	assert_int_equal(registers[4], 0x23);         /* edge, high, fixed, physical, not masked */
 	start(16);
-	assert_int_equal(ioapic_route(16, 0x22, 0), 0);
+	assert_int_equal(ioapic_route(16, 0x22, 0, 0), 0);
 	assert_int_equal(registers[0], 0x10);
+}
+
+/* Held when it comes, released when somebody has looked; all else about it stays. */
+static void test_level(void **state)
+{
+	(void)state;
+	start(0);
+	registers[4] = 0xabcd;
+	ioapic_hold(); /* nothing is a level yet */
+	ioapic_release();
+	assert_int_equal(registers[4], 0xabcd);
+	assert_int_equal(ioapic_route(9, 0x23, 0, IOAPIC_LEVEL | IOAPIC_LOW), 0);
+	assert_int_equal(registers[4], 0xa023);
+	assert_int_equal(ioapic_route(3, 0x22, 0, 0), 0);
+	ioapic_hold();
+	assert_int_equal(registers[0], 0x10 + 2 * 9);
+	assert_int_equal(registers[4], 0x1a023);
+	ioapic_release();
+	assert_int_equal(registers[0], 0x10 + 2 * 9);
+	assert_int_equal(registers[4], 0xa023);
+	start(0); /* as after a start anew */
+	registers[4] = 0xabcd;
+	ioapic_hold();
+	assert_int_equal(registers[4], 0xabcd);
 }
 
 static void test_out_of_range(void **state)
@@ -56,10 +80,10 @@ static void test_out_of_range(void **state)
 	(void)state;
 	start(16);
 	registers[4] = 0xabcd;
-	assert_int_equal(ioapic_route(15, 0x22, 0), KERR_NOT_FOUND);
-	assert_int_equal(ioapic_route(40, 0x22, 0), KERR_NOT_FOUND);
-	assert_int_equal(ioapic_route(UINT32_MAX, 0x22, 0), KERR_NOT_FOUND);
-	assert_int_equal(ioapic_route(16, 0x22, 256), KERR_NOT_FOUND); /* an x2APIC id that does not fit */
+	assert_int_equal(ioapic_route(15, 0x22, 0, 0), KERR_NOT_FOUND);
+	assert_int_equal(ioapic_route(40, 0x22, 0, 0), KERR_NOT_FOUND);
+	assert_int_equal(ioapic_route(UINT32_MAX, 0x22, 0, 0), KERR_NOT_FOUND);
+	assert_int_equal(ioapic_route(16, 0x22, 256, 0), KERR_NOT_FOUND); /* an x2APIC id that does not fit */
 	assert_int_equal(registers[4], 0xabcd);
 }
 
@@ -70,15 +94,14 @@ static void test_absent(void **state)
 	assert_int_equal(ioapic_init(0xfed00000, 0), KERR_NOT_FOUND); /* cannot be mapped */
 	registers[4] = UINT32_MAX;                                    /* nobody answers */
 	assert_int_equal(ioapic_init(PA, 0), KERR_NOT_FOUND);
-	assert_int_equal(ioapic_route(3, 0x22, 0), KERR_NOT_FOUND);
+	assert_int_equal(ioapic_route(3, 0x22, 0, 0), KERR_NOT_FOUND);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_all_masked, begin),
-		cmocka_unit_test_setup(test_route, begin),
-		cmocka_unit_test_setup(test_out_of_range, begin),
+		cmocka_unit_test_setup(test_all_masked, begin), cmocka_unit_test_setup(test_route, begin),
+		cmocka_unit_test_setup(test_level, begin),      cmocka_unit_test_setup(test_out_of_range, begin),
 		cmocka_unit_test_setup(test_absent, begin),
 	};
 

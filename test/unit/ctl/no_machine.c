@@ -18,15 +18,13 @@ void fake_port_out(uint16_t port, uint32_t v, unsigned bytes)
 	(void)bytes;
 }
 
-int ioapic_init(pa_t pa, uint32_t first_gsi)
+void ioapic_release(void)
 {
-	(void)pa;
-	(void)first_gsi;
-	return KERR_NOT_FOUND;
 }
 
-int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id)
+int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, unsigned signal)
 {
+	(void)signal;
 	(void)gsi;
 	(void)vector;
 	(void)apic_id;

@@ -61,6 +61,7 @@ void world_end(void)
 
 void world_start(void)
 {
+	acpi_events_init(&world.acpi);
 	ctl_init(&world.conf, &world.acpi);
 	ctl_core_init();
 }
