@@ -9,7 +9,8 @@
 
 /**
  * hotplug_init() - find the registers, put them into their modern mode and have a change raise an interrupt
- * @limit: cores that there is room for; what is beyond is counted and refused.
+ * @acpi: stays. @limit: cores that there is room for; what is beyond is counted and refused.
+ * After acpi_events_init(), whose interrupt leads to what cores.c is told.
  * Return: false if this machine has none: what is there at the start is all there will ever be.
  */
 bool hotplug_init(const struct acpi_info *acpi, uint32_t limit);
@@ -19,7 +20,7 @@ uint64_t hotplug_present(void);
 /** hotplug_apic_id() - of vCPU @core, which is present. */
 uint32_t hotplug_apic_id(uint32_t core);
 
-/** hotplug_poll() - take all that has changed, after an interrupt and now and then; calls for each one of the next two. */
+/** hotplug_poll() - take all that has changed, as happens by itself after an interrupt and once a second; calls for each one of the next two. */
 void hotplug_poll(void);
 /** cores_inserted() - vCPU @core is there. cores_removal_asked() - the host wants it back; cores.c. */
 void cores_inserted(uint32_t core);
@@ -31,3 +32,5 @@ void hotplug_refuse(uint32_t core, enum ix_page_refusal why);
 
 /** hotplug_spurious() - interrupts that told of no change so far. */
 uint32_t hotplug_spurious(void);
+/** hotplug_beyond() - vCPUs so far that came beyond the limit, and are left alone. */
+uint32_t hotplug_beyond(void);

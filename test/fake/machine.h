@@ -22,6 +22,7 @@ static inline uint64_t fake_msr_read(uint32_t msr)
 #define cpu_tsc() fake_now
 #define cpu_in8(port) ((uint8_t)fake_port_in((port), 1))
 #define cpu_in16(port) ((uint16_t)fake_port_in((port), 2))
+#define cpu_in32(port) fake_port_in((port), 4)
 #define cpu_out8(port, v) fake_port_out((port), (v), 1)
 #define cpu_out16(port, v) fake_port_out((port), (v), 2)
 #define cpu_out32(port, v) fake_port_out((port), (v), 4)
