@@ -123,43 +123,6 @@ static void look_at(const char *name, const struct sw_states *ports)
 	err_fini(&err);
 }
 
-/* Whether @address is that of a guest on this host, or the host's. */
-static bool is_taken(const uint8_t address[4], const struct sw_states *ports)
-{
-	for (unsigned i = 0; i < ports->count; i++)
-		if (memcmp(ports->guest[i].state.address, address, 4) == 0)
-			return true;
-	return memcmp(ixd.host.address, address, 4) == 0;
-}
-
-/*
- * A guest that asks for its address has one when it says so and a DHCP server has offered just that to it: neither a guest's
- * word alone nor an offer that it did not take is enough.
- */
-static void give_address(const char *name, const struct sw_states *ports)
-{
-	const struct sw_state *port = sw_states_of(ports, name);
-	struct err err = { 0 };
-	uint8_t address[4] = { 0 };
-	bool is_offered = false;
-	struct known *k;
-	char text[20];
-
-	pthread_mutex_lock(&ixd.lock);
-	k = known_find(name);
-	if (k != NULL && k->has_guest && k->trust == PAGE_GOOD)
-		memcpy(address, k->guest.address, 4);
-	pthread_mutex_unlock(&ixd.lock);
-	for (unsigned i = 0; i < port->offered_count; i++)
-		is_offered |= memcmp(port->offered[i], address, 4) == 0;
-	if (!port->is_dhcp || !is_offered || is_taken(address, ports))
-		return;
-	snprintf(text, sizeof(text), "%u.%u.%u.%u", address[0], address[1], address[2], address[3]);
-	if (sw_port_address(name, address, &err) == 0)
-		event_note(name, "address", json_pack("{s:s}", "address", text));
-	err_fini(&err);
-}
-
 /*
  * The daemon of the switch forgets flows when it ends; the database does not forget what they should be. And a port may get
  * its number late, or another one.
@@ -202,7 +165,7 @@ static void look_at_all(void)
 		look_at(all[i], ports);
 		logs_keep_short(all[i]);
 		if (ports != NULL && ports->is_alive)
-			give_address(all[i], ports);
+			lease_look(all[i], ports);
 	}
 	if (ports != NULL && ports->is_alive)
 		mend_flows(ports);

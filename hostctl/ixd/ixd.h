@@ -59,6 +59,12 @@ struct known {
 		uint64_t told; /* of the count, by an event */
 		int64_t at_ms; /* monotonic, 0: never */
 	} refused[REFUSED_NR];
+	struct {
+		uint8_t said[4];   /* by its page when we looked last, and not what its port has; if is_said */
+		const char *noted; /* why it may not use it, by an event; NULL: not yet */
+		int64_t noted_ms;  /* monotonic, 0: never */
+		bool is_said;
+	} lease;
 	enum health health;
 	struct history *history;   /* NULL: none yet */
 	uint32_t crash_seen;       /* faults whose report has been taken */
@@ -146,6 +152,10 @@ void command_bell(const char *name);
 /* ---- crash.c ---- */
 /** crash_look() - a thread takes what @k's page says of a fault, if that is new. Under the lock. */
 void crash_look(struct known *k);
+
+/* ---- lease.c ---- */
+/** lease_look() - @name's port and published ports follow the address that a DHCP server gave it. Only check.c calls it. */
+void lease_look(const char *name, const struct sw_states *ports);
 
 /* ---- settle.c ---- */
 /** settle_guest() - what @g does not say @image says; what it says must be within what the image can do. 0, or -1 with @err. */

@@ -30,6 +30,23 @@ static int check_against(const struct guest *g, const struct guest *other, struc
 	return 0;
 }
 
+/* Nor may it take what a DHCP server gave to a guest that is up. */
+static int check_leases(const struct guest *g, struct err *err)
+{
+	struct sw_states *ports = g->prefix != 0 ? sw_states(err) : NULL;
+	int result = g->prefix != 0 && ports == NULL ? -1 : 0;
+
+	if (ports != NULL)
+		err_fini(err); /* the database has said all */
+	for (unsigned i = 0; ports != NULL && i < ports->count && result == 0; i++)
+		if (ports->guest[i].state.is_dhcp && strcmp(ports->guest[i].name, g->name) != 0 &&
+		    memcmp(ports->guest[i].state.address, g->address, 4) == 0)
+			result = err_set(err, STATUS_USAGE, "address %u.%u.%u.%u is %s's, by DHCP", g->address[0],
+					 g->address[1], g->address[2], g->address[3], ports->guest[i].name);
+	free(ports);
+	return result;
+}
+
 static int check_against_all(const struct guest *g, struct err *err)
 {
 	json_t *names;
@@ -107,7 +124,8 @@ static int up(struct request *r, struct guest *g, int image_fd, struct err *err)
 
 	if (image == NULL)
 		return -1;
-	if (settle_guest(g, image, err) == 0 && take_name(g, err) == 0 && check_against_all(g, err) == 0) {
+	if (settle_guest(g, image, err) == 0 && take_name(g, err) == 0 && check_against_all(g, err) == 0 &&
+	    check_leases(g, err) == 0) {
 		settle_image(g, image);
 		g->is_wanted = true;
 		g->generation = 1;

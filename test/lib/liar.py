@@ -36,23 +36,32 @@ class Liar:
         """Of its domain."""
         return self.virsh('dumpxml', '--inactive', self.name)
 
-    def start(self):
-        """It is up, and sends."""
+    def start(self, keep_page=False):
+        """It is up, and sends. @keep_page: nobody writes the guest's half of its page, and ixd goes on looking at it (Puppet)."""
         kernel = f'/var/lib/ix/guests/{self.name}/frames.elf'
         pathlib.Path(kernel).write_bytes((lab.build_folder() / 'test/images/frames.elf').read_bytes())
         os.chmod(kernel, 0o644)
         xml = re.sub('<kernel>[^<]*</kernel>', f'<kernel>{kernel}</kernel>', self.xml())
         if self.virsh('domstate', self.name).strip() == 'running':
             self.virsh('destroy', self.name)
+        if not keep_page:
+            self.make_page()
+        pathlib.Path(f'/run/ix-{self.name}.xml').write_text(xml, encoding='utf-8')
+        self.virsh('define', f'/run/ix-{self.name}.xml')
+        self.virsh('start', self.name)
+        self.await_answer()
+
+    def make_page(self):
+        """Another file, in which is nothing."""
         page = pathlib.Path(f'/dev/shm/ix-{self.name}')
         page.unlink(missing_ok=True)
         page.write_bytes(bytes(PAGE_BYTES))
         page.chmod(0o600)
         host = json.loads(pathlib.Path('/var/lib/ix/host.json').read_text(encoding='utf-8'))
         os.chown(page, host['qemu_uid'], host['qemu_gid'])
-        pathlib.Path(f'/run/ix-{self.name}.xml').write_text(xml, encoding='utf-8')
-        self.virsh('define', f'/run/ix-{self.name}.xml')
-        self.virsh('start', self.name)
+
+    def await_answer(self):
+        """Until the guest sends what it may."""
         probe = fr.ether(self.mac, self.host_mac, COMMAND, b'send' + fr.ether(self.host_mac, self.mac, 0x0800, self.ping()))
 
         def answers():
