@@ -3,6 +3,7 @@
 #include "hostctl/page/page.h"
 #include "hostctl/base/paths.h"
 #include "hostctl/page/state.h"
+#include "kernel/abi/crc32c.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -12,8 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TRIES 8u                      /* of a copy that comes out torn; a guest that means it writes for microseconds */
-#define CRC32C_POLYNOMIAL 0x82f63b78u /* reflected [RFC 3720 12.1] */
+#define TRIES 8u /* of a copy that comes out torn; a guest that means it writes for microseconds */
 
 static bool read_at(struct page *page, size_t at, void *out, size_t bytes)
 {
@@ -23,19 +23,6 @@ static bool read_at(struct page *page, size_t at, void *out, size_t bytes)
 static bool write_at(struct page *page, size_t at, const void *from, size_t bytes)
 {
 	return pwrite(page->fd, from, bytes, (off_t)at) == (ssize_t)bytes;
-}
-
-static uint32_t crc32c(const void *data, size_t bytes)
-{
-	const uint8_t *p = data;
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < bytes; i++) {
-		crc ^= p[i];
-		for (unsigned bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? CRC32C_POLYNOMIAL : 0);
-	}
-	return ~crc;
 }
 
 /* A copy of an area that begins with its sequence counter, whole or not at all. */
@@ -120,7 +107,7 @@ uint32_t page_command(struct page *page, enum ix_page_op op, const uint64_t arg[
 	if (c.sequence == 0)
 		c.sequence = 1; /* 0 means none */
 	memcpy(c.arg, arg, sizeof(c.arg));
-	c.crc = crc32c(&c, offsetof(struct ix_page_command, crc));
+	c.crc = ix_crc32c(&c, offsetof(struct ix_page_command, crc));
 	/* The sequence last: with it the command becomes valid. */
 	if (!write_at(page, IX_PAGE_AT_COMMAND + sizeof(c.sequence), (uint8_t *)&c + sizeof(c.sequence),
 		      sizeof(c) - sizeof(c.sequence)) ||

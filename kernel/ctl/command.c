@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the control plane wants, one command at a time. It is the host, which rules over us anyway; its mistakes are refused. */
+#include "kernel/abi/crc32c.h"
 #include "kernel/abi/status.h"
 #include "kernel/base/bytes.h"
 #include "kernel/base/err.h"
@@ -9,26 +10,11 @@
 #include "kernel/order/order.h"
 #include "kernel/sys/sys.h"
 
-#define CRC32C_POLYNOMIAL 0x82f63b78u /* reflected [RFC 3720 12.1] */
-
 static struct {
 	uint32_t sequence; /* of the last command that was taken */
 	bool is_moving;    /* its answer comes with the end of a move */
 	struct order moving;
 } last;
-
-static uint32_t crc32c(const void *data, size_t bytes)
-{
-	const uint8_t *p = data;
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < bytes; i++) {
-		crc ^= p[i];
-		for (unsigned bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? CRC32C_POLYNOMIAL : 0);
-	}
-	return ~crc;
-}
 
 static void answer(int32_t status, uint64_t value0, uint64_t value1)
 {
@@ -123,7 +109,7 @@ void command_poll(void)
 	last.sequence = sequence;
 	last.is_moving = false;
 	ctl_has_news = true;
-	if (c.crc != crc32c(&c, offsetof(struct ix_page_command, crc)))
+	if (c.crc != ix_crc32c(&c, offsetof(struct ix_page_command, crc)))
 		answer(IX_BAD_CALL, 0, 0);
 	else
 		obey(&c);
