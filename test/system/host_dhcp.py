@@ -206,7 +206,7 @@ def test_another_lease(server):
     hostlab.echo(THIEF)
     hostlab.echo(HOST, PORT)
     said = [row['event'] for row in hostlab.ask('events', name='renewed')[1] if row['event'].startswith('address')]
-    check(said[0] == said[-1] == 'address' and port('renewed')['spoofed'] == 0, f'{said} {port("renewed")}')
+    check(said[0] == said[-1] == 'address' and len(said) > 1, f'{said}')
     return f'from {LATER} to {THIEF}: {", ".join(said)}'
 
 
