@@ -11,6 +11,7 @@
 #include "kernel/base/log.h"
 #include "kernel/buf/buf.h"
 #include "kernel/conf/conf.h"
+#include "kernel/cores/cores.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
 #include "kernel/ctl/ctl.h"
@@ -167,7 +168,6 @@ static int step_clock(void)
 {
 	cpu_clock_init(acpi.pm_timer_port);
 	apic_timer_calibrate();
-	smp_set_boot_core();
 	return 0;
 }
 
@@ -209,45 +209,12 @@ static int step_entropy(void)
 	return err;
 }
 
-/* Other cores get their number now, so that everything below is sized for them; they wait in main_core(). */
+/* Other cores get their number now, and everything below is sized for those that may come; they wait in main_core(). */
 static uint32_t cores_open; /* set when shared state is ready and the other cores may go on */
-
-/* Written by each core at the same address: whether the window really is each core's own. */
-static PERCORE uint64_t window_probe;
-
-static void check_window(uint32_t core)
-{
-	uint64_t seen = *(uint64_t *)map_alias(core, &window_probe);
-
-	if (window_probe != 1 || seen != core + 1)
-		panic("window self-test: core 0 has %lu, core %u has %lu at one address", window_probe, core, seen);
-}
 
 static int step_cores(void)
 {
-	uint32_t core = 1;
-
-	window_probe = 1;
-	for (uint32_t i = 0; i < acpi.apic_count && core < conf.cores_max; i++) {
-		pa_t root;
-
-		if (acpi.apic_ids[i] == apic_id() || !(acpi.apic_usable >> i & 1))
-			continue;
-		root = map_core_new(core);
-		if (!root) {
-			log_line("no memory for core %u", core);
-			return -1;
-		}
-		boot_ap_prepare(root, mem_va(0));
-		if (smp_start(core, acpi.apic_ids[i], BOOT_AP_PAGE >> 12))
-			panic("core %u (APIC %u) does not start", core, acpi.apic_ids[i]);
-		check_window(core);
-		core++;
-	}
-	if (core < conf.cores_min)
-		panic("the image wants at least %u cores and the machine has %u: give the guest more vCPUs",
-		      conf.cores_min, core);
-	return 0;
+	return cores_init(&acpi, &conf);
 }
 
 static int step_buffers(void)
@@ -279,12 +246,12 @@ static int step_pci(void)
 
 static int step_nic(void)
 {
-	return nic_start((uint16_t)cpu_core_count());
+	return nic_start((uint16_t)cpu_core_limit());
 }
 
 static int step_flow(void)
 {
-	return flow_init(cpu_core_count());
+	return flow_init(cpu_core_limit());
 }
 
 static int step_net(void)
@@ -336,8 +303,8 @@ static void main_high(void)
 	run_boot_steps(boot_steps, ARRAY_COUNT(boot_steps));
 	run_steps(core_late, ARRAY_COUNT(core_late));
 	store_release(&cores_open, 1);
-	for (uint32_t core = 1; core < cpu_core_count(); core++)
-		cpu_wake(core);
+	for (uint64_t left = cpu_running() & ~1ull; left; left &= left - 1)
+		cpu_wake((uint32_t)__builtin_ctzll(left));
 	loop_run();
 }
 
@@ -362,8 +329,7 @@ void main_boot(pa_t start_info)
 void main_core(void)
 {
 	run_steps(core_early, ARRAY_COUNT(core_early));
-	window_probe = core_id() + 1;
-	smp_started();
+	cores_core_started();
 	/* Asleep, not spinning: the boot core needs the host's time, and under emulation its locks too. */
 	while (!load_acquire(&cores_open))
 		cpu_halt_until(UINT64_MAX);

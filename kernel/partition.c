@@ -113,7 +113,7 @@ void partition_poll(void)
 		__atomic_fetch_add(&down_count, 1, __ATOMIC_ACQ_REL);
 		break;
 	case CORE_DOWN:
-		if (core_id() == 0 && load_acquire(&down_count) == cpu_core_count() && !ctl_is_holding())
+		if (core_id() == 0 && load_acquire(&down_count) == cpu_count(cpu_running()) && !ctl_is_holding())
 			decide();
 		if (load_acquire(&partition_generation) != generation)
 			begin_again();

@@ -75,7 +75,22 @@ uint32_t cpu_apic_id(uint32_t core)
 	return core;
 }
 
-uint32_t cpu_core_count(void)
+uint32_t cpu_core_limit(void)
+{
+	return 1;
+}
+
+uint64_t cpu_running(void)
+{
+	return 1;
+}
+
+uint64_t cpu_serving(void)
+{
+	return 1;
+}
+
+uint64_t cpu_open(void)
 {
 	return 1;
 }

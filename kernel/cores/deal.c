@@ -6,12 +6,13 @@
 #include "kernel/cores/deal.h"
 
 #include "kernel/base/assert.h"
+#include "kernel/cpu/cpu.h"
 
 /* Where the groups do not divide, those who have one more already keep it; what is left of such goes to the lowest. */
 static void set_quotas(const uint16_t *has, unsigned groups, uint64_t cores, uint16_t *quota)
 {
-	unsigned each = groups / (unsigned)__builtin_popcountll(cores);
-	unsigned more = groups % (unsigned)__builtin_popcountll(cores);
+	unsigned each = groups / cpu_count(cores);
+	unsigned more = groups % cpu_count(cores);
 
 	for (uint64_t left = cores; left; left &= left - 1) {
 		unsigned core = (unsigned)__builtin_ctzll(left);

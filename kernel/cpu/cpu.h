@@ -50,7 +50,35 @@ void cpu_wake(uint32_t core);
 
 /** cpu_apic_id() - APIC id of a core, the destination of its MSI-X messages. */
 uint32_t cpu_apic_id(uint32_t core);
-uint32_t cpu_core_count(void);
+
+/* ---- which cores there are: bit c is core c; core 0 is always among them. The boot core changes them (kernel/cores) ---- */
+/** cpu_core_limit() - how many there can ever be: memory is set aside for so many at the start. */
+uint32_t cpu_core_limit(void);
+/**
+ * cpu_running() - those whose loop turns
+ * cpu_serving() - of them, those that may have connections. cpu_open() - of these, those that may be given more.
+ */
+uint64_t cpu_running(void);
+uint64_t cpu_serving(void);
+uint64_t cpu_open(void);
+
+/** cpu_count() - how many are in @set. */
+static inline uint32_t cpu_count(uint64_t set)
+{
+	uint32_t n = 0;
+
+	for (; set; set &= set - 1)
+		n++;
+	return n;
+}
+
+/** cpu_after() - the next core of @set above @core, after the highest the lowest. @set is not empty. */
+static inline uint32_t cpu_after(uint64_t set, uint32_t core)
+{
+	uint64_t above = set & ~1ull << core;
+
+	return (uint32_t)__builtin_ctzll(above ? above : set);
+}
 
 /* ---- ports and model-specific registers ---- */
 static inline void cpu_out8(uint16_t port, uint8_t v)

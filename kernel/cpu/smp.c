@@ -11,12 +11,32 @@
 #define START_WAIT_US 100000u
 
 static uint32_t apic_ids[CORES_MAX];
-static uint32_t core_count = 1;
-static uint32_t running; /* cores that said smp_started() */
+static uint32_t core_limit = 1;
+static uint64_t started; /* cores that said smp_started() since their smp_begin() */
 
-uint32_t cpu_core_count(void)
+/* Read by all, written when a core comes or goes. */
+static struct smp_cores {
+	uint64_t running, serving, open;
+} smp_cores ALIGNED(64) = { 1, 1, 1 };
+
+uint32_t cpu_core_limit(void)
 {
-	return load_acquire(&core_count);
+	return core_limit;
+}
+
+uint64_t cpu_running(void)
+{
+	return load_acquire(&smp_cores.running);
+}
+
+uint64_t cpu_serving(void)
+{
+	return load_acquire(&smp_cores.serving);
+}
+
+uint64_t cpu_open(void)
+{
+	return load_acquire(&smp_cores.open);
 }
 
 uint32_t cpu_apic_id(uint32_t core)
@@ -24,33 +44,59 @@ uint32_t cpu_apic_id(uint32_t core)
 	return apic_ids[core];
 }
 
-void smp_set_boot_core(void)
+void smp_set_boot_core(uint32_t limit)
 {
 	apic_ids[0] = apic_id();
+	core_limit = limit;
+}
+
+void smp_set_cores(uint64_t running, uint64_t serving, uint64_t open)
+{
+	store_release(&smp_cores.running, running);
+	store_release(&smp_cores.serving, serving);
+	store_release(&smp_cores.open, open);
 }
 
 void smp_started(void)
 {
-	__atomic_fetch_add(&running, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&started, 1ull << core_id(), __ATOMIC_RELEASE);
+}
+
+bool smp_is_started(uint32_t core)
+{
+	return load_acquire(&started) >> core & 1;
+}
+
+void smp_begin(uint32_t core, uint32_t id, uint8_t start_page)
+{
+	apic_ids[core] = id;
+	__atomic_fetch_and(&started, ~(1ull << core), __ATOMIC_RELAXED);
+	apic_send(id, ICR_INIT);
+	apic_send(id, ICR_STARTUP | start_page);
+}
+
+void smp_repeat(uint32_t core, uint8_t start_page)
+{
+	apic_send(apic_ids[core], ICR_STARTUP | start_page);
+}
+
+void smp_stop(uint32_t core)
+{
+	apic_send(apic_ids[core], ICR_INIT);
 }
 
 int smp_start(uint32_t core, uint32_t id, uint8_t start_page)
 {
-	uint32_t before = load_acquire(&running);
-
-	apic_ids[core] = id;
-	apic_send(id, ICR_INIT);
+	smp_begin(core, id, start_page);
 	for (unsigned try = 0; try < START_TRIES; try++) {
 		tsc_t until = cpu_tsc() + cpu_us_to_tsc(START_WAIT_US);
 
-		apic_send(id, ICR_STARTUP | start_page);
 		while (cpu_tsc() < until) {
-			if (load_acquire(&running) != before) {
-				store_release(&core_count, core + 1);
+			if (smp_is_started(core))
 				return 0;
-			}
 			cpu_pause();
 		}
+		smp_repeat(core, start_page);
 	}
 	return KERR_TIMEOUT;
 }

@@ -48,12 +48,22 @@ void apic_send(uint32_t apic_id, uint32_t icr_low);
 void apic_stop_others(void);
 
 /**
- * smp_start() - INIT and SIPI to the core with @id, which becomes core @core; waits until it runs
- * Return: 0 or KERR_TIMEOUT. boot_ap_prepare() was called before. smp_started(): said by the new core.
+ * smp_begin() - INIT and SIPI to the core with @id, which becomes core @core; boot_ap_prepare() was called before
+ * smp_repeat(): another SIPI, which a core that runs ignores. smp_is_started(): it has called smp_started().
+ * smp_stop(): INIT; it does nothing until the next SIPI. One core at a time.
  */
+void smp_begin(uint32_t core, uint32_t id, uint8_t start_page);
+void smp_repeat(uint32_t core, uint8_t start_page);
+bool smp_is_started(uint32_t core);
+void smp_stop(uint32_t core);
+/** smp_start() - all of that, waiting until it runs. Return: 0 or KERR_TIMEOUT. */
 int smp_start(uint32_t core, uint32_t id, uint8_t start_page);
-void smp_set_boot_core(void);
+/** smp_started() - said by the new core: it has its window and its interrupt controller. */
 void smp_started(void);
+
+/** smp_set_boot_core() - the calling core is core 0 of at most @limit. smp_set_cores() - what cpu_running() and so on say. */
+void smp_set_boot_core(uint32_t limit);
+void smp_set_cores(uint64_t running, uint64_t serving, uint64_t open);
 
 /** cpu_entropy_init() - 0, or KERR_NOT_FOUND: neither RDSEED/RDRAND nor fw_cfg opt/ix/seed. */
 int cpu_entropy_init(void);

@@ -67,7 +67,7 @@ static void obey(const struct ix_page_command *c)
 {
 	switch (c->op) {
 	case IX_PAGE_PING:
-		answer(IX_OK, cpu_core_count(), 0);
+		answer(IX_OK, cpu_count(cpu_running()), 0);
 		break;
 	case IX_PAGE_STOP:
 		guest_note_stop();

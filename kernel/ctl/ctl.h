@@ -28,7 +28,7 @@ extern PERCORE struct ctl_core ctl_core;
 void ctl_find_panic(void);
 /** ctl_init() - boot core, once PCI is there: find the page, have bell and power button end HLT. */
 void ctl_init(const struct conf *conf, const struct acpi_info *acpi);
-/** ctl_core_init() - the calling core's block; after cpu_core_count() is final. */
+/** ctl_core_init() - the calling core's block. */
 void ctl_core_init(void);
 
 /** ctl_publish() - write this core's block and, on the boot core, all else; obey a command that has come. */

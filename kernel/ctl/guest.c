@@ -55,8 +55,8 @@ void guest_publish(tsc_t now)
 	g->state = state_now(&who);
 	g->beat++;
 	g->up_us = cpu_tsc_to_us(now);
-	g->cores = cpu_core_count();
-	g->cores_present = cpu_core_count();
+	g->cores = cpu_count(cpu_running());
+	g->cores_present = g->cores;
 	g->restarts = self.restarts;
 	memcpy(g->address, &who.address, sizeof(g->address));
 	memcpy(g->address6, &who.address6, sizeof(g->address6));
@@ -101,7 +101,7 @@ void guest_init(const struct conf *conf)
 	g->cores_min = conf->cores_min;
 	g->cores_max = conf->cores_max;
 	g->cores_wanted = conf->cores_max;
-	g->cores_present = cpu_core_count();
+	g->cores_present = cpu_count(cpu_running());
 	g->groups = flow_groups();
 	g->queue_pairs = nic->queue_pairs;
 	memcpy(g->mac, nic->mac, sizeof(g->mac));

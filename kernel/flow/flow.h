@@ -11,7 +11,7 @@
 #define FLOW_GROUPS_MAX 128u
 #define FLOW_GROUP_NONE 0xffu /* not known yet */
 
-/** flow_init() - deal groups evenly over @cores and give each queue a polling core; draws the hash key. */
+/** flow_init() - for @cores, the limit; deal groups evenly over those that run and give each queue a polling core; draws the hash key. */
 int flow_init(uint32_t cores);
 
 /** flow_core_init() - the calling core's rings. */

@@ -25,12 +25,14 @@
 
 struct flow_state flow_state;
 
-/* The queue that frames of @group are to come from; where there are fewer than cores, several cores share one. */
-static uint16_t queue_of_group(unsigned group)
+/* Who polls queue @q: where it is a group, its owner; else the core whose it is, for which the boot core does while it does not run. */
+static uint32_t poller_of(uint32_t q, uint64_t running)
 {
 	const struct flow_state *f = &flow_state;
 
-	return (uint16_t)(f->pairs < f->cores ? group % f->cores % f->pairs : group % f->pairs);
+	if (flow_is_queue())
+		return f->owner[q];
+	return running >> q % f->cores & 1 ? q % f->cores : 0;
 }
 
 static int deal_groups(const uint8_t key[40])
@@ -38,8 +40,10 @@ static int deal_groups(const uint8_t key[40])
 	struct flow_state *f = &flow_state;
 	bool is_rss = nic_info()->offloads & NIC_RSS;
 	struct nic_steering *s = &f->steering;
+	uint64_t running = cpu_running() & UINT64_MAX >> (CORES_MAX - f->cores);
+	uint32_t next = 0;
 
-	if (!f->pairs)
+	if (!f->pairs || !(running & 1))
 		return KERR_INVALID;
 	f->mode = FLOW_HASH;
 	if (f->cores == 1)
@@ -47,11 +51,13 @@ static int deal_groups(const uint8_t key[40])
 	else if (f->pairs >= f->cores && (is_rss || nic_info()->queue_is_group))
 		f->mode = FLOW_QUEUE;
 	for (unsigned g = 0; g < FLOW_GROUPS_MAX; g++) {
-		s->table[g] = queue_of_group(g);
-		f->owner[g] = (uint8_t)((f->mode == FLOW_QUEUE ? s->table[g] : g) % f->cores);
+		f->owner[g] = (uint8_t)next;
+		s->table[g] = (uint16_t)(next % f->pairs);
+		next = cpu_after(running, next);
 	}
 	for (uint32_t q = 0; q < f->pairs; q++)
-		f->core[q % f->cores].queues |= 1ull << q;
+		f->core[poller_of(q, running)].queues |= 1ull << q;
+	f->core[0].is_alone = running == 1;
 	memcpy(s->key, key, sizeof(s->key));
 	return is_rss ? nic_steer(s) : 0;
 }
@@ -129,8 +135,13 @@ void flow_enter(uint8_t group)
 	if (!flow_is_queue())
 		return;
 	flow_core()->queues |= 1ull << group;
-	if (nic_irq_core(group, core_id()))
-		log_line("flow: core %u cannot be interrupted by queue %u", core_id(), group);
+	flow_interrupt(group);
+}
+
+void flow_interrupt(uint16_t queue)
+{
+	if (nic_irq_core(queue, core_id()))
+		log_line("flow: core %u cannot be interrupted by queue %u", core_id(), queue);
 }
 
 int flow_steer(void)

@@ -38,6 +38,7 @@ struct flow_core {
 	bool sends_pushed;  /* to the queue's owner, since the last notice */
 	bool is_own_first;  /* whose turn it is: own queues or what was handed over */
 	bool is_starved;    /* without a queue: no slot was free and none has come back since */
+	bool is_alone;      /* boot core: no other core runs, so every group is its own */
 	uint16_t slots_out;
 	struct flow_slot *slots_free;
 	struct flow_slot *stalled; /* taken from a ring, but the queue was full */
@@ -47,8 +48,9 @@ struct flow_core {
 /* Set by flow_init(), then only read, but for the owners. */
 struct flow_state {
 	enum flow_mode mode;
-	uint32_t cores;
-	uint32_t pairs; /* queue pairs; core c polls c, c + cores, ... at first and sends on c % pairs */
+	uint32_t cores; /* the limit */
+	uint32_t
+		pairs; /* queue pairs; core c polls c, c + cores, ..., if it runs, else the boot core does; it sends on c % pairs */
 	uint8_t owner[FLOW_GROUPS_MAX]; /* atomic: core of each group; by that core, which gives it away */
 	struct nic_steering steering;   /* boot core */
 	struct flow_core *core;         /* [cores] */
@@ -72,6 +74,9 @@ uint32_t group_core_of(struct buf *first);
 
 /** send_for_others() - put frames of cores without a queue on this core's. */
 void send_for_others(struct flow_core *c);
+
+/** flow_interrupt() - @queue ends the calling core's sleep from now on. */
+void flow_interrupt(uint16_t queue);
 
 /** steer_notify() - tell cores what was pushed for them; wakes those that sleep. */
 void steer_notify(struct flow_core *c);

@@ -13,11 +13,8 @@
 
 void flow_core_init(void)
 {
-	const struct flow_state *f = &flow_state;
-
-	for (uint32_t q = core_id(); q < f->pairs; q += f->cores)
-		if (nic_irq_core((uint16_t)q, core_id()))
-			log_line("flow: core %u cannot be interrupted by queue %u", core_id(), q);
+	for (uint64_t left = flow_core()->queues; left; left &= left - 1)
+		flow_interrupt((uint16_t)__builtin_ctzll(left));
 }
 
 void steer_notify(struct flow_core *c)
@@ -112,7 +109,7 @@ static inline unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max
 	if (!count || flow_state.mode == FLOW_ONE)
 		return count;
 	if (flow_state.mode == FLOW_HASH)
-		return hand_foreign(out, count);
+		return flow_core()->is_alone ? count : hand_foreign(out, count);
 	/* Whatever comes here is this core's; what is the boot core's, net sees and hands over. */
 	for (unsigned i = 0; i < count; i++)
 		out[i]->group = (uint8_t)queue;

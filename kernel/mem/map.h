@@ -33,6 +33,9 @@ void *map_memory(pa_t pa, uint64_t bytes);
  */
 pa_t map_core_new(uint32_t core);
 
+/** map_core_root() - what map_core_new() returned for @core. */
+pa_t map_core_root(uint32_t core);
+
 /** map_alias() - direct-map address of the window variable @var as core @core has it. */
 void *map_alias(uint32_t core, void *var);
 

@@ -27,6 +27,7 @@ struct core_memory {
 	struct ix_call_array *calls;
 	struct ix_event_array *events;
 	struct ix_core_info *info;
+	pa_t root;
 };
 
 static uint64_t *shared_root;
@@ -141,7 +142,14 @@ pa_t map_core_new(uint32_t core)
 	if (err)
 		return 0;
 	m->info->core = core;
-	return mem_pa(root);
+	m->root = mem_pa(root);
+	return m->root;
+}
+
+pa_t map_core_root(uint32_t core)
+{
+	kassert(core < CORES_MAX && cores[core].root);
+	return cores[core].root;
 }
 
 void *map_alias(uint32_t core, void *var)

@@ -145,9 +145,9 @@ static void apply(struct tcp_pcb *pcb, const struct quote *q)
 void quote_apply(const struct quote *q, struct buf *b)
 {
 	struct tcp_pcb *pcb = demux_find(demux_hash(&q->tuple), &q->tuple);
-	uint32_t next = core_id() + 1;
+	uint32_t next = cpu_after(cpu_serving(), core_id());
 
-	if (!pcb && next < cpu_core_count()) { /* it began at the boot core */
+	if (!pcb && next > core_id()) { /* it began at the boot core, the lowest */
 		b->flags |= BUF_QUOTED;
 		if (flow_hand(next, b))
 			return;

@@ -117,13 +117,12 @@ void pressure_relieve(void)
 	if (net_self.now_ms - own.looked_ms < RELIEVE_MS)
 		return;
 	relieve();
-	if (cpu_core_count() == 1)
+	if (cpu_running() == 1)
 		return;
 	own.asked_seen = __atomic_add_fetch(&asked, 1, __ATOMIC_RELAXED);
 	binding_announce();
-	for (uint32_t core = 0; core < cpu_core_count(); core++)
-		if (core != core_id())
-			cpu_wake(core);
+	for (uint64_t left = cpu_running() & ~(1ull << core_id()); left; left &= left - 1)
+		cpu_wake((uint32_t)__builtin_ctzll(left));
 }
 
 void pressure_sync(void)

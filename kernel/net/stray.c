@@ -29,8 +29,8 @@ __attribute__((noinline)) bool moving_takes(const struct frame *f)
 	struct arrival *a;
 	unsigned group;
 
-	if (cpu_core_count() == 1)
-		return false;
+	if (cpu_running() == 1)
+		return false; /* the last that left has left everything here */
 	group = flow_is_queue() ? f->b->group : tuple_group(&f->tuple);
 	a = expected(f, group);
 	if (a) {

@@ -49,12 +49,12 @@ static bool is_tuple_free(const struct demux_tuple *t)
 
 /*
  * Whether the answers to this port come to this core. Where only the switch knows, ports are dealt to the
- * cores, so that no two of them take the same one towards a peer.
+ * cores, all that there may ever be, so that no two of them take the same one towards a peer.
  */
 static bool is_port_ours(const struct demux_tuple *t)
 {
 	if (flow_is_queue())
-		return be16(t->local_port) % cpu_core_count() == core_id();
+		return be16(t->local_port) % cpu_core_limit() == core_id();
 	return flow_owner(tuple_group(t)) == core_id();
 }
 

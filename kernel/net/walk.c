@@ -62,6 +62,25 @@ static bool is_final(struct buf *b)
 }
 
 /*
+ * Whether a segment that began to walk at core @first has been to all who serve when it has been here and goes on to @next, or when it
+ * has come here from the core before. @first itself may have left meanwhile; its place is between two others.
+ */
+static bool is_round(uint32_t first, uint32_t me, uint32_t next)
+{
+	uint32_t hop = (next - me) % CORES_MAX, to_first = (first - me) % CORES_MAX;
+
+	return to_first && to_first <= hop;
+}
+
+static bool is_back(uint64_t serving, uint32_t first, uint32_t me)
+{
+	uint64_t below = serving & ((1ull << me) - 1);
+	uint32_t before = 63u - (uint32_t)__builtin_clzll(below ? below : serving);
+
+	return (me - first) % CORES_MAX < (me - before) % CORES_MAX;
+}
+
+/*
  * A back end may change a flow's queue at any time: a segment of no connection here goes from core to core
  * until one knows it, and only the last may answer it; what may acknowledge a cookie comes back to the first,
  * where its connection belongs. Beyond the limit it is dropped, never reset.
@@ -69,13 +88,14 @@ static bool is_final(struct buf *b)
 __attribute__((noinline)) bool walk_takes(const struct frame *f)
 {
 	const uint8_t *tcp = f->b->data + f->b->off + ETH_BYTES + f->ip_bytes;
-	uint32_t me = core_id(), next = (me + 1) % cpu_core_count();
+	uint64_t serving = cpu_serving();
+	uint32_t me = core_id(), next = cpu_after(serving, me);
 	struct buf *b = f->b;
 
 	if (next == me || (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN || timewait_find(f->hash, &f->tuple))
 		return false;
 	if (b->flags & BUF_MISPLACED) {
-		if (b->core == (syn_is_recent() ? me : next) && is_final(b))
+		if ((syn_is_recent() ? is_back(serving, b->core, me) : is_round(b->core, me, next)) && is_final(b))
 			return false;
 	} else {
 		b->flags |= BUF_MISPLACED;

@@ -55,9 +55,8 @@ static bool are_queues_stopped(struct virtio_net *n)
 /* Cores that sleep or are in ring 3 would not look at their queues, to park them or to take back what they sent. */
 static void wake_others(void)
 {
-	for (uint32_t c = 0; c < cpu_core_count(); c++)
-		if (c != core_id())
-			cpu_wake(c);
+	for (uint64_t left = cpu_running() & ~(1ull << core_id()); left; left &= left - 1)
+		cpu_wake((uint32_t)__builtin_ctzll(left));
 }
 
 static void restart(struct virtio_net *n)

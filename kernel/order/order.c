@@ -34,7 +34,7 @@ void order_core_init(void)
 
 int order_submit(const struct order *o)
 {
-	if (o->op != ORDER_MOVE || o->group >= flow_groups() || o->to >= cpu_core_count())
+	if (o->op != ORDER_MOVE || o->group >= flow_groups() || o->to >= CORES_MAX || !(cpu_open() >> o->to & 1))
 		return KERR_INVALID;
 	if (order_queue.count == ORDERS_MAX)
 		return KERR_IN_USE;

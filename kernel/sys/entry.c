@@ -23,8 +23,9 @@ static int64_t entry_wake(uint64_t target)
 {
 	if (target >= user_partition.cores)
 		return IX_BAD_CALL;
-	/* An interrupt is on its way already if it was set; our own core looks when it runs the loop. */
-	if (!__atomic_exchange_n(&wakes[target].is_set, 1, __ATOMIC_SEQ_CST) && target != core_id())
+	/* An interrupt is on its way already if it was set; our own core, or one that is still to come, looks when it runs the loop. */
+	if (!__atomic_exchange_n(&wakes[target].is_set, 1, __ATOMIC_SEQ_CST) && target != core_id() &&
+	    cpu_running() >> target & 1)
 		cpu_wake((uint32_t)target);
 	return IX_OK;
 }

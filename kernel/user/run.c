@@ -85,9 +85,8 @@ static bool end_partition(uint32_t how, uint64_t status)
 	}
 	end_cause = (struct user_end){ .how = how, .status = status };
 	store_release(&ending, END_SAID);
-	for (uint32_t c = 0; c < cpu_core_count(); c++)
-		if (c != core_id())
-			cpu_wake(c);
+	for (uint64_t left = cpu_running() & ~(1ull << core_id()); left; left &= left - 1)
+		cpu_wake((uint32_t)__builtin_ctzll(left));
 	return true;
 }
 
@@ -228,7 +227,8 @@ int user_start(uint32_t core, uint64_t entry, uint64_t arg)
 	s->entry = entry;
 	s->arg = arg;
 	store_release(&s->state, START_READY);
-	cpu_wake(core);
+	if (cpu_running() >> core & 1) /* else it looks when it comes */
+		cpu_wake(core);
 	return IX_OK;
 }
 

@@ -182,7 +182,7 @@ int user_init(const struct conf *c, const void *elf, size_t elf_bytes)
 		return KERR_INVALID;
 	}
 	heap = ALIGN_UP((uint64_t)conf->heap_mib << 20, HUGE_BYTES);
-	user_partition.cores = cpu_core_count();
+	user_partition.cores = cpu_core_limit();
 	user_partition.bytes = program.end_off + heap;
 	user_partition.data = mem_boot_alloc(user_partition.bytes, HUGE_BYTES);
 	user_partition.stacks = mem_boot_alloc(user_partition.cores * IX_STACK_BYTES, HUGE_BYTES);

@@ -5,6 +5,7 @@
 #include "kernel/cpu/cpu.h"
 
 uint32_t fake_core_count = 1;
+uint64_t fake_cores;
 unsigned fake_wakes[CORES_MAX];
 uint64_t cpu_tsc_hz = 1000000000;
 
@@ -28,9 +29,24 @@ uint32_t cpu_apic_id(uint32_t core)
 	return core;
 }
 
-uint32_t cpu_core_count(void)
+uint32_t cpu_core_limit(void)
 {
 	return fake_core_count;
+}
+
+uint64_t cpu_running(void)
+{
+	return fake_cores ? fake_cores : UINT64_MAX >> (64 - fake_core_count);
+}
+
+uint64_t cpu_serving(void)
+{
+	return cpu_running();
+}
+
+uint64_t cpu_open(void)
+{
+	return cpu_running();
 }
 
 void cpu_random(void *out, size_t bytes)

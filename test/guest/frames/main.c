@@ -46,6 +46,7 @@ static const void *acpi_map(pa_t pa, size_t bytes)
 
 static void start_cores(void)
 {
+	uint64_t cores = 1;
 	uint32_t core = 1;
 
 	for (uint32_t i = 0; i < acpi.apic_count; i++) {
@@ -53,6 +54,8 @@ static void start_cores(void)
 			continue;
 		boot_ap_prepare(map_core_new(core), mem_va(0));
 		kassert(!smp_start(core, acpi.apic_ids[i], BOOT_AP_PAGE >> 12));
+		cores |= 1ull << core;
+		smp_set_cores(cores, cores, cores);
 		core++;
 	}
 }
@@ -65,7 +68,7 @@ static void start_devices(void)
 	pci_init(acpi.ecam_pa, acpi.ecam_last_bus);
 	log_line("pci: %lu us", (unsigned long)cpu_tsc_to_us(cpu_tsc() - begin));
 	begin = cpu_tsc();
-	if (nic_start((uint16_t)cpu_core_count()) || flow_init(cpu_core_count()))
+	if (nic_start((uint16_t)cpu_core_limit()) || flow_init(cpu_core_limit()))
 		panic("no network");
 	log_line("nic: %lu us", (unsigned long)cpu_tsc_to_us(cpu_tsc() - begin));
 	log_line("offloads %x pairs %u queue_is_group %u mtu %u", nic_info()->offloads, nic_info()->queue_pairs,
@@ -225,13 +228,13 @@ static void start_high(void)
 	power_init(acpi.pm1a_control_port, acpi.s5_type);
 	cpu_clock_init(acpi.pm_timer_port);
 	apic_timer_calibrate();
-	smp_set_boot_core();
+	smp_set_boot_core(acpi.apic_count);
 	kassert(!cpu_entropy_init());
 	start_cores();
 	start_devices();
 	flow_core_init();
 	store_release(&open_cores, 1);
-	log_line("ready %u cores", cpu_core_count());
+	log_line("ready %u cores", cpu_core_limit());
 	loop();
 }
 

@@ -22,6 +22,7 @@ static void start(uint16_t pairs, uint32_t cores, bool queue_is_group, bool is_r
 	fake_nic_info.offloads = is_rss ? NIC_RSS : 0;
 	fake_buf_out = 0;
 	percore_id = 0;
+	fake_core_count = cores;
 	assert_int_equal(flow_init(cores), 0);
 	for (percore_id = 0; percore_id < cores; percore_id++)
 		flow_core_init();

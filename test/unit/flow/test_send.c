@@ -21,6 +21,7 @@ static void start(uint16_t pairs, uint32_t cores)
 	fake_nic_reset(pairs);
 	memset(fake_wakes, 0, sizeof(fake_wakes));
 	percore_id = 0;
+	fake_core_count = cores;
 	assert_int_equal(flow_init(cores), 0);
 }
 

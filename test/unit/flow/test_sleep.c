@@ -129,6 +129,11 @@ void cpu_random(void *out, size_t bytes)
 		((uint8_t *)out)[i] = (uint8_t)random();
 }
 
+uint64_t cpu_running(void)
+{
+	return 3;
+}
+
 void cpu_wake(uint32_t core)
 {
 	(void)sem_post(&interrupt[core]);

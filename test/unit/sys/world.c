@@ -120,6 +120,11 @@ void *mem_alloc(size_t bytes)
 	return malloc(bytes);
 }
 
+uint64_t cpu_running(void)
+{
+	return UINT64_MAX;
+}
+
 void cpu_wake(uint32_t core)
 {
 	world.wakes++;
