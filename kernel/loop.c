@@ -134,7 +134,7 @@ void loop_run(void)
 		now = cpu_tsc();
 		MARK_STAGE(STAGE_RX);
 		count = flow_rx(frames, batch_max);
-		ctl_turn(now, count);
+		ctl_turn(now, count, count == batch_max ? flow_rx_waiting() : 0);
 		MARK_STAGE(STAGE_NET_IN);
 		net_input(frames, count, count < batch_max);
 		MARK_STAGE(STAGE_TIMERS);

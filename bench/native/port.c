@@ -244,6 +244,13 @@ unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 	return n;
 }
 
+unsigned nic_rx_waiting(uint16_t queue)
+{
+	int n = rte_eth_rx_queue_count(PORT, queue);
+
+	return n > 0 ? (unsigned)n : 0; /* not every driver says */
+}
+
 /* ---- send ---- */
 
 /* What the device is to sum: TCP and UDP by its own means, anything else here. */

@@ -51,6 +51,12 @@ static inline void *ring_take(struct ring *r)
 	return item;
 }
 
+/** ring_count() - items, as seen by the consumer now. */
+static inline uint32_t ring_count(struct ring *r)
+{
+	return load_acquire(&r->in.head) - r->out.tail;
+}
+
 /** ring_is_empty() - as seen by the consumer now. */
 static inline bool ring_is_empty(struct ring *r)
 {

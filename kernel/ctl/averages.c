@@ -56,6 +56,7 @@ void averages_add(struct averages *a, const struct ctl_core *now, tsc_t at, uint
 		take(a->batch, frames * ONE / batches, weight);
 	if (turns)
 		take(a->loop, averages_ns((now->busy - then->busy) / turns, tsc_hz), weight);
+	take(a->depth, batches ? (frames + now->left - then->left) * ONE / batches : 0, weight);
 	take(a->delay, frames ? averages_ns((now->waited - then->waited) / frames, tsc_hz) : 0, weight);
 	take(a->idle, share(idle, span), weight);
 	a->then = *now;

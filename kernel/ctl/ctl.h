@@ -20,7 +20,9 @@ struct ctl_core {
 	uint64_t turns, batches, frames, events, calls;
 	tsc_t busy, poll, halt; /* time */
 	uint64_t busy_turns;
+	uint64_t left;   /* frames that lay in the queues behind those that a turn took */
 	uint64_t waited; /* ticks times frames: how long they may have waited, at most */
+	tsc_t first_at;  /* when it took its first frame since it came; 0: not yet */
 };
 extern PERCORE struct ctl_core ctl_core;
 
@@ -34,8 +36,8 @@ void ctl_core_init(void);
 /** ctl_publish() - write this core's block and, on the boot core, all else; obey a command that has come. */
 void ctl_publish(tsc_t now);
 
-/** ctl_turn() - this turn took @frames at @now: they came since the last turn looked. */
-static inline void ctl_turn(tsc_t now, unsigned frames)
+/** ctl_turn() - this turn took @frames at @now, and left @left: they came since the last turn looked, or waited longer. */
+static inline void ctl_turn(tsc_t now, unsigned frames, unsigned left)
 {
 	struct ctl_core *c = &ctl_core;
 	tsc_t since = now - c->turn_at;
@@ -54,7 +56,11 @@ static inline void ctl_turn(tsc_t now, unsigned frames)
 	if (frames) {
 		c->batches++;
 		c->frames += frames;
-		c->waited += since * frames;
+		c->left += left;
+		c->waited += since *
+			     (frames + left); /* over time, all that lay there a turn long is all that anyone waited */
+		if (unlikely(!c->first_at))
+			c->first_at = now;
 	}
 	if (unlikely(now >= c->publish_at))
 		ctl_publish(now);

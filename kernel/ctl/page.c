@@ -134,6 +134,9 @@ static void put_gauges(uint64_t *v)
 	v[IX_VALUE_IDLE_SLOW] = averages.idle[1];
 	v[IX_VALUE_LOOP_FAST] = averages.loop[0];
 	v[IX_VALUE_LOOP_SLOW] = averages.loop[1];
+	v[IX_VALUE_DEPTH_FAST] = averages.depth[0];
+	v[IX_VALUE_DEPTH_SLOW] = averages.depth[1];
+	v[IX_VALUE_FIRST_FRAME] = ns(ctl_core.first_at);
 }
 
 void ctl_publish(tsc_t now)

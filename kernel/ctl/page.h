@@ -31,7 +31,7 @@ static inline void page_end(uint32_t *sequence)
 struct averages {
 	struct ctl_core then; /* counts at the last look */
 	tsc_t at;
-	uint64_t batch[2], delay[2], idle[2], loop[2]; /* fast, slow; in the units of IX_PAGE_VALUES */
+	uint64_t batch[2], delay[2], idle[2], loop[2], depth[2]; /* fast, slow; in the units of IX_PAGE_VALUES */
 };
 /** averages_ns() - ticks of a clock of @tsc_hz in nanoseconds. */
 uint64_t averages_ns(tsc_t ticks, uint64_t tsc_hz);

@@ -24,6 +24,9 @@ void flow_core_init(void);
  */
 unsigned flow_rx(struct buf **out, unsigned max);
 
+/** flow_rx_waiting() - frames that wait for the calling core, in its queues and handed over; after a flow_rx() that was full. */
+unsigned flow_rx_waiting(void);
+
 /**
  * flow_hand() - give a frame to another core (slow path, BUF_RESOLVE); the wake-up goes out with flow_tx_flush()
  * Return: false if its ring is full; @first then stays the caller's (count it, free it).

@@ -147,6 +147,18 @@ unsigned flow_rx(struct buf **out, unsigned max)
 	return n;
 }
 
+unsigned flow_rx_waiting(void)
+{
+	const struct flow_core *c = flow_core();
+	unsigned n = 0;
+
+	for (uint64_t left = c->queues; left; left &= left - 1)
+		n += nic_rx_waiting((uint16_t)__builtin_ctzll(left));
+	for (uint64_t left = c->frames_from; left; left &= left - 1)
+		n += ring_count(&flow_state.frames[core_id() * flow_state.cores + (uint32_t)__builtin_ctzll(left)]);
+	return n;
+}
+
 /* What can be seen without asking the device. */
 static bool has_work(const struct flow_core *c)
 {

@@ -82,6 +82,9 @@ const struct nic_info *nic_info(void);
  */
 unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max);
 
+/** nic_rx_waiting() - by the core that polls @queue: buffers in it that have come and were not taken, about as many frames. */
+unsigned nic_rx_waiting(uint16_t queue);
+
 /** nic_tx() - queue one frame; no doorbell. Return: false if the ring is full (frame stays the caller's). */
 bool nic_tx(uint16_t queue, const struct nic_tx *tx);
 

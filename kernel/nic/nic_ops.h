@@ -7,6 +7,7 @@ struct nic_ops {
 	int (*start)(uint16_t queue_pairs);
 	const struct nic_info *(*info)(void);
 	unsigned (*rx_burst)(uint16_t queue, struct buf **out, unsigned max);
+	unsigned (*rx_waiting)(uint16_t queue);
 	bool (*tx)(uint16_t queue, const struct nic_tx *tx);
 	bool (*tx_short)(uint16_t queue, void *token, uint8_t *frame, uint32_t bytes, uint16_t csum_offset);
 	uint32_t (*tx_room)(uint16_t queue);

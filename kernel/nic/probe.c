@@ -32,6 +32,11 @@ unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 	return nic_driver->rx_burst(queue, out, max);
 }
 
+unsigned nic_rx_waiting(uint16_t queue)
+{
+	return nic_driver->rx_waiting(queue);
+}
+
 bool nic_tx(uint16_t queue, const struct nic_tx *tx)
 {
 	return nic_driver->tx(queue, tx);

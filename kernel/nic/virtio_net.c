@@ -261,6 +261,7 @@ const struct nic_ops virtio_net_ops = {
 	.start = start,
 	.info = info,
 	.rx_burst = virtio_rx_burst,
+	.rx_waiting = virtio_rx_waiting,
 	.tx = virtio_tx,
 	.tx_short = virtio_tx_short,
 	.tx_room = virtio_tx_room,

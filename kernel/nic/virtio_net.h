@@ -99,6 +99,7 @@ int virtio_rx_alloc(struct virtio_rx *rx, uint16_t index, uint16_t size);
 /** virtio_rx_prepare() - empty ring, then all buffers it had, and more while there are any, offered again. */
 void virtio_rx_prepare(struct virtio_rx *rx, uint64_t features);
 unsigned virtio_rx_burst(uint16_t queue, struct buf **out, unsigned max);
+unsigned virtio_rx_waiting(uint16_t queue);
 bool virtio_rx_arm(uint16_t queue);
 void virtio_rx_disarm(uint16_t queue);
 

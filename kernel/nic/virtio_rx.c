@@ -371,6 +371,14 @@ unsigned virtio_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 	return take_burst(rx, out, max);
 }
 
+unsigned virtio_rx_waiting(uint16_t queue)
+{
+	struct virtio_rx *rx = virtio_net.rx[queue];
+
+	/* Nor is a device believed that shows more than it has. */
+	return virtq_is_running(&rx->q) ? MIN(virtq_used_count(&rx->q), rx->q.size) : 0;
+}
+
 bool virtio_rx_arm(uint16_t queue)
 {
 	struct virtio_rx *rx = virtio_net.rx[queue];

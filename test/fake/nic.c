@@ -71,6 +71,11 @@ int nic_steer(const struct nic_steering *steering)
 	return 0;
 }
 
+unsigned nic_rx_waiting(uint16_t queue)
+{
+	return fake_nic[queue].rx_head - fake_nic[queue].rx_tail;
+}
+
 unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 {
 	struct fake_nic_queue *q = &fake_nic[queue];

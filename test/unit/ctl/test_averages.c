@@ -47,6 +47,26 @@ static void test_they_arrive(void **state)
 	}
 }
 
+/* A queue that grows faster than it is emptied, and one that nothing comes to any more. */
+static void test_depth(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8000; i++) {
+		now.left += 10 * 436;
+		live(1000, 10, 64, 0);
+	}
+	for (unsigned k = 0; k < 2; k++)
+		assert_int_equal(a.depth[k], 500 * 256);
+	for (unsigned i = 0; i < 50; i++)
+		live(0, 0, 0, 0);
+	assert_in_range(a.depth[0], 0, 4 * 256);
+	assert_in_range(a.depth[1], 450 * 256, 500 * 256);
+	for (unsigned i = 0; i < 8000; i++)
+		live(10, 1, 1, 0);
+	for (unsigned k = 0; k < 2; k++)
+		assert_int_equal(a.depth[k], 256);
+}
+
 /* After 10 ms of something new the fast one has come most of the way, the slow one hardly any. */
 static void test_fast_and_slow(void **state)
 {
@@ -90,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_they_arrive, setup),
+		cmocka_unit_test_setup(test_depth, setup),
 		cmocka_unit_test_setup(test_fast_and_slow, setup),
 		cmocka_unit_test_setup(test_long_sleep, setup),
 		cmocka_unit_test_setup(test_nothing_and_backwards, setup),

@@ -140,7 +140,7 @@ static void test_bell(void **state)
 	ring();
 	ctl_after_halt(fake_now);
 	assert_int_equal(machine.waiting, 0);
-	ctl_turn(fake_now, 0);
+	ctl_turn(fake_now, 0, 0);
 	assert_int_equal(world_answer()->sequence, 1);
 	assert_true(ctl_before_halt(fake_now));
 	assert_false(ctl_before_halt(fake_now));
@@ -177,7 +177,7 @@ static void test_button(void **state)
 	ctl_after_halt(fake_now);
 	assert_int_equal(machine.event_status, 0); /* or the line stays up and no edge comes again */
 	assert_true(is_signalled());
-	ctl_turn(fake_now, 0);
+	ctl_turn(fake_now, 0, 0);
 	assert_int_equal(world_guest()->state, IX_PAGE_STOPPING);
 	ring(); /* the bell is no button */
 	ctl_after_halt(fake_now);

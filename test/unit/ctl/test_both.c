@@ -49,7 +49,7 @@ static void test_state(void **state)
 	world_start();
 	for (unsigned i = 0; i < 50; i++) {
 		fake_now += 2 * WORLD_MS;
-		ctl_turn(fake_now, i % 3);
+		ctl_turn(fake_now, i % 3, 0);
 		world.stats.segments_in += i;
 		expect(page_guest(page, &g), PAGE_GOOD);
 		expect(page_core(page, 0, &c), PAGE_GOOD);

@@ -109,10 +109,10 @@ static void test_counts(void **state)
 					  .moving_dropped = 5,
 					  .connections = 6 };
 	fake_now += WORLD_MS / 2;
-	ctl_turn(fake_now, 8); /* before it: half a millisecond of looking for work */
+	ctl_turn(fake_now, 8, 0); /* before it: half a millisecond of looking for work */
 	ctl_busy(3, 4);
 	fake_now += WORLD_MS;
-	ctl_turn(fake_now, 0);
+	ctl_turn(fake_now, 0, 0);
 	assert_int_equal(v[IX_VALUE_TURNS], 2);
 	assert_int_equal(v[IX_VALUE_POLL_NS], WORLD_MS / 2);
 	assert_int_equal(v[IX_VALUE_BUSY_NS], WORLD_MS);
@@ -131,6 +131,26 @@ static void test_counts(void **state)
 	assert_int_equal(world_core(0)->at_us, fake_now / 1000);
 }
 
+/* A full batch with more behind it, frames that wait for longer than a turn, and the first of them all. */
+static void test_queue(void **state)
+{
+	uint64_t *v = world_core(0)->value;
+
+	(void)state;
+	world_start();
+	world_turn();
+	assert_int_equal(v[IX_VALUE_FIRST_FRAME], 0);
+	for (unsigned i = 0; i < 10000; i++) {
+		fake_now += WORLD_MS;
+		ctl_turn(fake_now, 64, 192);
+	}
+	assert_int_equal(v[IX_VALUE_FIRST_FRAME], 5002 * (uint64_t)WORLD_MS + 1);
+	assert_int_equal(v[IX_VALUE_DEPTH_FAST], 256 * 256);
+	assert_int_equal(v[IX_VALUE_DEPTH_SLOW], 256 * 256);
+	/* 256 of which 64 are taken a millisecond: whoever is last waits for four, and nobody longer. */
+	assert_in_range(v[IX_VALUE_DELAY_SLOW], 4 * WORLD_MS - 1, 4 * WORLD_MS + 1);
+}
+
 /* At most once a millisecond; before a sleep, too, and what was slept is counted as such. */
 static void test_period_and_sleep(void **state)
 {
@@ -142,7 +162,7 @@ static void test_period_and_sleep(void **state)
 	before = world_core(0)->sequence;
 	for (unsigned i = 0; i < 9; i++) {
 		fake_now += WORLD_MS / 10;
-		ctl_turn(fake_now, 1);
+		ctl_turn(fake_now, 1, 0);
 	}
 	assert_int_equal(world_core(0)->sequence, before);
 	fake_now += WORLD_MS / 5;
@@ -150,7 +170,7 @@ static void test_period_and_sleep(void **state)
 	assert_int_equal(world_core(0)->sequence, before + 2);
 	fake_now += 3 * WORLD_MS;
 	ctl_after_halt(fake_now - 3 * WORLD_MS);
-	ctl_turn(fake_now, 0);
+	ctl_turn(fake_now, 0, 0);
 	assert_int_equal(world_core(0)->value[IX_VALUE_HALT_NS], 3 * WORLD_MS);
 	/* All time is somebody's. */
 	assert_int_equal(world_core(0)->value[IX_VALUE_HALT_NS] + world_core(0)->value[IX_VALUE_BUSY_NS] +
@@ -196,8 +216,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_found),  TEST(test_other_shared_memory), TEST(test_devices),       TEST(test_after_a_reset),
-		TEST(test_counts), TEST(test_period_and_sleep),    TEST(test_several_cores),
+		TEST(test_found),
+		TEST(test_other_shared_memory),
+		TEST(test_devices),
+		TEST(test_after_a_reset),
+		TEST(test_counts),
+		TEST(test_queue),
+		TEST(test_period_and_sleep),
+		TEST(test_several_cores),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,7 @@ void world_start(void)
 void world_turn(void)
 {
 	fake_now += WORLD_MS + 1;
-	ctl_turn(fake_now, 0);
+	ctl_turn(fake_now, 0, 0);
 }
 
 struct ix_page_head *world_head(void)

@@ -55,6 +55,12 @@ int nic_steer(const struct nic_steering *steering)
 	return 0;
 }
 
+unsigned nic_rx_waiting(uint16_t queue)
+{
+	(void)queue;
+	return 0;
+}
+
 unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 {
 	unsigned n = 0, want = (unsigned)random() % 4;

@@ -129,6 +129,45 @@ static void test_one_queue_many_cores(void **state)
 	assert_int_equal(fake_buf_out, 0);
 }
 
+/* What a full batch leaves behind, in a core's queues and in what others have handed over to it. */
+static void test_waiting(void **state)
+{
+	struct tuple t = { 1, 2, 3, 4 };
+	uint8_t frame[128];
+	uint16_t bytes = make(frame, &t, 6, 5);
+	uint32_t owner;
+	unsigned n;
+
+	(void)state;
+	start(2, 1, true, false); /* one core with two queues */
+	for (unsigned i = 0; i < 100; i++)
+		fake_nic_receive(i % 2, frame, bytes);
+	assert_int_equal(collect(0), NIC_BURST_MAX);
+	assert_int_equal(flow_rx_waiting(), 100 - NIC_BURST_MAX);
+	assert_int_equal(collect(0), 100 - NIC_BURST_MAX);
+	assert_int_equal(flow_rx_waiting(), 0);
+	start(1, 2, false, false); /* the other core has none */
+	do {
+		t.source_port++;
+		owner = flow_owner(flow_group_of_tuple(t.source, t.destination, t.source_port, t.destination_port));
+	} while (owner != 1);
+	bytes = make(frame, &t, 6, 5);
+	for (unsigned i = 0; i < 100; i++)
+		fake_nic_receive(0, frame, bytes);
+	assert_int_equal(collect(0), 0);
+	assert_int_equal(collect(0), 0);
+	assert_int_equal(flow_rx_waiting(), 0);
+	percore_id = 1;
+	n = flow_rx(out, 10);
+	assert_int_equal(n, 10);
+	assert_int_equal(flow_rx_waiting(), 90);
+	while (n)
+		buf_free(out[--n]);
+	assert_int_equal(collect(1) + collect(1), 90);
+	assert_int_equal(flow_rx_waiting(), 0);
+	assert_int_equal(fake_buf_out, 0);
+}
+
 /* All that is not plain TCP or UDP, at every length, goes to the boot core, and no byte beyond is read. */
 static void test_odd_frames(void **state)
 {
@@ -384,11 +423,17 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dealing),        cmocka_unit_test(test_one_queue_many_cores),
-		cmocka_unit_test(test_odd_frames),     cmocka_unit_test(test_queue_is_group),
-		cmocka_unit_test(test_wakes),          cmocka_unit_test(test_wakes_a_burst),
-		cmocka_unit_test(test_hand_over_full), cmocka_unit_test(test_fairness),
-		cmocka_unit_test(test_hand_by_net),    cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_dealing),
+		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_one_queue_many_cores),
+		cmocka_unit_test(test_odd_frames),
+		cmocka_unit_test(test_queue_is_group),
+		cmocka_unit_test(test_wakes),
+		cmocka_unit_test(test_wakes_a_burst),
+		cmocka_unit_test(test_hand_over_full),
+		cmocka_unit_test(test_fairness),
+		cmocka_unit_test(test_hand_by_net),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

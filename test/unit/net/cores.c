@@ -84,6 +84,11 @@ static void pump(void)
 	}
 }
 
+unsigned nic_rx_waiting(uint16_t queue)
+{
+	return (unsigned)(queues[queue].rx_head - queues[queue].rx_tail);
+}
+
 unsigned nic_rx_burst(uint16_t queue, struct buf **out, unsigned max)
 {
 	struct queue *q = &queues[queue];

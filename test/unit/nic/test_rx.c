@@ -52,6 +52,7 @@ static void test_burst_limit(void **state)
 	for (unsigned at = 0; at < 100;) {
 		unsigned n = nic_rx_burst(0, out, 9);
 
+		assert_int_equal(nic_rx_waiting(0), 100 - at - n);
 		assert_true(n == 9 || at + n == 100);
 		for (unsigned i = 0; i < n; i++, at++) {
 			assert_true(frame_equals(out[i], at, 60));
