@@ -7,7 +7,8 @@
 
 #define FAST_MS 10u
 #define SLOW_MS 1000u
-#define ONE 256u /* of a weight, and of a frame */
+#define ONE 256u       /* of a frame */
+#define WHOLE 0x10000u /* of a weight: a millisecond of a second must not be rounded to four */
 #define PPM 1000000u
 
 uint64_t averages_ns(tsc_t ticks, uint64_t tsc_hz)
@@ -25,12 +26,12 @@ static uint64_t share(uint64_t part, uint64_t whole)
 	return MIN(part, whole) * PPM / whole;
 }
 
-/* @average moves towards @sample by @weight of ONE; rounded so that it arrives. */
+/* @average moves towards @sample by @weight of WHOLE; rounded so that it arrives. */
 static uint64_t towards(uint64_t average, uint64_t sample, uint64_t weight)
 {
 	if (sample >= average)
-		return average + ((sample - average) * weight + ONE - 1) / ONE;
-	return average - ((average - sample) * weight + ONE - 1) / ONE;
+		return average + ((sample - average) * weight + WHOLE - 1) / WHOLE;
+	return average - ((average - sample) * weight + WHOLE - 1) / WHOLE;
 }
 
 static void take(uint64_t pair[2], uint64_t sample, const uint64_t weight[2])
@@ -46,9 +47,9 @@ void averages_add(struct averages *a, const struct ctl_core *now, tsc_t at, uint
 	uint64_t frames = now->frames - then->frames, batches = now->batches - then->batches;
 	uint64_t turns = now->busy_turns - then->busy_turns;
 	tsc_t idle = now->poll - then->poll + now->halt - then->halt;
-	/* At least 1 of ONE, or a core that is looked at often would never be seen to change. */
-	uint64_t weight[2] = { MAX(MIN(span * ONE / (FAST_MS * ms), ONE), 1u),
-			       MAX(MIN(span * ONE / (SLOW_MS * ms), ONE), 1u) };
+	/* At least 1 of WHOLE, or a core that is looked at often would never be seen to change. */
+	uint64_t weight[2] = { MAX(MIN(span, FAST_MS * ms) * WHOLE / (FAST_MS * ms), 1u),
+			       MAX(MIN(span, SLOW_MS * ms) * WHOLE / (SLOW_MS * ms), 1u) };
 
 	if (!span)
 		return;

@@ -86,6 +86,17 @@ static void test_long_sleep(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++)
 		live(1000, 10, 64, 30000);
+	/* However long it is. */
+	for (unsigned bit = 0; bit < 58; bit++) {
+		struct averages later = a;
+		struct ctl_core then = now;
+
+		then.halt += 1ull << bit;
+		averages_add(&later, &then, at + (1ull << bit), HZ);
+		assert_in_range(later.idle[0], a.idle[0], 1000000);
+		assert_true(bit < 25 || later.idle[0] == 1000000);
+		assert_true(bit < 32 || later.idle[1] == 1000000);
+	}
 	now.halt += 365ull * 86400 * HZ;
 	at += 365ull * 86400 * HZ;
 	averages_add(&a, &now, at, HZ);
