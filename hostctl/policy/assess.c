@@ -12,6 +12,8 @@
 #define SLOW_IDLE_PPM 400000u /* for the delay, which one long request makes, over a second, too */
 #define FULL_IDLE_PPM 50000u  /* with less of it nobody knows how much work there is: twice the cores */
 
+#define FLOOD 8u /* times the threshold of the queue's depth: four times the cores */
+
 /* What all cores say together. */
 struct sums {
 	uint64_t busy;         /* cores' worth of work, slow, ppm */
@@ -131,7 +133,6 @@ static bool wants_more(const struct policy_limits *l, int64_t now, struct policy
 	bool is_late = has_held(g, POLICY_DELAY, s->delay > l->delay_grow_ns, now, l->urgent_hold_ms);
 	bool is_busy = has_held(g, POLICY_BUSY, s->relievable > l->busy_grow_ppm, now, l->busy_hold_ms);
 	int64_t changed = at_most((uint64_t)since_ms(now, st->grew_ms), (uint64_t)since_ms(now, st->shrank_ms));
-	bool is_full = s->idle_fast < FULL_IDLE_PPM;
 
 	if (is_deep && changed >= l->grow_gap_ms)
 		choose(g, POLICY_DEPTH, s->depth, depth_limit);
@@ -144,8 +145,8 @@ static bool wants_more(const struct policy_limits *l, int64_t now, struct policy
 	g->choice.want = next_useful(s);
 	if (g->choice.signal == POLICY_BUSY)
 		g->choice.want = (uint32_t)larger(g->choice.want, needed(s, l->busy_fit_ppm));
-	else if (is_full)
-		g->choice.want = (uint32_t)larger(g->choice.want, 2 * g->cores);
+	else if (st->is_full)
+		g->choice.want = (uint32_t)larger(g->choice.want, (s->depth > FLOOD * depth_limit ? 4 : 2) * g->cores);
 	g->choice.held_ms = held_for(g, g->choice.signal, now);
 	return true;
 }
@@ -175,6 +176,8 @@ void assess(const struct policy_limits *l, int64_t now, struct policy_guest *g)
 	struct sums s;
 
 	add_cores(&s, g);
+	g->state->work = s.busy;
+	g->state->is_full = s.idle_fast < FULL_IDLE_PPM;
 	g->choice.want = g->cores;
 	if (!wants_more(l, now, g, &s))
 		wants_less(l, now, g, &s);

@@ -10,8 +10,8 @@
 #define GUESTS_MAX 1024u
 #define FAIL_HOLD_MS 5000u
 #define FAIL_HOLD_MAX_MS 60000u
-#define UNPLUG_EMULATED_MS 60000u
-#define UNPLUG_MS 10000u
+#define UNPLUG_EMULATED_MS 300000u
+#define UNPLUG_MS 60000u
 
 void policy_defaults(struct policy_limits *out, bool is_emulated)
 {
@@ -25,9 +25,9 @@ void policy_defaults(struct policy_limits *out, bool is_emulated)
 		.busy_hold_ms = 200,
 		.grow_gap_ms = 200,
 		.settle_ms = 2000,
-		.shrink_hold_ms = 4000,
-		.shrink_hold_max_ms = 64000,
-		.regret_ms = 3000,
+		.shrink_hold_ms = is_emulated ? 4000 : 2000,
+		.shrink_hold_max_ms = 128000,
+		.regret_ppm = 1100000,
 		.take_hold_ms = 1000,
 		.unplug_ms = is_emulated ? UNPLUG_EMULATED_MS : UNPLUG_MS,
 	};
@@ -177,20 +177,29 @@ static void grow(struct pool *p)
 				;
 }
 
+/* It has to grow though it has no more to do than before it shrank: fewer cores do less than was thought. */
+static bool is_regret(const struct policy_limits *l, const struct policy_guest *g)
+{
+	const struct policy_state *st = g->state;
+
+	return st->is_regret_open && g->choice.cores > g->cores && !st->is_full &&
+	       st->work <= st->shrank_work * l->regret_ppm / POLICY_PPM;
+}
+
 /* A shrink that was regretted makes the next one wait longer, one that was not makes it wait less again. */
 static void remember(const struct policy_limits *l, int64_t now, struct policy_guest *g)
 {
 	struct policy_state *st = g->state;
 	uint32_t hold = st->shrink_hold_ms != 0 ? st->shrink_hold_ms : l->shrink_hold_ms;
-	bool is_growth = g->choice.cores > g->cores;
 
-	if (st->is_regret_open && is_growth && since_ms(now, st->shrank_ms) < l->regret_ms)
+	if (is_regret(l, g))
 		hold = hold * 2 < l->shrink_hold_max_ms ? hold * 2 : l->shrink_hold_max_ms;
 	else if (st->is_regret_open)
 		hold = hold / 2 > l->shrink_hold_ms ? hold / 2 : l->shrink_hold_ms;
 	st->is_regret_open = g->choice.signal == POLICY_IDLE;
+	st->shrank_work = st->low_peak;
 	st->shrink_hold_ms = hold;
-	changed(st, is_growth, now);
+	changed(st, g->choice.cores > g->cores, now);
 	st->cores = g->choice.cores;
 }
 

@@ -5,9 +5,9 @@
  * Nothing here asks, waits or remembers by itself: the same arguments give the same answer. What guests say may be anything.
  *
  * After IX's control plane [Prekas et al., TOCS 2016; ix cp/ixcp.py], with its constants where it has one. What is better:
- * a guest that is saturated gets twice its cores and not one more; one that only comes near to it grows before its queues
- * do; it is planned with the core that has most flow groups, not with the mean; shrinking goes by halves to what was needed at most all through the hold-down, and a shrink that was regretted makes the
- * next one wait twice as long; a queue that is deep on a core which sleeps in between, or that no other core could share, is no
+ * a guest that is saturated gets twice its cores, or four times, and not one more; one that only comes near to it grows before its queues
+ * do; it is planned with the core that has most flow groups, not with the mean; shrinking goes by halves to what was needed at most all through the hold-down, and a shrink that was regretted (it grows again
+ * with the same work) makes the next one wait twice as long; a queue that is deep on a core which sleeps in between, or that no other core could share, is no
  * reason; several guests share a host.
  */
 #pragma once
@@ -68,6 +68,8 @@ struct policy_state {
 	uint64_t low_peak;                   /* most work in cores (ppm) since beyond_ms[POLICY_IDLE] */
 	uint32_t low_need;                   /* and most cores that it would have needed */
 	uint32_t shrink_hold_ms;             /* 0: the usual one */
+	uint64_t work, shrank_work;          /* cores' worth (ppm) at the last look, at most before the last shrink */
+	bool is_full; /* at the last look no core had time left: nobody knows how much work there is */
 	uint32_t fail_hold_ms;
 	uint32_t cores;      /* at the last look; another number now was somebody else's doing */
 	bool is_regret_open; /* it shrank and has not grown since */
@@ -94,11 +96,12 @@ struct policy_limits {
 	uint32_t busy_fit_ppm;   /* that cores are planned for: those left after a shrink, those there after a growth */
 	uint32_t urgent_hold_ms; /* depth and delay have to be beyond for so long: two looks */
 	uint32_t busy_hold_ms;
-	uint32_t grow_gap_ms;    /* between two growths by depth or delay [IXCP: 200] */
-	uint32_t settle_ms;      /* after a change until slow averages count for growth [IXCP: 2,000 after a shrink] */
-	uint32_t shrink_hold_ms; /* low for so long, and so long since any change [IXCP: 4,000] */
+	uint32_t grow_gap_ms; /* between two growths by depth or delay [IXCP: 200] */
+	uint32_t settle_ms;   /* after a change until slow averages count for growth [IXCP: 2,000 after a shrink] */
+	uint32_t
+		shrink_hold_ms; /* low for so long, and so long since any change [IXCP: 4,000; bench/README.md: why less] */
 	uint32_t shrink_hold_max_ms;
-	uint32_t regret_ms;    /* growth so soon after a shrink: the next shrink waits twice as long */
+	uint32_t regret_ppm;   /* growth with no more work than this share of what it was at the shrink: a regret */
 	uint32_t take_hold_ms; /* cores are taken from a guest for one that wanted them for so long */
 	uint32_t unplug_ms;    /* a parked vCPU is kept for so long; UINT32_MAX: for ever */
 };

@@ -15,6 +15,8 @@ int policed_setup(void **state)
 {
 	(void)state;
 	policy_defaults(&limits, false);
+	limits.shrink_hold_ms = 4000; /* what tests count on */
+	limits.unplug_ms = 10000;
 	memset(guests, 0, sizeof(guests));
 	memset(states, 0, sizeof(states));
 	memset(cores, 0, sizeof(cores));
