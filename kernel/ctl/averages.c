@@ -40,6 +40,16 @@ static void take(uint64_t pair[2], uint64_t sample, const uint64_t weight[2])
 	pair[1] = towards(pair[1], sample, weight[1]);
 }
 
+/*
+ * What @span is of @window, or of all that there has been, so that a core that has just begun is not taken for what it was
+ * before: nothing. At least 1 of WHOLE, or one that is looked at often would never be seen to change.
+ */
+static uint64_t weight_of(uint64_t span, uint64_t window, uint64_t age)
+{
+	window = MIN(window, age);
+	return MAX(MIN(span, window) * WHOLE / window, 1u);
+}
+
 void averages_add(struct averages *a, const struct ctl_core *now, tsc_t at, uint64_t tsc_hz)
 {
 	const struct ctl_core *then = &a->then;
@@ -47,12 +57,13 @@ void averages_add(struct averages *a, const struct ctl_core *now, tsc_t at, uint
 	uint64_t frames = now->frames - then->frames, batches = now->batches - then->batches;
 	uint64_t turns = now->busy_turns - then->busy_turns;
 	tsc_t idle = now->poll - then->poll + now->halt - then->halt;
-	/* At least 1 of WHOLE, or a core that is looked at often would never be seen to change. */
-	uint64_t weight[2] = { MAX(MIN(span, FAST_MS * ms) * WHOLE / (FAST_MS * ms), 1u),
-			       MAX(MIN(span, SLOW_MS * ms) * WHOLE / (SLOW_MS * ms), 1u) };
+	uint64_t weight[2];
 
 	if (!span)
 		return;
+	a->age = MIN(a->age + span, SLOW_MS * ms);
+	weight[0] = weight_of(span, FAST_MS * ms, a->age);
+	weight[1] = weight_of(span, SLOW_MS * ms, a->age);
 	if (batches)
 		take(a->batch, frames * ONE / batches, weight);
 	if (turns)

@@ -32,6 +32,8 @@ void ctl_find_panic(void);
 void ctl_init(const struct conf *conf, const struct acpi_info *acpi);
 /** ctl_core_init() - the calling core's block. */
 void ctl_core_init(void);
+/** ctl_core_again() - the calling core turns again after it was away from @from on: averages and first frame are of its new life. */
+void ctl_core_again(tsc_t from);
 
 /** ctl_publish() - write this core's block and, on the boot core, all else; obey a command that has come. */
 void ctl_publish(tsc_t now);

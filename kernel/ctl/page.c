@@ -79,6 +79,17 @@ void ctl_core_init(void)
 	averages.at = now;
 }
 
+void ctl_core_again(tsc_t from)
+{
+	tsc_t now = cpu_tsc();
+
+	ctl_core.halt += now - from;
+	ctl_core.turn_at = now;
+	ctl_core.was_busy = false;
+	ctl_core.first_at = 0;
+	averages = (struct averages){ .then = ctl_core, .at = now };
+}
+
 static uint64_t ns(tsc_t ticks)
 {
 	return averages_ns(ticks, cpu_tsc_hz);

@@ -31,6 +31,7 @@ static inline void page_end(uint32_t *sequence)
 struct averages {
 	struct ctl_core then; /* counts at the last look */
 	tsc_t at;
+	tsc_t age;                                               /* what they are about, up to the slow window */
 	uint64_t batch[2], delay[2], idle[2], loop[2], depth[2]; /* fast, slow; in the units of IX_PAGE_VALUES */
 };
 /** averages_ns() - ticks of a clock of @tsc_hz in nanoseconds. */

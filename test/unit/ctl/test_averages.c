@@ -47,6 +47,21 @@ static void test_they_arrive(void **state)
 	}
 }
 
+/* The first second is the mean of what there was, not of that and of nothing. */
+static void test_young(void **state)
+{
+	(void)state;
+	live(100, 1, 5, 6000);
+	for (unsigned k = 0; k < 2; k++) {
+		assert_int_equal(a.idle[k], 900000);
+		assert_int_equal(a.batch[k], 5 * 256);
+		assert_in_range(a.delay[k], 1999, 2001);
+	}
+	for (unsigned i = 0; i < 100; i++)
+		live(i % 2 ? 200 : 0, 1, 5, 6000);
+	assert_in_range(a.idle[1], 895000, 905000);
+}
+
 /* A queue that grows faster than it is emptied, and one that nothing comes to any more. */
 static void test_depth(void **state)
 {
@@ -121,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_they_arrive, setup),
+		cmocka_unit_test_setup(test_young, setup),
 		cmocka_unit_test_setup(test_depth, setup),
 		cmocka_unit_test_setup(test_fast_and_slow, setup),
 		cmocka_unit_test_setup(test_long_sleep, setup),

@@ -151,6 +151,33 @@ static void test_queue(void **state)
 	assert_in_range(v[IX_VALUE_DELAY_SLOW], 4 * WORLD_MS - 1, 4 * WORLD_MS + 1);
 }
 
+/* A core that was parked: the time counts as asleep, what was measured before is of another life. */
+static void test_again(void **state)
+{
+	uint64_t *v = world_core(0)->value;
+	tsc_t from;
+
+	(void)state;
+	world_start();
+	for (unsigned i = 0; i < 100; i++) {
+		fake_now += WORLD_MS;
+		ctl_turn(fake_now, 64, 192);
+	}
+	from = fake_now;
+	fake_now += 3000 * (tsc_t)WORLD_MS;
+	ctl_core_again(from);
+	world_turn();
+	assert_int_equal(v[IX_VALUE_HALT_NS], 3000 * (uint64_t)WORLD_MS);
+	assert_int_equal(v[IX_VALUE_FRAMES_IN], 6400);
+	assert_int_equal(v[IX_VALUE_FIRST_FRAME], 0);
+	assert_int_equal(v[IX_VALUE_DEPTH_FAST], 0);
+	assert_int_equal(v[IX_VALUE_DEPTH_SLOW], 0);
+	assert_int_equal(v[IX_VALUE_IDLE_SLOW], 1000000);
+	fake_now += WORLD_MS;
+	ctl_turn(fake_now, 1, 0);
+	assert_int_equal(v[IX_VALUE_FIRST_FRAME], fake_now);
+}
+
 /* At most once a millisecond; before a sleep, too, and what was slept is counted as such. */
 static void test_period_and_sleep(void **state)
 {
@@ -216,13 +243,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_found),
-		TEST(test_other_shared_memory),
-		TEST(test_devices),
-		TEST(test_after_a_reset),
-		TEST(test_counts),
-		TEST(test_queue),
-		TEST(test_period_and_sleep),
+		TEST(test_found),         TEST(test_other_shared_memory),
+		TEST(test_devices),       TEST(test_after_a_reset),
+		TEST(test_counts),        TEST(test_queue),
+		TEST(test_again),         TEST(test_period_and_sleep),
 		TEST(test_several_cores),
 	};
 
