@@ -43,6 +43,11 @@ int part_switch_end(struct err *err);
 int part_virt(struct err *err);
 int part_virt_end(struct err *err);
 
+/* ---- confine.c: AppArmor ---- */
+/** part_confine() - what libvirt's profiles of guests do not allow by themselves; part_confine_end(): no more. */
+int part_confine(struct err *err);
+int part_confine_end(struct err *err);
+
 /* ---- units.c: with systemd ---- */
 /** part_unit() - ixd.service as it should be. Return: 1 if it was not, 0, or -1 with @err. */
 int part_unit(struct err *err);

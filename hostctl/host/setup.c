@@ -128,7 +128,7 @@ int host_setup(const struct host_wish *w, struct err *err)
 	    part_accounts(&h, err) != 0 || part_folders(err) != 0 || part_accel(w->accel, &h, why, err) != 0)
 		return -1;
 	say("guests run %s (%s), QEMU as %s", h.is_kvm ? "with KVM" : "under emulation", why, h.qemu_user);
-	if (part_switch(err) != 0 || link_up(&h, err) != 0 || part_virt(err) != 0)
+	if (part_switch(err) != 0 || link_up(&h, err) != 0 || part_confine(err) != 0 || part_virt(err) != 0)
 		return -1;
 	if ((!had_one || !is_same(&h, &earlier)) && host_save(&h, err) != 0)
 		return -1;

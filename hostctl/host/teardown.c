@@ -133,7 +133,7 @@ int host_teardown(bool is_force, bool is_purge, struct err *err)
 		return -1;
 	result = end_guests(names, is_force, err);
 	if (result == 0 && (service_stop(SERVICE_IXD, err) != 0 || part_unit_end(err) != 0 || end_switch(err) != 0 ||
-			    part_virt_end(err) != 0))
+			    part_virt_end(err) != 0 || part_confine_end(err) != 0))
 		result = -1;
 	if (result == 0) {
 		remove_folder(PATHS_RUN);

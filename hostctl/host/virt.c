@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define QEMU_CONF "/etc/libvirt/qemu.conf"
+#define GUESTS_END "libvirt-guests.service"
 #define BEGIN "# ixctl host setup: begin\n"
 #define END "# ixctl host setup: end\n"
 
@@ -46,6 +47,18 @@ static int put_settings(const char *settings, struct err *err)
 	return result;
 }
 
+/*
+ * With systemd: asks guests to end before the machine does. Debian enables it, but while packages are installed nothing starts; one
+ * that was disabled is somebody's wish.
+ */
+static int start_guests_end(struct err *err)
+{
+	if (!step_is_systemd() || !STEP_TRY("systemctl", "is-enabled", "--quiet", GUESTS_END) ||
+	    STEP_TRY("systemctl", "is-active", "--quiet", GUESTS_END))
+		return 0;
+	return STEP(err, "systemctl", "start", GUESTS_END);
+}
+
 int part_virt(struct err *err)
 {
 	int changed = step_is_systemd() ? 0 : put_settings(ours, err), started;
@@ -57,7 +70,7 @@ int part_virt(struct err *err)
 	started = service_start(SERVICE_LIBVIRT, err);
 	if (started > 0)
 		say("libvirt: started");
-	return started < 0 ? -1 : 0;
+	return started < 0 ? -1 : start_guests_end(err);
 }
 
 int part_virt_end(struct err *err)

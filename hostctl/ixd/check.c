@@ -8,6 +8,7 @@
 #include "hostctl/base/say.h"
 #include "hostctl/ixd/ixd.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define PERIOD_S 1u
 #define REFUSED_MS 5000
+#define STARTERS 4u
 #define BOOT_MARK PATHS_RUN "/started" /* gone with /run when the host starts anew */
 
 /* The names of all guests, copied under the lock. The caller frees. */
@@ -203,20 +205,59 @@ static void start_one(const char *name)
 		close(lock);
 }
 
-/* Once after the host began: what was up is up again. Not after a mere restart of ours, when a guest may be off for a reason. */
-static void start_wanted(void)
+/* All that were up before, for those who start them. */
+struct starting {
+	char (*names)[33];
+	unsigned count, next; /* next: atomic */
+};
+
+static void *start_some(void *arg)
 {
-	unsigned count;
-	char(*all)[33] = names(&count);
+	struct starting *s = arg;
+	unsigned i;
+
+	while ((i = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED)) < s->count)
+		start_one(s->names[i]);
+	return NULL;
+}
+
+/* A guest that does not become ready holds up a quarter of the others, for a minute. */
+static void *start_all(void *arg)
+{
+	struct starting *s = arg;
+	pthread_t others[STARTERS - 1];
+	unsigned n = 0;
 	int mark;
 
-	for (unsigned i = 0; access(BOOT_MARK, F_OK) != 0 && i < count; i++)
-		start_one(all[i]);
+	while (n < STARTERS - 1 && pthread_create(&others[n], NULL, start_some, s) == 0)
+		n++;
+	start_some(s);
+	while (n > 0)
+		pthread_join(others[--n], NULL);
 	/* Last: killed halfway, we try the rest when we begin again. */
 	mark = open(BOOT_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (mark >= 0)
 		close(mark);
-	free(all);
+	free(s->names);
+	free(s);
+	return NULL;
+}
+
+/* Once after the host began: what was up is up again. Not after a mere restart of ours, when a guest may be off for a reason. */
+static void start_wanted(void)
+{
+	struct starting *s;
+	pthread_t thread;
+
+	if (access(BOOT_MARK, F_OK) == 0)
+		return;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		abort();
+	s->names = names(&s->count);
+	if (pthread_create(&thread, NULL, start_all, s) != 0)
+		abort();
+	pthread_detach(thread);
 }
 
 static void wait_for_host(void)

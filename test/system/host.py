@@ -15,6 +15,7 @@ from report import Report, check  # noqa: E402  pylint: disable=wrong-import-pos
 
 ADDRESS, IMAGE, PORT = '10.77.0.2', 'images/echo.ix', 8007
 ELSEWHERE, GATE = '192.0.2.2', '192.0.2.1'
+RULES = '/etc/apparmor.d/abstractions/libvirt-qemu.d/ix'
 DAEMONS = ('ovsdb-server', 'ovs-vswitchd', 'libvirtd', 'ixd')
 
 
@@ -45,7 +46,7 @@ def processes():
 def left():
     """What a host leaves behind that no machine has."""
     links = {link['ifname'] for link in json.loads(hostlab.Done(['ip', '-j', 'link'], 10).out)} - {'lo'}
-    files = [str(p) for p in map(pathlib.Path, ('/run/ix', '/var/lib/ix', '/var/log/ix', '/etc/openvswitch/conf.db')) if p.exists()]
+    files = [str(p) for p in map(pathlib.Path, ('/run/ix', '/var/lib/ix', '/var/log/ix', '/etc/openvswitch/conf.db', RULES)) if p.exists()]
     pages = [str(p) for p in pathlib.Path('/dev/shm').iterdir()]
     tables = hostlab.Done(['nft', 'list', 'tables'], 10).out.split()
     daemons = [name for name in processes() if name.startswith((*DAEMONS, 'qemu'))]
@@ -86,6 +87,7 @@ def test_setup():
     pids = {name: hostlab.pid_of(path) for name, path in (('ixd', '/run/ix/ixd.pid'), ('libvirtd', '/run/libvirtd.pid'),
                                                           ('switch', '/run/openvswitch/ovs-vswitchd.pid'))}
     check(all(pids.values()), f'not all run: {pids}')
+    check(pathlib.Path(RULES).exists(), 'there is no rule for AppArmor')
     again = hostlab.set_up()
     check('started' not in again.err and 'made' not in again.err, f'the second setup does something: {again}')
     check(pids['ixd'] == hostlab.pid_of('/run/ix/ixd.pid'), 'the second setup started ixd anew')
