@@ -18,6 +18,7 @@ struct domain_plan {
 	const char *image;   /* path that QEMU reads */
 	const char *cmdline; /* of the kernel */
 	uint32_t memory_mib, cpus_min, cpus_max;
+	uint64_t page_kib; /* of hugepages that it is made of, 0: ordinary memory */
 	uint8_t mac[6];
 	const char *net_socket, *bell_socket, *console_log; /* paths */
 	uint32_t queue_pairs;

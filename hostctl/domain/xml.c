@@ -83,6 +83,11 @@ static void add_size(struct out *o, const struct domain_plan *p)
 	text(o, number(n, p->memory_mib));
 	end(o);
 	begin(o, "memoryBacking");
+	if (p->page_kib != 0) {
+		begin(o, "hugepages");
+		EMPTY(o, "page", "size", number(n, p->page_kib), "unit", "KiB");
+		end(o);
+	}
 	EMPTY(o, "source", "type", "memfd");
 	EMPTY(o, "access", "mode", "shared");
 	end(o);

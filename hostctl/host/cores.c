@@ -19,6 +19,7 @@
 #define SHARE 16u /* of all memory, without hugepages */
 #define MIB_MIN 256u
 #define MIB_MAX 8192u      /* of which a port takes 60 when it is there, and what is not taken is nobody's */
+#define HUGE_SHARE 4u      /* of hugepages; the rest is for guests */
 #define HUGE_MIB_MAX 2048u /* to begin with; DPDK takes more when it needs them */
 #define HUGE PATHS_ROOT "/sys/kernel/mm/hugepages"
 
@@ -66,7 +67,20 @@ static uint64_t number_in(const char *path, const char *fmt)
 	return n;
 }
 
-/* Largest pages first: those that are free now, of one size. */
+/* MiB of pages of @kib that nobody has, nor has been promised. */
+static uint64_t free_mib(unsigned long long kib)
+{
+	uint64_t is_free, promised;
+	char path[96];
+
+	snprintf(path, sizeof(path), HUGE "/hugepages-%llukB/free_hugepages", kib);
+	is_free = number_in(path, "%llu");
+	snprintf(path, sizeof(path), HUGE "/hugepages-%llukB/resv_hugepages", kib);
+	promised = number_in(path, "%llu");
+	return is_free > promised ? (is_free - promised) * kib / 1024 : 0;
+}
+
+/* Hugepages of the size of which most memory is free. */
 static void find_pages(struct memory *out)
 {
 	DIR *folder = opendir(HUGE);
@@ -74,15 +88,13 @@ static void find_pages(struct memory *out)
 
 	while (folder != NULL && (e = readdir(folder)) != NULL) {
 		unsigned long long kib;
-		uint64_t free_mib;
-		char path[600];
+		uint64_t mib;
 
 		if (sscanf(e->d_name, "hugepages-%llukB", &kib) != 1) /* NOLINT(cert-err34-c) */
 			continue;
-		snprintf(path, sizeof(path), HUGE "/%s/free_hugepages", e->d_name);
-		free_mib = number_in(path, "%llu") * kib / 1024;
-		if (free_mib >= MIB_MIN && free_mib > out->mib) {
-			out->mib = free_mib;
+		mib = free_mib(kib);
+		if (mib > out->mib) {
+			out->mib = mib;
 			out->page_kib = kib;
 		}
 	}
@@ -94,10 +106,22 @@ void memory_choose(struct memory *out)
 {
 	memset(out, 0, sizeof(*out));
 	find_pages(out);
+	if (out->mib < MIB_MIN)
+		out->page_kib = 0;
 	if (out->page_kib == 0)
 		out->mib = number_in(PATHS_ROOT "/proc/meminfo", "MemTotal: %llu kB") / 1024 / SHARE;
+	else
+		out->mib /= HUGE_SHARE;
 	if (out->mib < MIB_MIN)
 		out->mib = MIB_MIN;
 	if (out->mib > (out->page_kib != 0 ? HUGE_MIB_MAX : MIB_MAX))
 		out->mib = out->page_kib != 0 ? HUGE_MIB_MAX : MIB_MAX;
+}
+
+uint64_t host_hugepages(uint32_t mib)
+{
+	struct memory m = { 0 };
+
+	find_pages(&m);
+	return m.page_kib != 0 && m.mib >= mib && (uint64_t)mib * 1024 % m.page_kib == 0 ? m.page_kib : 0;
 }

@@ -25,6 +25,9 @@ struct host {
 int host_load(struct host *out, struct err *err);
 int host_save(const struct host *h, struct err *err);
 
+/** host_hugepages() - KiB of a hugepage, if so many of one size are free that @mib consist of them; else 0. */
+uint64_t host_hugepages(uint32_t mib);
+
 enum host_accel { HOST_ACCEL_AUTO = 0, HOST_ACCEL_KVM, HOST_ACCEL_TCG };
 
 struct host_wish {

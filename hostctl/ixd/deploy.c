@@ -143,6 +143,7 @@ static int make(struct made *m, const struct guest *g, struct err *err)
 		.name = g->name,
 		.image = m->image,
 		.memory_mib = g->memory_mib,
+		.page_kib = host_hugepages(g->memory_mib),
 		.cpus_min = g->cpus_min,
 		.cpus_max = g->cpus_max,
 		.net_socket = m->net_socket,
@@ -320,6 +321,19 @@ static int start_domain(const struct domain_plan *plan, struct err *err)
 	return 0;
 }
 
+/* Hugepages that were free may be somebody else's by now. */
+static int start_anyhow(struct domain_plan *plan, struct request *r, struct err *err)
+{
+	if (start_domain(plan, err) == 0)
+		return 0;
+	if (plan->page_kib == 0 || host_hugepages(plan->memory_mib) != 0)
+		return -1;
+	request_say(r, "%s gets ordinary memory: its hugepages are gone", plan->name);
+	plan->page_kib = 0;
+	err_fini(err);
+	return start_domain(plan, err);
+}
+
 int deploy_start(const struct guest *g, struct request *r, struct err *err)
 {
 	struct made *m = calloc(1, sizeof(*m));
@@ -332,7 +346,7 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err)
 	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
 		if (set_port(g, m, err) == 0 && set_page(g->name, err) == 0) {
 			request_say(r, "starting %s", g->name);
-			result = start_domain(&m->plan, err) == 0 ? deploy_wait_ready(g, err) : -1;
+			result = start_anyhow(&m->plan, r, err) == 0 ? deploy_wait_ready(g, err) : -1;
 		}
 		if (result == 0)
 			result = deploy_publish(err);

@@ -67,6 +67,22 @@ static void test_all_of_a_plan(void **state)
 	free(xml);
 }
 
+static void test_hugepages(void **state)
+{
+	struct domain_plan huge = plan;
+	struct err err = { 0 };
+	char *xml = domain_xml(&plan, &err);
+
+	(void)state;
+	expect(xml, "count(//hugepages)", "0");
+	free(xml);
+	huge.page_kib = 2048;
+	xml = domain_xml(&huge, &err);
+	expect(xml, "/domain/memoryBacking/hugepages/page[@unit='KiB']/@size", "2048");
+	expect(xml, "/domain/memoryBacking/source/@type", "memfd");
+	free(xml);
+}
+
 static void test_what_kvm_changes(void **state)
 {
 	struct domain_plan p = plan;
@@ -180,9 +196,8 @@ static void test_document(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_of_a_plan),
-		cmocka_unit_test(test_what_kvm_changes),
-		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_all_of_a_plan),    cmocka_unit_test(test_hugepages),
+		cmocka_unit_test(test_what_kvm_changes), cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_document),
 	};
 

@@ -78,8 +78,10 @@ static void test_memory(void **state)
 		{ "0\n", "0\n", "MemTotal:        1000000 kB\n", 0, 256 },        /* at least that */
 		{ "0\n", "0\n", "MemTotal:     1000000000 kB\n", 0, 8192 },       /* at most that */
 		{ "127\n", "0\n", "MemTotal:     32768000 kB\n", 0, 2000 },       /* too few are none */
-		{ "512\n", "0\n", "MemTotal:     32768000 kB\n", 2048, 1024 },    /* those that are free */
-		{ "512\n", "8\n", "MemTotal:     32768000 kB\n", 1048576, 2048 }, /* of the size that has more */
+		{ "128\n", "0\n", "MemTotal:     32768000 kB\n", 2048, 256 },     /* as few as can be */
+		{ "2048\n", "0\n", "MemTotal:    32768000 kB\n", 2048, 1024 },    /* a quarter of those that are free */
+		{ "512\n", "4\n", "MemTotal:     32768000 kB\n", 1048576, 1024 }, /* of the size that has more */
+		{ "512\n", "80\n", "MemTotal:    32768000 kB\n", 1048576, 2048 }, /* at most that */
 		{ "x\n", "-\n", "nonsense\n", 0, 256 },
 	};
 	struct memory m;
@@ -94,6 +96,24 @@ static void test_memory(void **state)
 		assert_int_equal(m.page_kib, cases[i].page_kib);
 		assert_int_equal(m.mib, cases[i].mib);
 	}
+}
+
+/* A guest's memory: all of it, of one size, and not what somebody has been promised. */
+static void test_hugepages(void **state)
+{
+	(void)state;
+	make_folders();
+	put(HUGE "/hugepages-1048576kB/free_hugepages", "0\n");
+	put(HUGE "/hugepages-2048kB/free_hugepages", "100\n");
+	assert_int_equal(host_hugepages(200), 2048);
+	assert_int_equal(host_hugepages(202), 0);
+	assert_int_equal(host_hugepages(199), 0);
+	put(HUGE "/hugepages-2048kB/resv_hugepages", "1\n");
+	assert_int_equal(host_hugepages(200), 0);
+	assert_int_equal(host_hugepages(198), 2048);
+	put(HUGE "/hugepages-2048kB/resv_hugepages", "101\n");
+	assert_int_equal(host_hugepages(2), 0);
+	put(HUGE "/hugepages-2048kB/resv_hugepages", "0\n");
 }
 
 static void test_choice_there_and_back(void **state)
@@ -155,9 +175,8 @@ static void test_choice_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cores),
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_choice_there_and_back),
+		cmocka_unit_test(test_cores),          cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_hugepages),      cmocka_unit_test(test_choice_there_and_back),
 		cmocka_unit_test(test_choice_refused),
 	};
 
