@@ -93,5 +93,36 @@ int64_t domain_memory_at(uint64_t ram_bytes, uint64_t pa, uint64_t bytes);
 /** domain_memory_end() - first physical address after all RAM. */
 uint64_t domain_memory_end(uint64_t ram_bytes);
 
-/** domain_cpus() - as `virsh setvcpus --live`: what libvirt says of it, which under TCG is no proof. */
-int domain_cpus(struct domains *d, const char *name, unsigned cpus, struct err *err);
+#define DOMAIN_VCPUS_MAX 64u
+
+/* The vCPUs of a domain that runs, as QEMU has them. vCPU i of libvirt is core i of the guest. */
+struct domain_vcpus {
+	uint64_t present; /* bit i: vCPU i is there */
+	uint32_t count;   /* of those */
+	uint32_t max;     /* that there may be at once; under emulation: that there may ever have been */
+	uint32_t libvirt; /* that libvirt believes to be there */
+	int32_t threads[DOMAIN_VCPUS_MAX]; /* of QEMU, by vCPU; 0: not there */
+};
+
+/** domain_vcpus() - what QEMU says, and libvirt. 0, or -1 with @err. */
+int domain_vcpus(struct domains *d, const char *name, struct domain_vcpus *out, struct err *err);
+
+/**
+ * domain_set_vcpus() - as `virsh setvcpus --live`, and what it says is not believed: QEMU is asked
+ * Done again where libvirt has lost count: under emulation it waits 5 s for a word about a vCPU that is gone long since
+ * [QEMU sends DEVICE_DELETED for its APIC only], and finds out when it is asked again.
+ * Return: 0 when QEMU has @count and libvirt says so, too; -1 with @err. @out: as it is now; valid only if out->count > 0.
+ */
+int domain_set_vcpus(struct domains *d, const char *name, unsigned count, struct domain_vcpus *out, struct err *err);
+
+/**
+ * domain_eject_vcpus() - past libvirt: QEMU asks the guest for its last vCPUs until @count are left; domain_set_vcpus() is to follow
+ * For emulation, where libvirt would wait 5 s for each. Return: 0, or -1 with @err.
+ */
+int domain_eject_vcpus(struct domains *d, const char *name, unsigned count, struct domain_vcpus *out, struct err *err);
+
+/** domain_parse_vcpus() - into all of @out but `libvirt`, from QMP's query-cpus-fast and query-hotpluggable-cpus. */
+int domain_parse_vcpus(struct domain_vcpus *out, const char *cpus, const char *hotpluggable, struct err *err);
+
+/** domain_process_start() - when process @pid began, in ticks since the host did; with it a pid is nobody else's. 0: it is gone. */
+uint64_t domain_process_start(int32_t pid);

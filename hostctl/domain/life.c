@@ -102,15 +102,3 @@ int domain_stop(struct domains *d, const char *name, unsigned timeout_s, bool is
 	virConnectClose(c);
 	return result;
 }
-
-int domain_cpus(struct domains *d, const char *name, unsigned cpus, struct err *err)
-{
-	virDomain *domain = connect_domain(d, name, err);
-	int result;
-
-	if (domain == NULL)
-		return -1;
-	result = virDomainSetVcpusFlags(domain, cpus, VIR_DOMAIN_AFFECT_LIVE) == 0 ? 0 : connect_error(err, name);
-	connect_put(domain);
-	return result;
-}

@@ -14,6 +14,10 @@
 #define GUEST_FILES_MAX 12u /* QEMU has room for 32, and uses many itself [QEMU hw/nvram/fw_cfg.c] */
 #define GUEST_FILE_NAME_MAX 40u
 #define GUEST_WORD_BYTES 1024u
+#define GUEST_VCPUS_MAX 64u
+#define GUEST_PRIORITY_MAX 100u
+#define GUEST_PRIORITY 50u /* unless said otherwise */
+#define GUEST_SCALING_BYTES 8
 
 /* A file that the guest is given: by fw_cfg opt/ix/file/NAME, or opt/ix/secret/NAME. */
 struct guest_file {
@@ -24,6 +28,15 @@ struct guest_file {
 struct guest_words {
 	char *word[GUEST_WORDS_MAX];
 	unsigned count;
+};
+
+/* The QEMU that was seen last. Under emulation it ends when it has made more vCPUs in its life than it may have at once. */
+struct guest_vcpus {
+	int32_t pid;    /* 0: none so far */
+	uint64_t start; /* domain_process_start() of it */
+	uint32_t made;  /* threads that it has had, as far as they were seen or are about to be */
+	uint32_t count; /* of those that there were at the last look */
+	int32_t threads[GUEST_VCPUS_MAX];
 };
 
 struct guest {
@@ -48,6 +61,11 @@ struct guest {
 	uint32_t previous;   /* generation of the image before, 0: none */
 	uint32_t older;      /* while is_trying: the one before that */
 	bool is_trying;      /* its image has not been ready so far; if it does not become so, `previous` comes back */
+	bool is_auto;        /* how many cores it has is decided by policy, not by hand */
+	uint32_t priority;   /* 1..GUEST_PRIORITY_MAX, of its wish for cores */
+	uint32_t cores;      /* that it is to have now, 0: cpus_min */
+	char scaling[GUEST_SCALING_BYTES]; /* who wanted that, while it is not so yet; "": it is so */
+	struct guest_vcpus vcpus;
 	char image_name[64], image_version[64], image_sha256[65];
 };
 
@@ -59,6 +77,12 @@ int guest_from_json(struct guest *out, const json_t *from, struct err *err);
 /** guest_to_json() - new reference; guest_from_json() of it is the same guest. */
 json_t *guest_to_json(const struct guest *g);
 void guest_fini(struct guest *g);
+
+/** guest_vcpus_from_json(), guest_vcpus_to_json() - that part of a record; as guest_from_json(). */
+int guest_vcpus_from_json(struct guest_vcpus *out, const json_t *from, struct err *err);
+json_t *guest_vcpus_to_json(const struct guest_vcpus *v);
+/** guest_vcpus_see() - QEMU @pid of @start has these threads now; those that are new count, of another QEMU all do. */
+void guest_vcpus_see(struct guest_vcpus *v, int32_t pid, uint64_t start, const int32_t threads[GUEST_VCPUS_MAX]);
 
 /** guest_load(), guest_save() - the record of a guest; saving is atomic and on disk when it returns. */
 int guest_load(struct guest *out, const char *name, struct err *err);

@@ -145,6 +145,44 @@ static int read_trying(struct guest *g, const json_t *v, const char *name, struc
 	return read_bool(&g->is_trying, v, name, err);
 }
 
+static int read_mode(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	const char *word = json_string_value(v);
+
+	if (word == NULL || (strcmp(word, "auto") != 0 && strcmp(word, "manual") != 0))
+		return expected(err, name, "auto or manual");
+	g->is_auto = strcmp(word, "auto") == 0;
+	return 0;
+}
+
+static int read_priority(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	if (read_number(&g->priority, v, name, GUEST_PRIORITY_MAX, err) != 0 || g->priority == 0)
+		return err_set(err, STATUS_USAGE, "%s: expected a number from 1 to %u", name, GUEST_PRIORITY_MAX);
+	return 0;
+}
+
+static int read_cores(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	return read_number(&g->cores, v, name, CPUS_MAX, err);
+}
+
+static int read_scaling(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	const char *word = json_string_value(v);
+
+	if (word == NULL || strlen(word) >= sizeof(g->scaling) || !is_text(word, sizeof(g->scaling)))
+		return expected(err, name, "hand, policy, virsh or nothing");
+	snprintf(g->scaling, sizeof(g->scaling), "%s", word);
+	return 0;
+}
+
+static int read_vcpus(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	(void)name;
+	return guest_vcpus_from_json(&g->vcpus, v, err);
+}
+
 static int read_words(struct guest_words *out, const json_t *v, const char *name, struct err *err)
 {
 	size_t count = json_array_size(v);
@@ -309,6 +347,11 @@ static const struct field fields[] = {
 	{ "previous", read_previous },
 	{ "older", read_older },
 	{ "trying", read_trying },
+	{ "mode", read_mode },
+	{ "priority", read_priority },
+	{ "cores", read_cores },
+	{ "scaling", read_scaling },
+	{ "vcpus", read_vcpus },
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -332,12 +375,15 @@ int guest_from_json(struct guest *out, const json_t *from, struct err *err)
 
 	memset(out, 0, sizeof(*out));
 	out->is_autostart = true;
+	out->priority = GUEST_PRIORITY;
 	if (!json_is_object(from))
 		return expected(err, "guest", "a JSON object");
 	for (at = json_object_iter((json_t *)(uintptr_t)from); at != NULL;
 	     at = json_object_iter_next((json_t *)(uintptr_t)from, at))
 		if (read_field(out, json_object_iter_key(at), json_object_iter_value(at), err) != 0)
 			return -1;
+	if (json_object_get(from, "mode") == NULL) /* a record of before there were modes, too */
+		out->is_auto = out->cpus_min < out->cpus_max;
 	if (out->name[0] == '\0')
 		return expected(err, "name", "a guest's name");
 	if (out->is_dhcp && out->prefix != 0)
@@ -407,6 +453,13 @@ json_t *guest_to_json(const struct guest *g)
 		snprintf(text, sizeof(text), "%u.%u.%u.%u", g->gateway[0], g->gateway[1], g->gateway[2], g->gateway[3]);
 		json_object_set_new(o, "gateway", json_string(text));
 	}
+	json_object_set_new(o, "mode", json_string(g->is_auto ? "auto" : "manual"));
+	json_object_set_new(o, "priority", json_integer(g->priority));
+	json_object_set_new(o, "cores", json_integer(g->cores));
+	if (g->scaling[0] != '\0')
+		json_object_set_new(o, "scaling", json_string(g->scaling));
+	if (g->vcpus.pid != 0)
+		json_object_set_new(o, "vcpus", guest_vcpus_to_json(&g->vcpus));
 	if (g->has_args)
 		json_object_set_new(o, "args", words_json(&g->args));
 	if (g->image_name[0] != '\0')

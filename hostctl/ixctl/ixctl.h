@@ -14,7 +14,7 @@ struct verb;
 /* hostctl/ixctl/verb.h says what one is; main.c lists them. */
 extern const struct verb verb_run, verb_image_build, verb_image_inspect, verb_image_new, verb_help;
 extern const struct verb verb_host_setup, verb_host_status, verb_host_teardown;
-extern const struct verb verb_replace, verb_rollback;
+extern const struct verb verb_replace, verb_rollback, verb_scale;
 extern const struct verb verb_up, verb_down, verb_ps, verb_inspect, verb_events;
 extern const struct verb verb_top, verb_logs, verb_console, verb_capture, verb_completion;
 

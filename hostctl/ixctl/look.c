@@ -21,7 +21,9 @@ static int add_guest(void *arg, const json_t *row)
 	table_cell(t, "%s", ask_text(row, "name"));
 	table_cell(t, "%s", ask_text(row, "health"));
 	table_cell(t, "%s", *address != '\0' ? address : "-");
-	table_cell(t, "%lld/%lld", (long long)ask_number(row, "cores"), (long long)ask_number(row, "cores_max"));
+	table_cell(t, "%lld/%lld/%lld", (long long)ask_number(row, "cores"),
+		   (long long)ask_number(row, "cores_present"), (long long)ask_number(row, "cores_max"));
+	table_cell(t, "%s", ask_text(row, "mode"));
 	table_cell(t, "%lld", (long long)ask_number(row, "connections"));
 	table_cell(t, "%s", text_duration(up, ask_number(row, "up_s")));
 	table_cell(t, "%lld", (long long)ask_number(row, "restarts"));
@@ -32,7 +34,7 @@ static int add_guest(void *arg, const json_t *row)
 
 static int verb_ps_run(int argc, char **argv, struct err *err)
 {
-	static const char *const heads[] = { "NAME",         "HEALTH", "ADDRESS",   ">CORES",
+	static const char *const heads[] = { "NAME",         "HEALTH", "ADDRESS",   ">CORES",  "MODE",
 					     ">CONNECTIONS", ">UP",    ">RESTARTS", ">REFUSED" };
 	struct client c = { .on_row = add_guest };
 	struct table t;
@@ -46,7 +48,7 @@ static int verb_ps_run(int argc, char **argv, struct err *err)
 		return err_set(err, STATUS_USAGE,
 			       "ps: expected no words, got %d; `ixctl inspect %s` tells of one guest",
 			       argc - words.first, argv[words.first]);
-	table_init(&t, heads, 8);
+	table_init(&t, heads, 9);
 	c.request = ask_request("ps", NULL);
 	c.arg = &t;
 	if (is_json)
@@ -68,8 +70,10 @@ const struct verb verb_ps = {
 		 "heartbeat for 3 s), faulted (the application is down, the dataplane answers), stopping, stopped, "
 		 "crashed "
 		 "(it ended and nobody asked for that), unmanaged (it runs and its page cannot be believed). CORES: "
-		 "that run, "
-		 "of those it may have. REFUSED: frames that came from a source that is not its own, or went to guests "
+		 "that run, vCPUs that are there, cores that it may have. MODE: auto, the policy decides how many; "
+		 "manual, "
+		 "`ixctl scale` or virsh did. REFUSED: frames that came from a source that is not its own, or went to "
+		 "guests "
 		 "it may "
 		 "not talk to.",
 	.examples = "ixctl ps\nixctl ps --json | jq -r 'select(.health != \"ready\").name'\n",

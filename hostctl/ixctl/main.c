@@ -21,7 +21,7 @@ static const struct verb *const verbs[] = {
 	&verb_top,        &verb_logs,        &verb_console,
 	&verb_host_setup, &verb_host_status, &verb_host_teardown,
 	&verb_capture,    &verb_completion,  &verb_replace,
-	&verb_rollback,   &verb_help,
+	&verb_rollback,   &verb_scale,       &verb_help,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -5,6 +5,7 @@
 #include "hostctl/ixctl/ixctl.h"
 #include "hostctl/ixctl/table.h"
 #include "hostctl/ixctl/verb.h"
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,12 +45,33 @@ static void rate_cell(struct table *t, const json_t *row, const char *key)
 	table_cell(t, "%s", json_is_number(value) ? text_count(text, json_number_value(value)) : "-");
 }
 
+/* A table and, above it, a line a guest. */
+struct round {
+	struct table table;
+	char guest[40]; /* whose line there is already */
+	bool is_tty;
+};
+
+static void tell_guest(struct round *r, const json_t *row)
+{
+	if (strcmp(r->guest, ask_text(row, "guest")) == 0)
+		return;
+	if (r->guest[0] == '\0' && r->is_tty)
+		fputs("\x1b[H\x1b[J", stdout);
+	snprintf(r->guest, sizeof(r->guest), "%s", ask_text(row, "guest"));
+	printf("%s: %lld cores run, %lld vCPUs, at most %lld, %s\n", r->guest, (long long)ask_number(row, "cores"),
+	       (long long)ask_number(row, "cores_present"), (long long)ask_number(row, "cores_max"),
+	       ask_text(row, "mode"));
+}
+
 static int add_core(void *arg, const json_t *row)
 {
-	struct table *t = arg;
+	struct round *r = arg;
+	struct table *t = &r->table;
 	const json_t *load = json_object_get(row, "load");
 	char text[16];
 
+	tell_guest(r, row);
 	table_cell(t, "%s", ask_text(row, "guest"));
 	table_cell(t, "%lld", (long long)ask_number(row, "core"));
 	table_cell(t, "%s", ask_text(row, "state"));
@@ -74,20 +96,20 @@ static int one_round(const struct top_words *w, const char *name, struct err *er
 							 ">DELAY us", ">BATCH",    ">CONNECTIONS", ">GROUPS",
 							 ">IN/s",     ">RESENT/s", ">DROPS/s",     ">DROPS" };
 	struct client c = { .on_row = w->is_json ? ask_put_row : add_core };
-	struct table t;
+	struct round r = { .is_tty = isatty(STDOUT_FILENO) == 1 };
 	int result;
 
-	table_init(&t, heads, COLUMN_COUNT);
-	c.arg = &t;
+	table_init(&r.table, heads, COLUMN_COUNT);
+	c.arg = &r;
 	c.request = ask_request("top", name);
 	result = client_ask(&c, err);
 	if (result == 0 && !w->is_json) {
-		if (isatty(STDOUT_FILENO) == 1)
+		if (r.guest[0] == '\0' && r.is_tty)
 			fputs("\x1b[H\x1b[J", stdout);
-		table_print(&t, stdout);
+		table_print(&r.table, stdout);
 		(void)fflush(stdout); /* run() looks at ferror() */
 	}
-	table_fini(&t);
+	table_fini(&r.table);
 	json_decref(c.result);
 	return result;
 }
@@ -114,7 +136,9 @@ const struct verb verb_top = {
 	.name = "top",
 	.words = "[NAME]",
 	.summary = "what each core does now",
-	.about = "A table of the cores of guest NAME, or of all guests, every second. LOAD: share of the time in turns "
+	.about = "A line a guest, how many cores run, how many vCPUs are there, and who decides that, and a table of "
+		 "its cores, of guest "
+		 "NAME or of all, every second. LOAD: share of the time in turns "
 		 "that found "
 		 "work. DELAY: how long frames waited in the queue, at most, on average over about a second. BATCH: "
 		 "frames a "

@@ -8,8 +8,10 @@
 
 const struct verb_option up_options[] = {
 	{ "cpus", '\0', "MIN:MAX", WORD_OTHER,
-	  "virtual CPUs that it begins with and may grow to, or one number for both "
+	  "virtual CPUs that it begins with and may grow to, by load or by `ixctl scale`, or one number for both "
 	  "(default: the manifest's cores)" },
+	{ "priority", '\0', "N", WORD_OTHER,
+	  "of its wish for cores where the host has too few for all, 1 to 100 (default: 50)" },
 	{ "memory", '\0', "MIB", WORD_OTHER, "memory (default: the manifest's memory_mib)" },
 	{ "address", '\0', "A.B.C.D/LEN", WORD_OTHER, "its address (default: what the manifest says)" },
 	{ "dhcp", '\0', NULL, WORD_OTHER, "it asks a DHCP server for one" },
@@ -37,6 +39,7 @@ static const struct field {
 	enum kind kind;
 } fields[] = {
 	{ "memory", "memory_mib", KIND_NUMBER },
+	{ "priority", "priority", KIND_NUMBER },
 	{ "address", "address", KIND_TEXT },
 	{ "dhcp", "dhcp", KIND_TRUE },
 	{ "gateway", "gateway", KIND_TEXT },

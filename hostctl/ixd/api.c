@@ -69,8 +69,7 @@ static uint64_t dropped(const struct ix_page_core *c)
 
 static json_t *core_json(const struct ix_page_core *c, unsigned number_of)
 {
-	json_t *o = json_pack("{s:i, s:s}", "core", (int)number_of, "state",
-			      c->state == IX_PAGE_CORE_RUNS ? "runs" : "parked");
+	json_t *o = json_pack("{s:i, s:s}", "core", (int)number_of, "state", page_core_state(c->state));
 	uint64_t idle = c->value[IX_VALUE_IDLE_SLOW];
 
 	json_object_set_new(o, "load_ppm", number(idle < 1000000 ? 1000000 - idle : 0));

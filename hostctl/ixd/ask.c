@@ -52,8 +52,7 @@ static json_t *cores_json(const struct known *k)
 
 		if (k->cores[i].state == IX_PAGE_CORE_ABSENT)
 			continue;
-		core = json_pack("{s:i, s:s}", "core", (int)i, "state",
-				 k->cores[i].state == IX_PAGE_CORE_RUNS ? "runs" : "parked");
+		core = json_pack("{s:i, s:s}", "core", (int)i, "state", page_core_state(k->cores[i].state));
 		for (unsigned v = 0; v < IX_VALUE_NR; v++)
 			json_object_set_new(core, page_values[v].name,
 					    json_integer((json_int_t)(k->cores[i].value[v] & INT64_MAX)));

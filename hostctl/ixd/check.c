@@ -116,6 +116,7 @@ static void look_at(const char *name, const struct sw_states *ports)
 		adopt(k);
 		if (is_off(&domain))
 			k->has_guest = false;
+		scale_watch(k);
 	}
 	if (k != NULL && ports != NULL && ports->is_alive)
 		note_port(k, sw_states_of(ports, name));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A command to a guest: left on its page, the bell rung, the answer waited for. One at a time a guest; nobody else waits. */
 #include "hostctl/base/paths.h"
+#include "hostctl/ixd/command.h"
 #include "hostctl/ixd/ixd.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,25 +59,39 @@ static bool is_answered(const char *name, uint32_t sequence, bool is_last, struc
 	return is;
 }
 
-int command_guest(const char *name, enum ix_page_op op, const uint64_t arg[4], struct ix_page_answer *out,
-		  struct err *err)
+int command_do(const char *name, struct command *c, struct err *err)
 {
-	int64_t until = now_ms() + COMMAND_MS, sequence;
+	int64_t until = now_ms() + c->ms, sequence;
 	bool is;
 
-	while ((sequence = leave(name, op, arg)) == 0 && now_ms() < until)
+	memset(&c->answer, 0, sizeof(c->answer));
+	while ((sequence = leave(name, c->op, c->arg)) == 0 && now_ms() < until)
 		nanosleep(&(struct timespec){ 0, POLL_MS * 1000000l }, NULL);
 	if (sequence < 0)
 		return err_set(err, STATUS_USAGE, "%s has no control page now", name);
 	if (sequence == 0)
 		return err_set(err, STATUS_MACHINE, "%s is busy with another command", name);
 	command_bell(name);
-	while (!(is = is_answered(name, (uint32_t)sequence, false, out)) && now_ms() < until)
+	while (!(is = is_answered(name, (uint32_t)sequence, false, &c->answer)) && now_ms() < until)
 		nanosleep(&(struct timespec){ 0, POLL_MS * 1000000l }, NULL);
-	if (!is && !is_answered(name, (uint32_t)sequence, true, out))
-		return err_set(err, STATUS_MACHINE, "%s does not answer a command within %d s", name,
-			       COMMAND_MS / 1000);
-	if (out->status != 0)
-		return err_set(err, STATUS_MACHINE, "%s refused a command (%d)", name, out->status);
+	if (!is && !is_answered(name, (uint32_t)sequence, true, &c->answer)) {
+		memset(&c->answer, 0, sizeof(c->answer));
+		return err_set(err, STATUS_MACHINE, "%s does not answer a command within %lld s", name,
+			       (long long)(c->ms / 1000));
+	}
+	if (c->answer.status != 0)
+		return err_set(err, STATUS_MACHINE, "%s refused a command (%d)", name, c->answer.status);
 	return 0;
+}
+
+int command_guest(const char *name, enum ix_page_op op, const uint64_t arg[4], struct ix_page_answer *out,
+		  struct err *err)
+{
+	struct command c = { .op = op, .ms = COMMAND_MS };
+	int result;
+
+	memcpy(c.arg, arg, sizeof(c.arg));
+	result = command_do(name, &c, err);
+	*out = c.answer;
+	return result;
 }

@@ -6,6 +6,7 @@
 #include "hostctl/ixd/crash.h"
 #include "hostctl/base/blob.h"
 #include "hostctl/ixd/core_file.h"
+#include "hostctl/ixd/command.h"
 #include "hostctl/ixd/ixd.h"
 #include <errno.h>
 #include <fcntl.h>

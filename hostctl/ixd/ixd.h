@@ -15,6 +15,7 @@
 #include "hostctl/guest/guest.h"
 #include "hostctl/host/host.h"
 #include "hostctl/image/image.h"
+#include "hostctl/ixd/scale.h"
 #include "hostctl/page/page.h"
 #include "hostctl/sw/sw.h"
 #include <pthread.h>
@@ -66,7 +67,8 @@ struct known {
 		bool is_said;
 	} lease;
 	enum health health;
-	struct history *history;   /* NULL: none yet */
+	struct history *history; /* NULL: none yet */
+	struct scale_state scale;
 	uint32_t crash_seen;       /* faults whose report has been taken */
 	bool is_crash_taken;       /* a thread is about to take one */
 	int64_t crash_ms, core_ms; /* when the last one was, and the last with its core; monotonic, 0: never */
@@ -138,17 +140,6 @@ int deploy_wait_ready(const struct guest *g, struct err *err);
 /** deploy_image() - what descriptor @fd holds, loaded and checked. The caller frees. NULL with @err. */
 struct image *deploy_image(int fd, struct err *err);
 
-/* ---- command.c ---- */
-#define COMMAND_MS 3000
-/**
- * command_guest() - have the guest do @op and wait for its answer, COMMAND_MS at most; without the lock
- * Return: 0 with @out, or -1 with @err: no page, busy, no answer, or refused.
- */
-int command_guest(const char *name, enum ix_page_op op, const uint64_t arg[4], struct ix_page_answer *out,
-		  struct err *err);
-/** command_bell() - only "look". */
-void command_bell(const char *name);
-
 /* ---- crash.c ---- */
 /** crash_look() - a thread takes what @k's page says of a fault, if that is new. Under the lock. */
 void crash_look(struct known *k);
@@ -186,6 +177,7 @@ void capture_sweep(void);
 int verb_crash(struct request *r, struct err *err);
 int verb_replace(struct request *r, struct err *err);
 int verb_rollback(struct request *r, struct err *err);
+int verb_scale(struct request *r, struct err *err);
 
 /* ---- threads ---- */
 void sample_start(void);

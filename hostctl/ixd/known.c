@@ -47,6 +47,21 @@ void known_remove(const char *name)
 	pthread_mutex_unlock(&ixd.lock);
 }
 
+void scale_learn(struct known *k, const struct guest *g)
+{
+	struct scale_state *s = &k->scale;
+	uint32_t max = k->domain.cpus_max;
+
+	s->cores_min = g->cpus_min;
+	s->cores_max = g->cpus_max;
+	s->priority = g->priority;
+	s->is_auto = g->is_auto;
+	s->target = g->cores > 0 ? g->cores : g->cpus_min;
+	s->vcpus = g->vcpus.count;
+	s->is_open = g->scaling[0] != '\0';
+	s->plugs_left = ixd.host.is_kvm ? UINT32_MAX : g->vcpus.made < max ? max - g->vcpus.made : 0;
+}
+
 unsigned known_load(void)
 {
 	struct err err = { 0 };
@@ -66,6 +81,7 @@ unsigned known_load(void)
 			if (k != NULL) {
 				k->is_wanted = g->is_wanted;
 				k->is_port_old = true;
+				scale_learn(k, g);
 			}
 		} else {
 			event_note(name, "record-damaged", json_pack("{s:s}", "why", err.text));
@@ -109,9 +125,11 @@ json_t *known_row(const struct known *k)
 	if (k->has_guest && (g->address[0] | g->address[1] | g->address[2] | g->address[3]) != 0)
 		snprintf(address, sizeof(address), "%u.%u.%u.%u", g->address[0], g->address[1], g->address[2],
 			 g->address[3]);
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name", k->name, "health",
-			 health_name(k->health), "address", address, "cores", k->has_guest ? (int)g->cores : 0,
-			 "cores_max", k->has_guest ? (int)g->cores_max : (int)k->domain.cpus_max, "connections",
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name",
+			 k->name, "health", health_name(k->health), "address", address, "cores",
+			 k->has_guest ? (int)g->cores : 0, "cores_present", k->has_guest ? (int)g->cores_present : 0,
+			 "cores_asked", (int)k->scale.target, "mode", k->scale.is_auto ? "auto" : "manual", "cores_max",
+			 k->has_guest ? (int)g->cores_max : (int)k->domain.cpus_max, "connections",
 			 k->has_guest ? sum(k, IX_VALUE_CONNECTIONS) : 0, "up_s",
 			 (json_int_t)(k->has_guest ? g->up_us / 1000000 : 0), "restarts",
 			 (json_int_t)(k->has_guest ? g->restarts : 0), "spoofed", (json_int_t)k->port.spoofed,

@@ -110,6 +110,12 @@ static bool beat_age(const struct view_guest *g, uint64_t *out)
 	}
 GUEST_VALUE(cores, g->has_guest, g->guest.cores)
 GUEST_VALUE(cores_max, g->has_guest, g->guest.cores_max)
+GUEST_VALUE(cores_present, g->has_guest, g->guest.cores_present)
+GUEST_VALUE(cores_wanted, g->has_guest, g->guest.cores_wanted)
+GUEST_VALUE(cores_target, g->scale.target > 0, g->scale.target)
+GUEST_VALUE(is_auto, true, g->scale.is_auto)
+GUEST_VALUE(plugs_left, g->scale.plugs_left != UINT32_MAX && g->domain.state == DOMAIN_RUNNING, g->scale.plugs_left)
+GUEST_VALUE(scale_refused, true, g->scale.refused)
 GUEST_VALUE(restarts, g->has_guest, g->guest.restarts)
 GUEST_VALUE(uptime, g->has_guest, g->guest.up_us)
 GUEST_VALUE(groups, g->has_guest, g->guest.groups)
@@ -132,6 +138,17 @@ static const struct {
 	{ { "ix_guest_up", "Whether the guest's virtual machine runs.", false, 0 }, is_up },
 	{ { "ix_guest_cores", "Cores that run a loop now.", false, 0 }, cores },
 	{ { "ix_guest_cores_max", "Cores that the guest may have.", false, 0 }, cores_max },
+	{ { "ix_guest_cores_present", "vCPUs that the guest sees, whether they run a loop or are parked.", false, 0 },
+	  cores_present },
+	{ { "ix_guest_cores_wanted", "Cores that the guest was last told to run at most.", false, 0 }, cores_wanted },
+	{ { "ix_guest_cores_target", "Cores that were last asked for, by hand or by policy.", false, 0 },
+	  cores_target },
+	{ { "ix_guest_scaled_by_policy", "1 if the policy decides how many cores, 0 if they are set by hand.", false,
+	    0 },
+	  is_auto },
+	{ { "ix_guest_plugs_left", "vCPUs that an emulated guest can still be given in its life.", false, 0 },
+	  plugs_left },
+	{ { "ix_scale_refused_total", "Changes of the number of cores that failed.", true, 0 }, scale_refused },
 	{ { "ix_guest_restarts_total", "Restarts of the application since the guest began.", true, 0 }, restarts },
 	{ { "ix_guest_uptime_seconds", "Time since the guest's kernel was entered.", false, US_DIGITS }, uptime },
 	{ { "ix_guest_beat_age_seconds", "Time since the guest last said that it lives.", false, MS_DIGITS },
@@ -180,6 +197,38 @@ static void add_health(struct pen *out, const struct view *v)
 			snprintf(out->labels, sizeof(out->labels), "guest=\"%s\",health=\"%s\"",
 				 escape(v->guest[k].name, out->name), health_name((enum health)h));
 			add_sample(out, &f, out->labels, v->guest[k].health == h);
+		}
+}
+
+static void add_scaled(struct pen *out, const struct view *v)
+{
+	static const struct family f = { "ix_scale_total", "Changes of the number of cores, by who asked.", true, 0 };
+
+	begin(out, &f);
+	for (unsigned k = 0; k < v->count; k++)
+		for (unsigned i = 0; i < 2 * SCALE_BY_NR; i++) {
+			bool is_more = i / SCALE_BY_NR;
+			enum scale_by by = (enum scale_by)(i % SCALE_BY_NR);
+
+			snprintf(out->labels, sizeof(out->labels), "guest=\"%s\",direction=\"%s\",by=\"%s\"",
+				 escape(v->guest[k].name, out->name), is_more ? "up" : "down", scale_by_name(by));
+			add_sample(out, &f, out->labels, v->guest[k].scale.total[is_more][by]);
+		}
+}
+
+static void add_scale_steps(struct pen *out, const struct view *v)
+{
+	static const struct family f = { "ix_scale_seconds", "How long a step of the last change of cores took.", false,
+					 US_DIGITS };
+
+	begin(out, &f);
+	for (unsigned k = 0; k < v->count; k++)
+		for (unsigned i = 0; i < SCALE_STEP_NR; i++) {
+			if (!(v->guest[k].scale.has_step >> i & 1))
+				continue;
+			snprintf(out->labels, sizeof(out->labels), "guest=\"%s\",step=\"%s\"",
+				 escape(v->guest[k].name, out->name), scale_step_name((enum scale_step)i));
+			add_sample(out, &f, out->labels, v->guest[k].scale.step_us[i]);
 		}
 }
 
@@ -375,6 +424,8 @@ char *metrics_text(size_t *bytes)
 		abort();
 	add_guests(pen, v);
 	add_health(pen, v);
+	add_scaled(pen, v);
+	add_scale_steps(pen, v);
 	add_ports(pen, v);
 	add_cores(pen, v);
 	add_daemon(pen, v);

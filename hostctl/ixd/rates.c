@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rates from counters. */
 #include "hostctl/ixd/rates.h"
+#include "hostctl/page/page.h"
 #include <stdbool.h>
 
 #define FRACTION 256.0 /* of IX_VALUE_BATCH_SLOW */
@@ -66,7 +67,7 @@ json_t *rates_row(unsigned core, const struct ix_page_core *before, const struct
 	for (unsigned i = 0; i < DROP_COUNT; i++)
 		dropped += after->value[drops[i]];
 	row = json_pack("{s:i, s:s, s:f, s:f, s:I, s:I, s:I}", "core", (int)core, "state",
-			after->state == IX_PAGE_CORE_RUNS ? "runs" : "parked", "delay_us",
+			page_core_state(after->state), "delay_us",
 			(double)after->value[IX_VALUE_DELAY_SLOW] / NS_PER_US, "batch",
 			(double)after->value[IX_VALUE_BATCH_SLOW] / FRACTION, "connections",
 			(json_int_t)(after->value[IX_VALUE_CONNECTIONS] & INT64_MAX), "buffers_free",

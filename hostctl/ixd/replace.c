@@ -5,6 +5,7 @@
  * it in between (resume.c) knows which of them runs and goes on from there.
  */
 #include "hostctl/base/paths.h"
+#include "hostctl/ixd/command.h"
 #include "hostctl/ixd/ixd.h"
 #include "hostctl/ixd/replace.h"
 #include <fcntl.h>

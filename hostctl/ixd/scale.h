@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "hostctl/base/err.h"
+#include "kernel/abi/page.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,6 +40,12 @@ enum scale_step {
 	SCALE_STEP_NR
 };
 
+/* What is watched for changes that nobody told us of. */
+struct scale_seen {
+	int32_t pid;               /* of QEMU */
+	uint32_t libvirt, present; /* vCPUs, as libvirt and the guest count them */
+};
+
 /* What is known of it. Part of struct known, under ixd.lock. */
 struct scale_state {
 	uint32_t cores_min, cores_max, priority; /* of the record */
@@ -51,7 +58,12 @@ struct scale_state {
 	int64_t ended_ms;                /* when the last one did, monotonic; 0: there was none */
 	uint32_t total[2][SCALE_BY_NR];  /* that came to their end: [0] fewer, [1] more */
 	uint32_t refused;                /* that did not */
-	uint32_t step_ms[SCALE_STEP_NR]; /* of the last one that had such a step */
+	uint64_t step_us[SCALE_STEP_NR]; /* of the last one that had such a step */
+	uint32_t has_step;               /* bit i: there was one that had step i */
+	/* scale.c's own: what it has looked at last and when, and what the guest had told of cores then. */
+	struct scale_seen settled;
+	int64_t settled_ms;
+	struct ix_page_resize last;
 };
 
 /**
@@ -63,3 +75,16 @@ int scale_guest(const char *name, uint32_t cores, const struct scale_why *why, s
 
 /** scale_begin() - the same in a thread of its own; what comes of it is in scale_state and in events. False: one is at work. */
 bool scale_begin(const char *name, uint32_t cores, const struct scale_why *why);
+
+/** scale_by_name(), scale_step_name() - a word for it. */
+const char *scale_by_name(enum scale_by by);
+const char *scale_step_name(enum scale_step step);
+
+struct known;
+struct guest;
+/** scale_learn() - what record @g says, into @k. Under ixd.lock. */
+void scale_learn(struct known *k, const struct guest *g);
+/** scale_know() - the same by its name. Takes the lock. */
+void scale_know(const struct guest *g);
+/** scale_watch() - once a second, under ixd.lock: a thread looks after what changed without us, or was cut short. */
+void scale_watch(struct known *k);

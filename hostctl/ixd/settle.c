@@ -21,6 +21,7 @@ int settle_guest(struct guest *g, const struct image *image, struct err *err)
 	if (g->cpus_max == 0) {
 		g->cpus_min = m->cores_min;
 		g->cpus_max = m->cores_max;
+		g->is_auto = g->cpus_min < g->cpus_max;
 	}
 	if (g->memory_mib == 0)
 		g->memory_mib = m->memory_mib;

@@ -41,6 +41,7 @@ static const struct {
 	{ "crash", verb_crash },
 	{ "replace", verb_replace },
 	{ "rollback", verb_rollback },
+	{ "scale", verb_scale },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -14,7 +14,8 @@
 struct look {
 	char name[33];
 	struct ix_page_core *cores; /* of @count, owned */
-	unsigned count;
+	unsigned count, running, present;
+	bool is_auto;
 	uint8_t owner[IX_PAGE_GROUPS_MAX];
 	unsigned groups;
 };
@@ -31,6 +32,9 @@ static void look_at(struct look *l, struct known *k)
 
 	snprintf(l->name, sizeof(l->name), "%s", k->name);
 	l->count = k->guest.cores_max;
+	l->running = k->guest.cores;
+	l->present = k->guest.cores_present;
+	l->is_auto = k->scale.is_auto;
 	l->cores = malloc((l->count + 1) * sizeof(*l->cores));
 	if (l->cores == NULL)
 		abort();
@@ -95,7 +99,9 @@ static int send_guest(struct request *r, const struct looks *before, const struc
 		if (after->cores[i].state == IX_PAGE_CORE_ABSENT)
 			continue;
 		rates = rates_row(i, then != NULL && i < then->count ? &then->cores[i] : &absent, &after->cores[i]);
-		row = json_pack("{s:I, s:s}", "utc_ms", (json_int_t)wall_ms(), "guest", after->name);
+		row = json_pack("{s:I, s:s, s:i, s:i, s:i, s:s}", "utc_ms", (json_int_t)wall_ms(), "guest", after->name,
+				"cores", (int)after->running, "cores_present", (int)after->present, "cores_max",
+				(int)after->count, "mode", after->is_auto ? "auto" : "manual");
 		json_object_update(row, rates);
 		json_object_set_new(row, "flow_groups", json_integer(groups_of(after, i)));
 		json_decref(rates);

@@ -131,6 +131,9 @@ static int up(struct request *r, struct guest *g, int image_fd, struct err *err)
 		g->generation = 1;
 		g->previous = g->older = 0;
 		g->is_trying = false;
+		g->cores = g->cpus_min;
+		g->scaling[0] = '\0';
+		g->vcpus = (struct guest_vcpus){ 0 };
 		result = put_files(r, g, image_fd, err) == 0 && guest_save(g, err) == 0 ? deploy_start(g, r, err) : -1;
 		if (result != 0) {
 			guest_remove(g->name, &ignored);
@@ -153,6 +156,7 @@ int verb_up(struct request *r, struct err *err)
 	    (lock = guest_lock(g->name, LOCK_S, err)) >= 0)
 		result = up(r, g, image, err);
 	if (result == 0) {
+		scale_know(g);
 		event_note(g->name, "up", json_pack("{s:s, s:s}", "image", g->image_name, "sha256", g->image_sha256));
 		r->result = guest_to_json(g);
 	}

@@ -15,6 +15,7 @@ struct view_guest {
 	struct ix_page_guest guest;
 	struct domain_info domain;
 	struct sw_state port;
+	struct scale_state scale;
 	int64_t beat_age_ms;
 	unsigned long page_bad;
 	unsigned core_count; /* that are not absent */

@@ -23,6 +23,16 @@ const struct page_value page_values[IX_VALUE_NR] = {
 #undef GAUGE
 };
 
+const char *page_core_state(uint32_t state)
+{
+	static const char *const words[IX_PAGE_CORE_STATE_NR] = {
+		[IX_PAGE_CORE_ABSENT] = "absent",   [IX_PAGE_CORE_RUNS] = "runs",      [IX_PAGE_CORE_PARKED] = "parked",
+		[IX_PAGE_CORE_STARTING] = "starts", [IX_PAGE_CORE_LEAVING] = "leaves",
+	};
+
+	return state < IX_PAGE_CORE_STATE_NR ? words[state] : "unknown";
+}
+
 enum page_trust page_bad(struct page *page, const char *fmt, ...)
 {
 	va_list args;

@@ -63,6 +63,9 @@ void page_abandon(struct page *page);
 /** page_answer() - PAGE_GOOD: command @sequence is answered, @out; PAGE_SILENT: not yet. */
 enum page_trust page_answer(struct page *page, uint32_t sequence, struct ix_page_answer *out);
 
+/** page_core_state() - a word for enum ix_page_core_state @state. */
+const char *page_core_state(uint32_t state);
+
 /* One entry of IX_PAGE_VALUES, for who prints. */
 struct page_value {
 	const char *name, *unit, *text;

@@ -61,7 +61,8 @@ def test_ps():
     row = rows('ps')[0]
     check(row['name'] == 'web' and row['address'] == ADDRESS and (row['cores'], row['cores_max']) == (1, 2), row)
     head, line = ixctl('ps').out.splitlines()
-    check(head.split()[:3] == ['NAME', 'HEALTH', 'ADDRESS'] and line.split()[:3] == ['web', 'ready', ADDRESS], head + line)
+    check(head.split()[:5] == ['NAME', 'HEALTH', 'ADDRESS', 'CORES', 'MODE'], head)
+    check(line.split()[:5] == ['web', 'ready', ADDRESS, '1/1/2', 'auto'], line)
     return line
 
 
@@ -84,9 +85,10 @@ def test_top():
         check(row['frames_in_s'] > 0 and row['segments_out_s'] > 0 and 0 < row['load'] <= 1 and row['connections'] >= 1, row)
         check(row['flow_groups'] > 0 and row['batch'] > 0, row)
     table = ixctl('top', '-n', '1').out.splitlines()
-    check(len(table) == 2 and table[0].split()[0] == 'GUEST' and table[1].split()[:3] == ['web', '0', 'runs'], table)
     load.stop()
-    return table[1]
+    check(len(table) == 3 and table[0] == 'web: 1 cores run, 1 vCPUs, at most 2, auto', table)
+    check(table[1].split()[0] == 'GUEST' and table[2].split()[:3] == ['web', '0', 'runs'], table)
+    return table[2]
 
 
 def follow(words, is_enough, act):

@@ -18,6 +18,8 @@ static const char full[] =
 	"16\",\"address6\":\"fd07::5/64\",\"gateway\":\"10.77.0.1\","
 	"\"publish\":[\"8080:80\",\"10.0.0.1:53:53/udp\"],\"allow\":[\"db\"],\"rate_mbit\":1000,\"env\":[\"A=b c\"],"
 	"\"set\":[\"poll_us=0\"],\"args\":[],\"files\":[{\"name\":\"a.conf\"},{\"name\":\"key\",\"secret\":true}],"
+	"\"mode\":\"manual\",\"priority\":80,\"cores\":3,\"scaling\":\"hand\","
+	"\"vcpus\":{\"pid\":7,\"start\":99,\"made\":4,\"threads\":[11,12]},"
 	"\"autostart\":false,\"wanted\":true,\"generation\":3,\"previous\":2,\"older\":1,\"trying\":true,"
 	"\"image\":{\"name\":\"echo\",\"version\":\"1\",\"sha256\":"
 	"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}}";
@@ -49,6 +51,9 @@ static void test_all_fields_there_and_back(void **state)
 	assert_int_equal(g.publish[0].host[0], 0);
 	assert_true(g.has_args);
 	assert_true(g.files[1].is_secret);
+	assert_false(g.is_auto);
+	assert_int_equal(g.priority, 80);
+	assert_int_equal(g.vcpus.threads[1], 12);
 	one = guest_to_json(&g);
 	assert_int_equal(guest_from_json(&again, one, &err), 0);
 	two = guest_to_json(&again);
@@ -75,6 +80,14 @@ static void test_refused(void **state)
 		{ "{\"name\":\"web\",\"address\":\"10.77.0.0/16\"}", "address" },
 		{ "{\"name\":\"web\",\"address\":\"10.77.0.5/16\",\"dhcp\":true}", "one of them" },
 		{ "{\"name\":\"web\",\"address6\":\"ff02::1/64\"}", "address6" },
+		{ "{\"name\":\"web\",\"mode\":\"fast\"}", "auto or manual" },
+		{ "{\"name\":\"web\",\"priority\":0}", "1 to 100" },
+		{ "{\"name\":\"web\",\"priority\":101}", "priority" },
+		{ "{\"name\":\"web\",\"cores\":65}", "cores" },
+		{ "{\"name\":\"web\",\"scaling\":\"somebody\"}", "scaling" },
+		{ "{\"name\":\"web\",\"vcpus\":{\"pid\":1}}", "vcpus" },
+		{ "{\"name\":\"web\",\"vcpus\":{\"pid\":1,\"start\":1,\"made\":1,\"threads\":[0]}}", "vcpus" },
+		{ "{\"name\":\"web\",\"vcpus\":{\"pid\":1,\"start\":1,\"made\":-1,\"threads\":[]}}", "vcpus" },
 		{ "{\"name\":\"web\",\"publish\":[\"80\"]}", "80" },
 		{ "{\"name\":\"web\",\"publish\":[\"0:80\"]}", "no port of the host" },
 		{ "{\"name\":\"web\",\"publish\":[\"80:80\",\"80:81\"]}", "twice" },
@@ -97,6 +110,44 @@ static void test_refused(void **state)
 		err_fini(&err);
 		guest_fini(&g);
 	}
+}
+
+/* A record of before there were modes: MIN:MAX is decided by policy, one number by nobody. */
+static void test_old_record(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(take("{\"name\":\"web\",\"cpus\":{\"min\":1,\"max\":4}}", &err), 0);
+	assert_true(g.is_auto);
+	assert_int_equal(g.priority, GUEST_PRIORITY);
+	guest_fini(&g);
+	assert_int_equal(take("{\"name\":\"web\",\"cpus\":{\"min\":4,\"max\":4}}", &err), 0);
+	assert_false(g.is_auto);
+	guest_fini(&g);
+}
+
+/* Threads that were not there at the last look are new; of another QEMU all are. */
+static void test_threads(void **state)
+{
+	int32_t threads[GUEST_VCPUS_MAX] = { 10, 11 };
+	struct guest_vcpus v = { 0 };
+
+	(void)state;
+	guest_vcpus_see(&v, 7, 70, threads);
+	assert_int_equal(v.made, 2);
+	threads[5] = 12;
+	threads[1] = 0;
+	guest_vcpus_see(&v, 7, 70, threads);
+	assert_int_equal(v.made, 3);
+	assert_int_equal(v.count, 2);
+	threads[5] = 13; /* gone, and another in its place */
+	guest_vcpus_see(&v, 7, 70, threads);
+	assert_int_equal(v.made, 4);
+	guest_vcpus_see(&v, 7, 70, threads);
+	assert_int_equal(v.made, 4);
+	guest_vcpus_see(&v, 7, 71, threads); /* the same number by chance */
+	assert_int_equal(v.made, 2);
 }
 
 static void test_on_disk(void **state)
@@ -229,6 +280,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_fields_there_and_back),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_old_record),
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_on_disk),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_locks),

@@ -137,6 +137,36 @@ static void test_values(void **state)
 	assert_true(has("ix_port_up{guest=\"web\"} 1"));
 }
 
+/* Cores that come and go: what was asked for, what is so, and how long it took. */
+static void test_scaled(void **state)
+{
+	struct known *k = seen_guest("web", 4);
+
+	(void)state;
+	k->guest.cores_present = 3;
+	k->guest.cores_wanted = 2;
+	k->scale.target = 2;
+	k->scale.is_auto = true;
+	k->scale.plugs_left = 61;
+	k->scale.refused = 4;
+	k->scale.total[1][SCALE_BY_POLICY] = 5;
+	k->scale.total[0][SCALE_BY_VIRSH] = 6;
+	k->scale.has_step = 1u << SCALE_PLUG;
+	k->scale.step_us[SCALE_PLUG] = 412345;
+	write_text();
+	check_grammar();
+	assert_true(has("ix_guest_cores_present{guest=\"web\"} 3"));
+	assert_true(has("ix_guest_cores_wanted{guest=\"web\"} 2"));
+	assert_true(has("ix_guest_cores_target{guest=\"web\"} 2"));
+	assert_true(has("ix_guest_scaled_by_policy{guest=\"web\"} 1"));
+	assert_true(has("ix_guest_plugs_left{guest=\"web\"} 61"));
+	assert_true(has("ix_scale_refused_total{guest=\"web\"} 4"));
+	assert_true(has("ix_scale_total{guest=\"web\",direction=\"up\",by=\"policy\"} 5"));
+	assert_true(has("ix_scale_total{guest=\"web\",direction=\"down\",by=\"virsh\"} 6"));
+	assert_true(has("ix_scale_seconds{guest=\"web\",step=\"plug\"} 0.412345"));
+	assert_null(strstr(text, "step=\"drain\""));
+}
+
 /* Each value of the page is there, whatever it is called. */
 static void test_all_values(void **state)
 {
@@ -193,8 +223,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_no_guests),    TEST(test_values),         TEST(test_all_values),
-		TEST(test_guest_is_off), TEST(test_hostile_values),
+		TEST(test_no_guests),  TEST(test_values),       TEST(test_scaled),
+		TEST(test_all_values), TEST(test_guest_is_off), TEST(test_hostile_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
