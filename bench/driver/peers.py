@@ -48,7 +48,8 @@ class CommandGuest(Guest):
 
 
 # Peer: works. Linux first: it is the slowest to boot, and what it leaves in the host's caches is not in the others' favour.
-TABLE = {LinuxGuest: (*ALL, 'cores', 'connections', 'latency', 'loss'), LinuxDefaultGuest: ALL, IxGuest: (*ALL, 'cores', 'connections', 'latency', 'loss'),
+TABLE = {LinuxGuest: (*ALL, 'cores', 'connections', 'latency', 'loss', 'elastic'), LinuxDefaultGuest: ALL,
+         IxGuest: (*ALL, 'cores', 'connections', 'latency', 'loss', 'elastic'),
          FloorGuest: ('echo', 'size', 'udp', 'boot', 'idle')}
 NAMES = [kind.peer for kind in TABLE]
 

@@ -78,9 +78,9 @@ class Sweep:
 class Bars:
     """One bar a peer: its median, and panels as a sweep has them."""
 
-    def __init__(self, name, title, work, metric, axis, scale=1, where=None):  # pylint: disable=R0913
+    def __init__(self, name, title, work, metric, axis, scale=1, where=None, panel='backend', panels=None):  # pylint: disable=R0913
         self.name, self.title, self.work, self.metric, self.axis = name, title, work, metric, axis
-        self.scale, self.where = scale, where or {}
+        self.scale, self.where, self.panel, self.panels = scale, where or {}, panel, panels or BACKENDS
 
     def figure(self, rows):
         """None if there are no rows."""
@@ -88,15 +88,15 @@ class Bars:
                 and all(r['params'].get(k) == v for k, v in self.where.items())]
         peers = sorted({r['peer'] for r in mine}, key=lambda peer: (order(peer), peer))
         panels = []
-        for backend, title in BACKENDS.items():
+        for value, title in self.panels.items():
             bars = []
             for peer in peers:
-                values = [r['value'] for r in mine if r['peer'] == peer and r['params'].get('backend') == backend]
+                values = [r['value'] for r in mine if r['peer'] == peer and r['params'].get(self.panel) == value]
                 if values and (statistics.median(values) > 0 or not self.axis.is_log):
                     bars.append(Series(peer, peer, {peers.index(peer): statistics.median(values) * self.scale}))
             if bars:
                 panels.append((title, bars))
-        names = {n: {'linux_default': 'linux def.'}.get(p, p) for n, p in enumerate(peers)}
+        names = {n: BAR_NAMES.get(p, p) for n, p in enumerate(peers)}
         return Figure(self.title, panels, Axis('', tics=names), self.axis, is_bars=True) if panels else None
 
 
@@ -106,6 +106,9 @@ def place(value):
 
 
 NONE_AT = 0.03
+BAR_NAMES = {'linux_default': 'linux def.', 'linux_fixed_queues': 'linux, all queues'}
+RESIZE = {'first_service_ms grow': 'call to first answer of the new core', 'stall_ms_max grow': 'longest stall, a core more',
+          'stall_ms_max shrink': 'longest stall, a core less', 'drain_ms shrink': 'call until the core is given back'}
 UDP_WAYS = {None: '', 'one by one': 'recvfrom', 'in batches': 'recvmmsg'}
 FIGURES = [
     Sweep('echo', '64 B echo: guest instructions per request', 'echo', 'instructions_per_request', 'connections',
@@ -145,6 +148,9 @@ FIGURES = [
     Bars('boot', 'start of QEMU to the first reply', 'boot', 'boot_to_first_reply_s', Axis('milliseconds'), scale=1e3),
     Bars('idle', 'a guest that nobody asks anything: instructions per second', 'idle', 'instructions_per_second_idle',
          Axis('instructions per second')),
+    *(Bars(name, f'a core more and a core less by virsh setvcpus, {how}: median, ms', 'elastic', 'resize', Axis('milliseconds', is_log=True),
+           where={'accelerator': accelerator}, panel='resize', panels=RESIZE)
+      for name, accelerator, how in (('elastic', 'tcg', 'emulated guests on a switch'), ('elastic_kvm', 'kvm', 'nested KVM on a tap'))),
 ]
 
 
@@ -154,6 +160,8 @@ def derived(row):
     more = {'card': f'{p.get("backend")} {p.get("offloads")}', 'wire': f'{p.get("backend")} {p.get("way")}'}
     if isinstance(p.get('cores'), int) and isinstance(p.get('connections'), int):
         more['connections_a_core'] = p['connections'] / p['cores']
+    if row['work'] == 'elastic' and 'step' in p:
+        return {**row, 'metric': 'resize', 'params': {**p, **more, 'resize': f'{row["metric"]} {p["step"]}'}}
     if row['work'] == 'latency' and row['metric'].startswith('latency_') and isinstance(p.get('load_percent'), (int, float)):
         return {**row, 'metric': 'latency', 'params': {**p, **more, 'quantile': row['metric'].removeprefix('latency_')}}
     return {**row, 'params': {**p, **more}}

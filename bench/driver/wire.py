@@ -114,15 +114,18 @@ class SwitchWire(Wire):
     def lay(self, queues):
         # A switch a number of queues: a port has what its first guest had.
         self.end()
-        others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != self.cpu]
-        mask = hex(1 << (others or [self.cpu])[0])
-        settings = {'pmd-maxsleep': '0' if others else '500', 'pmd-cpu-mask': mask, 'dpdk-lcore-mask': mask}
         try:
-            switch = ovs.Switch(settings, self.inside, TAP, f'{HOST}/{PREFIX}')
+            switch = ovs.Switch(self.settings(), self.inside, TAP, f'{HOST}/{PREFIX}')
             self.switch = switch.__enter__()
             self.switch.steer('hash')
         except (Failed, Skipped, subprocess.CalledProcessError) as e:
             raise RuntimeError(f'OVS-DPDK: {e}') from e
+
+    def settings(self):
+        """Of the switch."""
+        others = [cpu for cpu in sorted(os.sched_getaffinity(0)) if cpu != self.cpu]
+        mask = hex(1 << (others or [self.cpu])[0])
+        return {'pmd-maxsleep': '0' if others else '500', 'pmd-cpu-mask': mask, 'dpdk-lcore-mask': mask}
 
     def machine(self):
         return ',memory-backend=mem'

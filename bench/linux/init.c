@@ -2,16 +2,19 @@
 /*
  * The first and only process of the Linux guest before the service: the shortest way from the kernel to a TCP server, so
  * that what is measured is Linux and not a distribution. Address by the kernel command line: bench.ip=A.B.C.D (a /24);
- * bench.udp=single or batches: how datagrams are echoed, too.
+ * bench.udp=single or batches: how datagrams are echoed, too; bench.threads=N: an argument of the service; bench.agent=follow
+ * or fixed: with a program beside it that looks after processors that come and go; fixed: all queues of the card from the start.
  */
 #define _GNU_SOURCE
+#include "bench/linux/queues.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
+#include <limits.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +26,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NIC "eth0"
 #define NIC_WAIT_MS 5000
 #define FILES_MAX 200000u
 
@@ -91,6 +93,16 @@ static void start_udp(void)
 	fail("/echo_udp");
 }
 
+static void start_agent(void)
+{
+	const char *how = word_of_cmdline("bench.agent=");
+
+	if (!how || fork())
+		return;
+	execl("/agent", "agent", how, (char *)NULL);
+	fail("/agent");
+}
+
 /* The device appears some time after its driver. */
 static void wait_for_nic(int s)
 {
@@ -104,23 +116,15 @@ static void wait_for_nic(int s)
 	fail(NIC);
 }
 
-/*
- * A queue pair for each CPU, if the card has as many. The driver then has the interrupts of each on a CPU of its own and sends
- * from a CPU on its queue: receive packet steering would have nothing to do.
- */
+/* A queue pair for each CPU, or as many as there are. */
 static void set_queues(int s)
 {
-	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
-	struct ifreq r = { .ifr_name = NIC, .ifr_data = (void *)&channels };
+	const char *how = word_of_cmdline("bench.agent=");
+	bool is_fixed = how && !strcmp(how, "fixed");
 	cpu_set_t cpus;
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) || ioctl(s, SIOCETHTOOL, &r))
-		fail("channels");
-	channels.cmd = ETHTOOL_SCHANNELS;
-	channels.combined_count = (unsigned)CPU_COUNT(&cpus);
-	if (channels.combined_count > channels.max_combined)
-		channels.combined_count = channels.max_combined;
-	if (channels.combined_count > 1 && ioctl(s, SIOCETHTOOL, &r))
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) ||
+	    queues_set(s, is_fixed ? UINT_MAX : (unsigned)CPU_COUNT(&cpus)))
 		fail("channels");
 }
 
@@ -178,6 +182,7 @@ int main(void)
 	set_number("/proc/sys/net/ipv4/tcp_syncookies", "0");
 	setrlimit(RLIMIT_NOFILE, &files);
 	start_udp();
-	execl("/echo", "echo", (char *)NULL);
+	start_agent();
+	execl("/echo", "echo", word_of_cmdline("bench.threads="), (char *)NULL);
 	fail("/echo");
 }

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Work `elastic`: what a client sees when a guest that serves gets a core more and gives it back, by the same call of libvirt for IX
+and for Linux. Which core answers is said by the answers themselves (bench/which). On `ovs` guests are emulated, on a switch of
+the work's own; on `tap` they have KVM, in the machine of test/lib/nested.py."""
+import json
+import os
+import subprocess
+import sys
+
+from driver.guest import Failure
+from driver.results import print_table, ratio, shown
+from driver.wire import lab
+import nested                       # of test/lib, where wire has shown the way
+from report import Failed
+
+BACKENDS = ('ovs', 'tap')
+ACCEL = {'ovs': 'tcg', 'tap': 'kvm'}
+# In turn. The number of queues that a Linux guest uses: of its vCPUs, as its own driver and `ethtool -L` have it; or as many as
+# the card has, always, as IX does.
+LINUX = ('linux', 'linux_fixed_queues')
+GUESTS = (*LINUX, 'ix')
+CONNECTIONS, RATE, MESSAGE_BYTES, CORES = 64, 1000, 64, '1 to 2'
+PLAN = {'tcg': {'boots': 2, 'cycles': 5, 'settle_s': 3, 'window_s': 5, 'rest_s': 2},
+        'kvm': {'boots': 1, 'cycles': 5, 'settle_s': 5, 'window_s': 5, 'rest_s': 3}}
+QUICK = {'boots': 1, 'cycles': 2}
+RATE_KVM = 500                      # everything is emulated there, the host of the guests too
+NESTED_S, NESTED_CPU = 1500, 1
+AIM = 5
+LIBVIRT = '/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so'
+# metric, step, what it is called in the table, whether the aim is of it
+SHOWN = (('first_service_ms', 'grow', 'call to the first answer of the new core', True),
+         ('stall_ms_max', 'grow', 'longest stall of any connection, a core more', True),
+         ('drain_ms', 'shrink', 'call until the core is given back', False),
+         ('last_service_ms', 'shrink', 'call to the last answer of that core', False),
+         ('stall_ms_max', 'shrink', 'longest stall of any connection, a core less', True),
+         ('stall_ms_max', 'none', 'longest stall when nothing changes', False))
+
+
+class OwnWire:
+    """The guests' wire is made where they are."""
+
+    def __init__(self, backend):
+        self.backend = backend
+
+    def __call__(self, cpu):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing to undo."""
+
+
+WIRES = {backend: OwnWire(backend) for backend in BACKENDS}
+
+
+def plan_of(bench, is_quick):
+    """What driver/elastic_run.py is told."""
+    accel = ACCEL[bench.wire.backend]
+    is_kvm = accel == 'kvm'
+    plan = {**PLAN[accel], **(QUICK if is_quick else {}), 'is_kvm': is_kvm, 'connections': CONNECTIONS, 'rate': RATE_KVM if is_kvm else RATE,
+            'cpu': NESTED_CPU if is_kvm else bench.cpu, 'guests': [peer for peer in GUESTS if peer.removesuffix('_fixed_queues') in names(bench)]}
+    if bench.pace < 1:
+        plan['cycles'] = max(2, round(plan['cycles'] * bench.pace))
+    return plan
+
+
+def names(bench):
+    return [kind.peer for kind in bench.peers.of('elastic')]
+
+
+def here(bench, plan):
+    """The lines of elastic_run.py on this host."""
+    words = [sys.executable, os.path.join(os.path.dirname(os.path.realpath(__file__)), 'elastic_run.py'), bench.build, json.dumps(plan)]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'}, preexec_fn=lab.die_with_parent)
+    return done.returncode, done.stdout
+
+
+def files(bench):
+    """What elastic_run.py needs in the machine with KVM, at the same places to each other as here."""
+    packed = nested.Files()
+    for program in ('sysctl', 'virsh'):
+        packed.program(program)
+    packed.program('libvirtd', '/usr/sbin/libvirtd')
+    packed.links.update({'usr/sbin': 'bin', 'var/run': '../run'})
+    packed.add(LIBVIRT, LIBVIRT)
+    packed.libraries(LIBVIRT)
+    packed.add('usr/share/libvirt/cpu_map', '/usr/share/libvirt/cpu_map')
+    packed.text('etc/passwd', 'root:x:0:0:root:/:/bin/sh\nlibvirt-qemu:x:64055:104:::/bin/sh\n')
+    packed.text('etc/group', 'root:x:0:\nkvm:x:104:\nlibvirt-qemu:x:64055:\n')
+    packed.add('build/bench/answers', bench.part('answers'))
+    packed.libraries(bench.part('answers'))
+    packed.add('build/bench/which.ix', bench.part('which.ix'))
+    for part in (('which.cpio',), ('kernel', 'vmlinuz')):
+        packed.add(os.path.join('build/bench/linux', *part), bench.part('linux', *part))
+    packed.add('bench/driver', os.path.dirname(os.path.realpath(__file__)))
+    packed.add('test/lib', lab.TOP / 'test' / 'lib')
+    return packed
+
+
+def in_the_machine(bench, plan):
+    """The same in the machine with KVM."""
+    try:
+        return nested.run(bench.part('linux', 'kernel'), files(bench),
+                          f"exec python3 /bench/driver/elastic_run.py /build '{json.dumps(plan)}'", NESTED_S)
+    except Failed as e:
+        raise Failure(f'the machine with KVM: {e}') from e
+
+
+def measure(bench, is_quick, out):
+    plan = plan_of(bench, is_quick)
+    status, said = (in_the_machine if plan['is_kvm'] else here)(bench, plan)
+    lines = [line.split(' ', 1) for line in said.splitlines() if line.startswith(('measured: ', 'failed: '))]
+    for _, text in (line for line in lines if line[0] == 'measured:'):
+        add_boot(out, json.loads(text), plan)
+    failures = [json.loads(text) for kind, text in lines if kind == 'failed:']
+    if failures:
+        raise Failure('\n'.join(f'{f["peer"]}: {f["why"]}' for f in failures))
+    if status or len(lines) != plan['boots'] * len(plan['guests']):
+        raise Failure(f'status {status}\n' + '\n'.join(said.splitlines()[-20:]))
+
+
+def add_boot(out, boot, plan):
+    """The rows of a boot."""
+    where = {'connections': plan['connections'], 'requests_per_second': plan['rate'], 'message_bytes': MESSAGE_BYTES, 'app': 'which',
+             'cores': CORES, 'accelerator': 'kvm' if plan['is_kvm'] else 'tcg'}
+    peer = boot['peer']
+    out.add(peer, 'errors', boot['errors'], 'requests', **where, step='all')
+    out.add(peer, 'requests_counted', boot['answers'], 'requests', **where)
+    for n, step in enumerate(boot['steps']):
+        if step['step'] == 'grow' and step['first_service_ms'] is None:
+            raise Failure(f'{peer}: the new core did not answer within {plan["window_s"]} s (step {n} of its boot)')
+        for metric, key, unit in (('first_service_ms', 'first_service_ms', 'ms'), ('new_core_share', 'share', 'of the answers'),
+                                  ('last_service_ms', 'last_service_ms', 'ms'), ('call_ms', 'call_ms', 'ms'),
+                                  ('drain_ms' if step['step'] == 'shrink' else 'vcpu_taken_ms', 'told_ms', 'ms'),
+                                  ('stall_ms_max', 'stall_ms', 'ms'), ('errors', 'errors', 'requests')):
+            if step.get(key) is not None:
+                out.add(peer, metric, round(step[key], 3), unit, **where, step=step['step'])
+
+
+def show(out):
+    rows = []
+    for metric, step, text, has_aim in SHOWN:
+        values = {peer: out.values(peer, metric, step=step) for peer in GUESTS}
+        medians = {peer: out.median(peer, metric, step=step) for peer in GUESTS}
+        best = min((medians[peer] for peer in LINUX if values[peer]), default=None)
+        rows.append([text, *(cell for peer in reversed(GUESTS) for cell in (shown(medians[peer], 1), shown(max(values[peer], default=None), 1))),
+                     ratio(medians['ix'], best), str(AIM) if has_aim else ''])
+    print_table('a core more and a core less by virsh setvcpus, ms: median and worst of ' + ', '.join(
+        f'{len(out.values(peer, "first_service_ms"))} ({peer})' for peer in reversed(GUESTS)),
+        ['', 'ix', 'worst', 'linux, all queues', 'worst', 'linux, a queue a CPU', 'worst', 'better linux/ix', 'aim'], rows)
+    for peer in GUESTS:
+        print(f'  {peer}: {sum(out.values(peer, "errors", step="all"))} errors in {sum(out.values(peer, "requests_counted")):,} requests')
