@@ -71,7 +71,7 @@ static uint64_t number_in(const char *path, const char *fmt)
 static uint64_t free_mib(unsigned long long kib)
 {
 	uint64_t is_free, promised;
-	char path[96];
+	char path[sizeof(HUGE) + 64];
 
 	snprintf(path, sizeof(path), HUGE "/hugepages-%llukB/free_hugepages", kib);
 	is_free = number_in(path, "%llu");
