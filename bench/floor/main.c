@@ -143,7 +143,7 @@ static void start_high(void)
 	power_init(acpi.pm1a_control_port, acpi.s5_type);
 	cpu_clock_init(acpi.pm_timer_port);
 	apic_timer_calibrate();
-	smp_set_boot_core();
+	smp_set_boot_core(1);
 	kassert(!buf_init(BUFFERS));
 	pci_init(acpi.ecam_pa, acpi.ecam_last_bus);
 	if (nic_start(1) || nic_irq_core(QUEUE, core_id()))
