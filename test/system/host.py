@@ -66,7 +66,7 @@ def test_bare():
     one_line(hostlab.ixctl('host', 'setup', '--accel', 'xen', status=None), 64, '--accel: expected auto, kvm or tcg')
     one_line(hostlab.ixctl('host', 'stats', status=None), 64, 'did you mean status')
     one_line(hostlab.Done([hostlab.program('ixd')], 10), 103, 'not set up: run ixctl host setup')
-    one_line(hostlab.Done([hostlab.program('ixctl'), 'host', 'setup'], 10, user=65534), 64, 'as root')
+    one_line(hostlab.ixctl_as_nobody('host', 'setup'), 64, 'as root')
     return 'status names all that is missing; six mistakes, one line each'
 
 

@@ -24,7 +24,6 @@ from liar import Liar  # noqa: E402  pylint: disable=wrong-import-position
 from report import Report, check  # noqa: E402  pylint: disable=wrong-import-position
 
 GOOD, BAD, HOST = '10.77.0.5', '10.77.0.6', '10.77.0.1'
-NOBODY = 65534
 SECONDS = 90
 PAGE_BYTES, AT_GUEST, AT_ANSWER, AT_GROUPS, AT_CORES, AT_CRASH = 1 << 20, 0x2000, 0x3000, 0x4000, 0x10000, 0x80000  # kernel/abi/page.h
 
@@ -107,7 +106,7 @@ def test_silent_clients():
 def test_stranger():
     """Whoever is not in the group gets one clear line."""
     check(os.stat(hostlab.SOCKET).st_mode & 0o777 == 0o660, 'the socket is open to others')
-    done = hostlab.Done([hostlab.program('ixctl'), 'ps'], 60, user=NOBODY, group=NOBODY, extra_groups=[])
+    done = hostlab.ixctl_as_nobody('ps')
     check(done.status and done.err.count('\n') == 1 and 'group ix' in done.err, f'{done}')
     for path in ('/dev/shm/ix-good', '/run/ix/good/seed', '/run/ix/good/bell.sock'):
         check(not os.path.exists(path) or not os.stat(path).st_mode & 0o077 or path.endswith('.sock'), f'others may use {path}')

@@ -284,7 +284,7 @@ def test_mistakes():
 
 
 def test_not_permitted():
-    done = hostlab.Done(['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', hostlab.program('ixctl'), 'ps'], 20)
+    done = hostlab.ixctl_as_nobody('ps')
     check(done.status == USAGE and 'you may not use /run/ix/ixd.sock: be root or in group ix' in done.err, done)
     return done.err.strip()
 
