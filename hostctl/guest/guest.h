@@ -103,6 +103,9 @@ int guest_lock(const char *name, unsigned timeout_s, struct err *err);
  */
 int guest_put_file(const char *name, const char *file, int from, uint64_t max_bytes, struct err *err);
 
+/** guest_files_room() - guest memory that its files and secrets take, as they lie in its folder. */
+uint64_t guest_files_room(const struct guest *g);
+
 #define GUEST_IMAGE_NAME_BYTES 24
 /** guest_image_name() - file of the image of @generation in the guest's folder; guest_image_path(): all of it, on the heap. */
 void guest_image_name(uint32_t generation, char out[GUEST_IMAGE_NAME_BYTES]);

@@ -2,11 +2,13 @@
 /* Images of a guest, by generation: the record says which of them is meant, so that its renaming changes all at once. */
 #include "hostctl/base/paths.h"
 #include "hostctl/guest/guest.h"
+#include "hostctl/image/image.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void guest_image_name(uint32_t generation, char out[GUEST_IMAGE_NAME_BYTES])
@@ -51,4 +53,23 @@ int guest_remove_images(const struct guest *g, struct err *err)
 		closedir(all);
 	free(folder);
 	return err->status == 0 ? 0 : -1;
+}
+
+uint64_t guest_files_room(const struct guest *g)
+{
+	uint64_t room = 0;
+
+	for (unsigned i = 0; i < g->file_count; i++) {
+		struct stat st;
+		char *inside, *path;
+
+		if (asprintf(&inside, "%s/%s", g->files[i].is_secret ? "secrets" : "files", g->files[i].name) < 0)
+			abort();
+		path = paths_of_guest(PATHS_GUESTS, g->name, inside);
+		if (stat(path, &st) == 0 && st.st_size >= 0)
+			room += image_file_room((uint64_t)st.st_size);
+		free(path);
+		free(inside);
+	}
+	return room;
 }

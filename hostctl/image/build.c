@@ -139,13 +139,20 @@ static int take_app(struct builder *b)
 static int check_memory(struct builder *b, const struct kernel_file *k)
 {
 	const struct ix_manifest *m = &b->source->m;
+	struct image_size size = { .app_bytes = b->app_bytes };
 	struct image_budget budget;
-	char words[200];
+	char words[256];
 	uint64_t end = k->end_pa;
 
-	for (uint32_t i = 0; i < b->part_count; i++)
-		end = (end + PART_ALIGN - 1) / PART_ALIGN * PART_ALIGN + b->parts[i].bytes.bytes;
-	image_budget(&budget, m, m->cores_max, end, b->app_bytes);
+	for (uint32_t i = 0; i < b->part_count; i++) {
+		const struct blob *part = &b->parts[i].bytes;
+
+		end = (end + PART_ALIGN - 1) / PART_ALIGN * PART_ALIGN + part->bytes;
+		if (b->parts[i].kind == IX_PART_FILES)
+			size.files_bytes = image_archive_room(part->data, part->bytes);
+	}
+	size.end_pa = end;
+	image_budget(&budget, m, m->cores_max, &size);
 	if (m->memory_mib >= budget.total_mib)
 		return 0;
 	image_budget_words(&budget, words, sizeof(words));

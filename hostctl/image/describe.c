@@ -136,14 +136,15 @@ static json_t *manifest(const struct image *im)
 
 static json_t *memory(const struct image *im)
 {
+	struct image_size size = image_size(im, 0);
 	struct image_budget b;
 
-	image_budget(&b, &im->m, im->m.cores_max, im->end_pa, im->app_bytes);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "needed_mib", (json_int_t)b.total_mib,
+	image_budget(&b, &im->m, im->m.cores_max, &size);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "needed_mib", (json_int_t)b.total_mib,
 			 "image_bytes", (json_int_t)b.image, "rx_buffers_bytes", (json_int_t)b.rx_buffers,
 			 "connections_bytes", (json_int_t)b.connections, "program_bytes", (json_int_t)b.program,
-			 "heap_bytes", (json_int_t)b.heap, "cores_bytes", (json_int_t)b.cores, "kernel_bytes",
-			 (json_int_t)b.base);
+			 "heap_bytes", (json_int_t)b.heap, "files_bytes", (json_int_t)b.files, "cores_bytes",
+			 (json_int_t)b.cores, "kernel_bytes", (json_int_t)b.base);
 }
 
 static json_t *connection(const struct ix_connection_bytes *c)

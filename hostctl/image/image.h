@@ -26,6 +26,7 @@ struct image {
 	uint64_t kernel_pa, kernel_end_pa; /* what the kernel itself occupies */
 	uint64_t end_pa;                   /* end of the last part */
 	uint64_t app_bytes;                /* of guest memory that the program takes without its heap */
+	uint64_t files_bytes;              /* of guest memory that its files[] take beside the archive */
 };
 
 struct image_source {
@@ -67,14 +68,25 @@ struct image_budget {
 	uint64_t connections;
 	uint64_t program; /* code and data */
 	uint64_t heap;
+	uint64_t files;     /* as ring 3 reads them */
 	uint64_t cores;     /* stacks, windows, rings */
 	uint64_t base;      /* page tables and boot */
 	uint64_t total_mib; /* of all, rounded up */
 };
 
-/** image_budget() - for manifest @m on @cores cores; @image_end: the image's end_pa. */
-void image_budget(struct image_budget *out, const struct ix_manifest *m, uint32_t cores, uint64_t image_end,
-		  uint64_t app_bytes);
+/* What it has to hold, in bytes. */
+struct image_size {
+	uint64_t end_pa, app_bytes, files_bytes; /* as in struct image; files with those of the host */
+};
+
+/** image_budget() - for manifest @m on @cores cores. */
+void image_budget(struct image_budget *out, const struct ix_manifest *m, uint32_t cores, const struct image_size *size);
+
+/** image_size() - of @im; @host_files: image_file_room() of each file that the host gives, together. */
+struct image_size image_size(const struct image *im, uint64_t host_files);
+/** image_file_room() - guest memory of a file of @bytes. image_archive_room(): of all files in an archive of files[]. */
+uint64_t image_file_room(uint64_t bytes);
+uint64_t image_archive_room(const uint8_t *archive, size_t bytes);
 
 /** image_budget_words() - the sum as text: "94 MiB: kernel and image 12, heap 16, ..." */
 void image_budget_words(const struct image_budget *b, char *out, size_t bytes);

@@ -120,6 +120,7 @@ static int take_manifest(struct image *im, const char *path, struct err *err)
 	return 0;
 }
 
+/* What it takes of memory, and its files. */
 static int take_app(struct image *im, const char *path, struct err *err)
 {
 	size_t bytes = 0;
@@ -133,6 +134,8 @@ static int take_app(struct image *im, const char *path, struct err *err)
 	else if (elf_open(e, part, bytes, path, err) == 0 && elf_check_app(e, path, err) == 0 &&
 		 elf_load_span(e, false, &low, &end)) {
 		im->app_bytes = end - low;
+		part = image_part(im, IX_PART_FILES, &bytes);
+		im->files_bytes = part != NULL ? image_archive_room(part, bytes) : 0;
 		result = 0;
 	}
 	free(e);

@@ -54,8 +54,9 @@ static void print_settings(const char *prefix, json_t *object)
 
 static void print(const char *path, const struct image *im, const json_t *all)
 {
+	struct image_size size = image_size(im, 0);
 	struct image_budget b;
-	char words[200];
+	char words[256];
 
 	printf("%s: %s %s, image version %u, %zu bytes\n", path, im->name, im->version, im->note.version,
 	       im->file.bytes);
@@ -64,7 +65,7 @@ static void print(const char *path, const struct image *im, const json_t *all)
 	print_parts(im);
 	puts("settings");
 	print_settings("", json_object_get(all, "manifest"));
-	image_budget(&b, &im->m, im->m.cores_max, im->end_pa, im->app_bytes);
+	image_budget(&b, &im->m, im->m.cores_max, &size);
 	image_budget_words(&b, words, sizeof(words));
 	printf("memory needed with %u cores: %s\n", im->m.cores_max, words);
 	if (im->connection.total != 0)

@@ -186,8 +186,9 @@ static int parse(struct run_words *w, int argc, char **argv, struct err *err)
 static int check_fit(struct run_words *w, struct err *err)
 {
 	struct ix_manifest *m = &w->manifest;
+	struct image_size size = image_size(w->image, machine_files_room(&w->m));
 	struct image_budget budget;
-	char words[200];
+	char words[256];
 
 	*m = w->image->m;
 	for (unsigned i = 0; i < w->m.override_count; i++)
@@ -201,7 +202,7 @@ static int check_fit(struct run_words *w, struct err *err)
 			       w->image->name, m->cores_min, m->cores_max, w->m.cpus);
 	if (w->m.memory_mib == 0)
 		w->m.memory_mib = m->memory_mib;
-	image_budget(&budget, m, w->m.cpus, w->image->end_pa, w->image->app_bytes);
+	image_budget(&budget, m, w->m.cpus, &size);
 	if (w->m.memory_mib >= budget.total_mib)
 		return 0;
 	image_budget_words(&budget, words, sizeof(words));

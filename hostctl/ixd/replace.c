@@ -173,7 +173,7 @@ static int check(const struct guest *g, const struct image *image, struct err *e
 	if (copy == NULL)
 		abort();
 	*copy = *g; /* its words are the record's */
-	result = settle_guest(copy, image, err);
+	result = settle_guest(copy, image, guest_files_room(copy), err);
 	free(copy);
 	return result;
 }

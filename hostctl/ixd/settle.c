@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int settle_guest(struct guest *g, const struct image *image, struct err *err)
+int settle_guest(struct guest *g, const struct image *image, uint64_t files_room, struct err *err)
 {
+	struct image_size size = image_size(image, files_room);
 	struct image_budget budget;
 	struct ix_manifest *m = malloc(sizeof(*m));
 	char words[256];
@@ -28,7 +29,7 @@ int settle_guest(struct guest *g, const struct image *image, struct err *err)
 	if (result == 0 && (g->cpus_min < image->m.cores_min || g->cpus_max > image->m.cores_max))
 		result = err_set(err, STATUS_USAGE, "cpus %u:%u: the image %s serves on %u to %u cores", g->cpus_min,
 				 g->cpus_max, image->name, image->m.cores_min, image->m.cores_max);
-	image_budget(&budget, m, g->cpus_max, image->end_pa, image->app_bytes);
+	image_budget(&budget, m, g->cpus_max, &size);
 	if (result == 0 && budget.total_mib > g->memory_mib) {
 		image_budget_words(&budget, words, sizeof(words));
 		result = err_set(err, STATUS_USAGE, "memory: %u MiB are not enough with %u cores, it needs %s",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_S 5u
@@ -71,6 +72,23 @@ static int check_against_all(const struct guest *g, struct err *err)
 	return result;
 }
 
+/* Guest memory that the files of the request take; one that did not come put_files() misses. */
+static uint64_t files_room(const struct request *r, const struct guest *g)
+{
+	const json_t *files = json_object_get(r->message.object, "files");
+	uint64_t room = 0;
+
+	for (unsigned i = 0; i < g->file_count; i++) {
+		json_int_t index = json_integer_value(json_array_get(files, i));
+		struct stat st;
+
+		if (index >= 0 && index < r->message.fd_count && fstat(r->message.fds[index], &st) == 0 &&
+		    st.st_size >= 0)
+			room += image_file_room((uint64_t)st.st_size);
+	}
+	return room;
+}
+
 /* Image and files of the request, into the guest's folder. */
 static int put_files(struct request *r, const struct guest *g, int image, struct err *err)
 {
@@ -124,8 +142,8 @@ static int up(struct request *r, struct guest *g, int image_fd, struct err *err)
 
 	if (image == NULL)
 		return -1;
-	if (settle_guest(g, image, err) == 0 && take_name(g, err) == 0 && check_against_all(g, err) == 0 &&
-	    check_leases(g, err) == 0) {
+	if (settle_guest(g, image, files_room(r, g), err) == 0 && take_name(g, err) == 0 &&
+	    check_against_all(g, err) == 0 && check_leases(g, err) == 0) {
 		settle_image(g, image);
 		g->is_wanted = true;
 		g->generation = 1;

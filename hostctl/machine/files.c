@@ -62,6 +62,19 @@ int files_add(struct argv *a, const struct machine *m, struct err *err)
 	return 0;
 }
 
+uint64_t machine_files_room(const struct machine *m)
+{
+	uint64_t room = 0;
+
+	for (unsigned i = 0; i < m->file_count; i++) {
+		struct stat st;
+
+		if (fstat(m->files[i].fd, &st) == 0)
+			room += image_file_room((uint64_t)st.st_size);
+	}
+	return room;
+}
+
 void machine_close_files(struct machine *m)
 {
 	while (m->file_count > 0)

@@ -68,6 +68,8 @@ int machine_parse_accel(struct machine *m, const char *text, struct err *err);
 /** machine_add_file() - "[NAME=]PATH", opened here. machine_close_files(): all of them. */
 int machine_add_file(struct machine *m, const char *text, bool is_secret, struct err *err);
 void machine_close_files(struct machine *m);
+/** machine_files_room() - guest memory that they take. */
+uint64_t machine_files_room(const struct machine *m);
 
 /**
  * machine_run() - run until the guest ends or somebody wants to stop

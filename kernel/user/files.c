@@ -115,67 +115,79 @@ static bool next(struct walk *w, struct source *s)
 }
 
 /* How much room they take; paths and table first. */
-static uint64_t measure(struct walk w, uint32_t *count, uint64_t *head_bytes, const char **error)
+struct measure {
+	uint64_t head_bytes, total;
+	uint32_t count;
+};
+
+/* NULL, or what is wrong. @s: scratch. */
+static const char *measure(struct walk w, struct measure *m, struct source *s)
 {
-	struct source s;
 	uint64_t pages = 0;
 
-	*head_bytes = 0;
-	for (*count = 0; next(&w, &s); (*count)++) {
-		*head_bytes += sizeof(struct ix_file) + strlen(s.path) + 1;
-		pages += ALIGN_UP(s.bytes, PAGE_BYTES);
+	m->head_bytes = 0;
+	for (m->count = 0; next(&w, s); m->count++) {
+		m->head_bytes += sizeof(struct ix_file) + strlen(s->path) + 1;
+		pages += ALIGN_UP(s->bytes, PAGE_BYTES);
 	}
-	*error = w.error ? w.error : *count > IX_FILES_MAX ? "there are too many" : NULL;
-	*head_bytes = ALIGN_UP(*head_bytes, PAGE_BYTES);
-	return *head_bytes + pages;
+	m->head_bytes = ALIGN_UP(m->head_bytes, PAGE_BYTES);
+	m->total = m->head_bytes + pages;
+	return w.error ? w.error : m->count > IX_FILES_MAX ? "there are too many" : NULL;
 }
 
-static void lay_out(struct walk w, uint8_t *to, uint32_t count, uint64_t head_bytes)
+/* False: the host's directory is not any more what it was when it was measured. */
+static bool lay_out(struct walk w, const struct measure *m, uint8_t *to, struct source *s)
 {
 	struct ix_file *file = (struct ix_file *)to;
-	uint64_t path = count * sizeof(*file), at = head_bytes;
-	struct source s;
+	uint64_t path = m->count * sizeof(*file), at = m->head_bytes;
+	uint32_t left = m->count;
 
-	for (; next(&w, &s); file++) {
+	for (; next(&w, s); file++, left--) {
+		if (!left || strlen(s->path) + 1 > m->head_bytes - path ||
+		    ALIGN_UP(s->bytes, PAGE_BYTES) > m->total - at)
+			return false;
 		*file = (struct ix_file){
-			.at = at, .bytes = s.bytes, .path = (uint32_t)path, .is_secret = s.is_secret
+			.at = at, .bytes = s->bytes, .path = (uint32_t)path, .is_secret = s->is_secret
 		};
-		memcpy(to + path, s.path, strlen(s.path) + 1);
-		path += strlen(s.path) + 1;
-		if (s.data)
-			memcpy(to + at, s.data, s.bytes);
+		memcpy(to + path, s->path, strlen(s->path) + 1);
+		path += strlen(s->path) + 1;
+		if (s->data)
+			memcpy(to + at, s->data, s->bytes);
 		else
-			fwcfg_load(&s.entry, to + at);
-		at += ALIGN_UP(s.bytes, PAGE_BYTES);
+			fwcfg_load(&s->entry, to + at);
+		at += ALIGN_UP(s->bytes, PAGE_BYTES);
 	}
+	return !left;
 }
 
 int user_files_init(const void *archive, size_t bytes)
 {
 	struct walk w = { .archive = archive, .bytes = bytes };
-	uint64_t head_bytes, total;
-	const char *error;
-	uint32_t count;
+	struct measure m;
+	struct source s;
+	const char *error = measure(w, &m, &s);
 	uint8_t *to;
 	int err;
 
-	total = measure(w, &count, &head_bytes, &error);
 	if (error) {
 		log_line("files: %s (at most %u, paths of %u bytes)", error, IX_FILES_MAX, IX_FILE_PATH_BYTES - 1);
 		return KERR_INVALID;
 	}
-	if (!count)
+	if (!m.count)
 		return 0;
-	to = mem_boot_alloc(total, PAGE_BYTES);
-	err = to ? map_range(IX_FILES_VA, mem_pa(to), total, MAP_USER) : KERR_NO_MEMORY;
+	to = mem_boot_alloc(m.total, PAGE_BYTES);
+	err = to ? map_range(IX_FILES_VA, mem_pa(to), m.total, MAP_USER) : KERR_NO_MEMORY;
 	if (err) {
 		log_line("no memory for %u files: they want %lu MiB in one piece, %lu MiB are left; raise memory_mib",
-			 count, (total >> 20) + 1, mem_boot_free_bytes() >> 20);
+			 m.count, (m.total >> 20) + 1, mem_boot_free_bytes() >> 20);
 		return err;
 	}
-	lay_out(w, to, count, head_bytes);
+	if (!lay_out(w, &m, to, &s)) {
+		log_line("files: what the host gives changed while it was read");
+		return KERR_INVALID;
+	}
 	user_partition.files = to;
-	user_partition.files_bytes = total;
-	((struct ix_info *)map_info_page())->files = count;
+	user_partition.files_bytes = m.total;
+	((struct ix_info *)map_info_page())->files = m.count;
 	return 0;
 }

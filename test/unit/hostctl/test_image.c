@@ -139,15 +139,47 @@ static void test_budget(void **state)
 	struct image_budget small, large;
 
 	(void)state;
-	image_budget(&small, &m, 1, 0x400001, 1);
+	image_budget(&small, &m, 1, &(struct image_size){ 0x400001, 1, 3 << 20 });
+	assert_int_equal(small.files, 4 << 20);
 	assert_int_equal(small.image, 0x600000);
 	assert_int_equal(small.heap, 4 << 20);
 	assert_int_equal(small.program, 2 << 20);
 	m.heap_mib = 1048576;
 	m.rx_buffers = 4194304;
 	m.connections = 4194304;
-	image_budget(&large, &m, 64, 1ull << 32, 1ull << 40);
+	image_budget(&large, &m, 64, &(struct image_size){ 1ull << 32, 1ull << 40, 0 });
 	assert_true(large.total_mib > 1048576 * 2ull);
+}
+
+/* An archive of two files, and what is none. */
+static void test_archive_room(void **state)
+{
+	static const char entry[] =
+		"070701"
+		"0000000100008124000000000000000000000001000000000000%04X0000000000000000000000000000000000"
+		"00000200000000";
+	uint8_t archive[3 * 116];
+	char text[120];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		int n = snprintf(text, sizeof(text), entry, i == 1 ? 4u : 0u);
+
+		assert_int_equal(n, 110);
+		memset(archive + 116 * i, 0, 116);
+		memcpy(archive + 116 * i, text, 110);
+	}
+	/* 110 of head, "x" and its NUL make 112, and contents of four bytes 116; the first and the last have none. */
+	memmove(archive + 112, archive + 116, 232);
+	assert_int_equal(image_archive_room(archive, 112), image_file_room(0));
+	assert_int_equal(image_archive_room(archive, 112 + 116 + 112), 2 * image_file_room(0) + image_file_room(4));
+	assert_int_equal(image_archive_room(archive, 112 + 115), image_file_room(0));
+	assert_int_equal(image_archive_room(archive, 109), 0);
+	memcpy(archive + 54, "FFFFFFFF", 8);
+	assert_int_equal(image_archive_room(archive, sizeof(archive)), 0);
+	memcpy(archive + 54, "-0000001", 8);
+	assert_int_equal(image_archive_room(archive, sizeof(archive)), 0);
+	assert_true(image_file_room(4097) > 8192 && image_file_room(4096) < 8192);
 }
 
 /* Headers and notes are hit more often than contents: there the damage is understood. */
@@ -216,9 +248,10 @@ static void test_damaged_program(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_symbols),
-		cmocka_unit_test(test_version),    cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_damaged),    cmocka_unit_test(test_damaged_program),
+		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_symbols),
+		cmocka_unit_test(test_version),         cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_archive_room),    cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_damaged_program),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
