@@ -7,6 +7,7 @@
 #include "hostctl/base/paths.h"
 #include "hostctl/base/say.h"
 #include "hostctl/ixd/ixd.h"
+#include "hostctl/ixd/lease.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>

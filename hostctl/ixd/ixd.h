@@ -54,6 +54,12 @@ struct known {
 	struct ix_page_core *cores; /* IX_PAGE_CORES_MAX of them, last believed; at_us 0: never */
 	int64_t beat_ms;            /* when `guest.beat` grew last, monotonic */
 	struct domain_info domain;
+	struct {
+		enum health health; /* that there was an event of last */
+		uint32_t restarts;
+		unsigned notes; /* events less those that time has forgiven, at notes_ms */
+		int64_t notes_ms;
+	} said;
 	struct sw_state port;
 	bool is_port_old; /* its port was there before us, and what it counted was noted by an ixd before us */
 	struct {
@@ -143,19 +149,6 @@ struct image *deploy_image(int fd, struct err *err);
 /* ---- crash.c ---- */
 /** crash_look() - a thread takes what @k's page says of a fault, if that is new. Under the lock. */
 void crash_look(struct known *k);
-
-/* ---- lease.c ---- */
-/** lease_look() - @name's port and published ports follow the address that a DHCP server gave it. Only check.c calls it. */
-void lease_look(const char *name, const struct sw_states *ports);
-
-/* ---- settle.c ---- */
-/**
- * settle_guest() - what @g does not say @image says; what it says must be within what the image can do
- * @files_room: guest memory that files and secrets of the host take. Return: 0, or -1 with @err.
- */
-int settle_guest(struct guest *g, const struct image *image, uint64_t files_room, struct err *err);
-/** settle_image() - @g is of @image from now on. */
-void settle_image(struct guest *g, const struct image *image);
 
 /* ---- replace.c ---- */
 /** replace_resume_all() - in a thread: what was cut short by our death is brought to an end. Once, when libvirt answers. */

@@ -24,7 +24,7 @@ struct known *known_add(const char *name)
 	if (k == NULL || (k->cores = calloc(IX_PAGE_CORES_MAX, sizeof(*k->cores))) == NULL)
 		abort();
 	snprintf(k->name, sizeof(k->name), "%s", name);
-	k->health = HEALTH_STARTING;
+	k->health = k->said.health = HEALTH_STARTING;
 	ixd.guests[ixd.guest_count++] = k;
 	return k;
 }

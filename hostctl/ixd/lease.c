@@ -6,6 +6,7 @@
  * it gets when the server has since given it to this one, and not to that one again. It loses it when it says so itself.
  */
 #include "hostctl/ixd/ixd.h"
+#include "hostctl/ixd/lease.h"
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>

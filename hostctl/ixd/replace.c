@@ -7,6 +7,7 @@
 #include "hostctl/base/paths.h"
 #include "hostctl/ixd/command.h"
 #include "hostctl/ixd/ixd.h"
+#include "hostctl/ixd/settle.h"
 #include "hostctl/ixd/replace.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -59,11 +60,15 @@ int replace_drain_set(const char *name, bool is_on, struct err *err)
 static int drain(struct request *r, const struct guest *g, unsigned seconds, struct err *err)
 {
 	int64_t until = now_ms() + seconds * 1000ll, quiet_since = now_ms(), open = 0;
+	struct err why = { 0 };
 
 	if (seconds == 0)
 		return 0;
-	if (replace_drain_set(g->name, true, err) != 0)
+	if (replace_drain_set(g->name, true, &why) != 0) {
+		err_set(err, why.status, "%s; with --drain 0 it is replaced all the same", why.text);
+		err_fini(&why);
 		return -1;
+	}
 	request_say(r, "%s takes no new connections; waiting at most %u s for those that are open", g->name, seconds);
 	while (now_ms() < until && now_ms() - quiet_since < QUIET_MS) {
 		open = connections(g->name);

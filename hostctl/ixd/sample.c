@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define PERIOD_MS 100u
+#define NOTES_MAX 30u
 
 /* Under the lock. Reads what each core says; cores that were never there cost one look. */
 static void sample_cores(struct known *k, struct ix_page_core *scratch)
@@ -56,21 +57,41 @@ static void note_why(struct known *k)
 			 k->trust == PAGE_TORN ? "is never whole" : "holds nothing of this start");
 }
 
-/* What changed between two looks, for those who read events. */
-static void note_changes(struct known *k, enum health before, uint32_t restarts_before)
+/*
+ * Whether one more event of what the guest says of itself is due: NOTES_MAX at once, then one a second, else a guest that says
+ * another thing each time would push those of all others out of the journal.
+ */
+static bool may_note(struct known *k)
 {
-	if (k->health != before)
+	int64_t now = now_ms(), since = now - k->said.notes_ms;
+
+	if (since >= 1000) {
+		k->said.notes = since / 1000 < k->said.notes ? k->said.notes - (unsigned)(since / 1000) : 0;
+		k->said.notes_ms = now;
+	}
+	if (k->said.notes >= NOTES_MAX)
+		return false;
+	k->said.notes++;
+	return true;
+}
+
+/* What is new since the last event, for those who read events; what there was no event of is in the next one, or past. */
+static void note_changes(struct known *k)
+{
+	if (k->health != k->said.health && may_note(k)) {
 		event_note(k->name, health_name(k->health),
 			   k->health == HEALTH_UNMANAGED ? json_pack("{s:s}", "why", k->why) : NULL);
-	if (k->has_guest && k->guest.restarts > restarts_before)
+		k->said.health = k->health;
+	}
+	if (k->has_guest && k->guest.restarts > k->said.restarts && may_note(k)) {
 		event_note(k->name, "restart", json_pack("{s:I}", "restarts", (json_int_t)k->guest.restarts));
+		k->said.restarts = k->guest.restarts;
+	}
 }
 
 /* Under the lock. */
 static void sample(struct known *k, struct ix_page_core *scratch)
 {
-	enum health before = k->health;
-	uint32_t restarts = k->guest.restarts;
 	struct ix_page_guest g;
 
 	if (k->page != NULL) {
@@ -78,7 +99,8 @@ static void sample(struct known *k, struct ix_page_core *scratch)
 		if (k->trust == PAGE_GOOD) {
 			if (!k->has_guest || g.beat != k->guest.beat)
 				k->beat_ms = now_ms();
-			restarts = k->has_guest ? k->guest.restarts : g.restarts;
+			if (!k->has_guest)
+				k->said.restarts = g.restarts;
 			k->guest = g;
 			k->has_guest = true;
 			sample_cores(k, scratch);
@@ -88,7 +110,7 @@ static void sample(struct known *k, struct ix_page_core *scratch)
 		crash_look(k);
 	k->health = health_of(k);
 	note_why(k);
-	note_changes(k, before, restarts);
+	note_changes(k);
 	history_take(k, now_ms() / 1000); /* takes one look a second, and passes over the others */
 }
 

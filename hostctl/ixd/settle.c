@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guest's record and an image say of each other: size, memory, address, and which image it is. */
 #include "hostctl/ixd/ixd.h"
+#include "hostctl/ixd/settle.h"
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>

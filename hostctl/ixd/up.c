@@ -3,6 +3,7 @@
 #include "hostctl/base/name.h"
 #include "hostctl/base/paths.h"
 #include "hostctl/ixd/ixd.h"
+#include "hostctl/ixd/settle.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
