@@ -3,7 +3,7 @@
  * Events of the machine itself [ACPI 6.5 4.8.3, 4.8.4]: the power button and general-purpose ones, which share one
  * interrupt (SCI). Who waits for one says so; nothing else is enabled. The interrupt only says "look": the boot core looks
  * at the status bits, and once a second without one, so that none is ever missed for good. Nor can it be held up: after a few
- * rounds with something new in each, the line stays masked until that second is over.
+ * rounds with something new in each, or a few interrupts without anything, the line stays masked until that second is over.
  */
 #include "kernel/acpi/acpi.h"
 #include "kernel/base/err.h"
@@ -15,6 +15,7 @@
 #define PM1_SCI_ENABLED 1u
 #define ENABLE_SPINS 100000u
 #define ROUNDS_A_LOOK 8u
+#define EMPTY_MAX 8u
 #define LOOK_US 1000000u
 #define GPES_MAX 2u
 
@@ -22,7 +23,7 @@ static struct {
 	uint16_t pm1a; /* 0: none */
 	uint16_t gpe0; /* 0: none */
 	uint8_t gpe0_bytes;
-	bool is_routed;
+	unsigned empty; /* interrupts in this second that told of nothing */
 	void (*on_button)(void);
 	unsigned gpes;
 	struct {
@@ -62,6 +63,7 @@ void acpi_events_init(const struct acpi_info *acpi)
 	events.look_at = 0;
 	events.on_button = NULL;
 	events.gpes = 0;
+	events.empty = 0;
 	events.pm1a = 0;
 	events.gpe0 = 0;
 	if (!acpi->pm1a_event_port || !acpi->pm1a_control_port)
@@ -73,7 +75,8 @@ void acpi_events_init(const struct acpi_info *acpi)
 		events.gpe0 = acpi->gpe0_port;
 		events.gpe0_bytes = acpi->gpe0_bytes;
 	}
-	events.is_routed = !ioapic_route(acpi->sci_gsi, CPU_VECTOR_SCI, cpu_apic_id(0), signal);
+	/* Where nothing can interrupt, there is still the look. */
+	(void)ioapic_route(acpi->sci_gsi, CPU_VECTOR_SCI, cpu_apic_id(0), signal);
 }
 
 void acpi_on_button(void (*fn)(void))
@@ -134,7 +137,11 @@ bool acpi_events_take(tsc_t now, bool is_rung)
 		rounds++;
 	for (unsigned i = 0; is_due && i < events.gpes; i++)
 		events.gpe[i].fn(false);
-	if (rounds < ROUNDS_A_LOOK && events.is_routed)
+	if (ioapic_is_held() && !rounds)
+		events.empty++;
+	if (is_due)
+		events.empty = 0;
+	if (rounds < ROUNDS_A_LOOK && events.empty < EMPTY_MAX)
 		ioapic_release();
 	return rounds;
 }

@@ -20,6 +20,7 @@ static volatile uint8_t *ioapic; /* NULL: none */
 static uint32_t ioapic_first;    /* global interrupt of input 0 */
 static uint32_t ioapic_inputs;
 static uint32_t level_register, level_entry; /* of the one input that is a level; 0: none */
+static bool is_held;
 
 static void write_register(uint32_t reg, uint32_t v)
 {
@@ -36,6 +37,7 @@ static uint32_t read_register(uint32_t reg)
 int ioapic_init(pa_t pa, uint32_t first_gsi)
 {
 	level_entry = 0;
+	is_held = false;
 	ioapic = pa ? map_device(pa, REGISTERS_BYTES) : NULL;
 	if (!ioapic)
 		return KERR_NOT_FOUND;
@@ -69,12 +71,21 @@ int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, unsigned signal
 
 void ioapic_hold(void)
 {
-	if (level_entry)
-		write_register(level_register, level_entry | REDIRECTION_MASKED);
+	if (!level_entry)
+		return;
+	write_register(level_register, level_entry | REDIRECTION_MASKED);
+	is_held = true;
+}
+
+bool ioapic_is_held(void)
+{
+	return is_held;
 }
 
 void ioapic_release(void)
 {
-	if (level_entry)
-		write_register(level_register, level_entry);
+	if (!is_held)
+		return;
+	is_held = false;
+	write_register(level_register, level_entry);
 }

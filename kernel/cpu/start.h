@@ -42,6 +42,7 @@ int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, unsigned signal
  * ioapic_release(), when somebody has looked, at once if it is still there
  */
 void ioapic_hold(void);
+bool ioapic_is_held(void);
 void ioapic_release(void);
 void apic_send(uint32_t apic_id, uint32_t icr_low);
 /** apic_stop_others() - every other core stops for good; nothing before apic_core_init(). */

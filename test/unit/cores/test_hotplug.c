@@ -42,6 +42,11 @@ int ioapic_route(uint32_t gsi, uint8_t vector, uint32_t apic_id, unsigned signal
 	return 0;
 }
 
+bool ioapic_is_held(void)
+{
+	return false;
+}
+
 void ioapic_release(void)
 {
 }

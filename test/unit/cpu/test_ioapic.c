@@ -58,17 +58,23 @@ static void test_level(void **state)
 	start(0);
 	registers[4] = 0xabcd;
 	ioapic_hold(); /* nothing is a level yet */
+	assert_false(ioapic_is_held());
 	ioapic_release();
 	assert_int_equal(registers[4], 0xabcd);
 	assert_int_equal(ioapic_route(9, 0x23, 0, IOAPIC_LEVEL | IOAPIC_LOW), 0);
 	assert_int_equal(registers[4], 0xa023);
 	assert_int_equal(ioapic_route(3, 0x22, 0, 0), 0);
 	ioapic_hold();
+	assert_true(ioapic_is_held());
 	assert_int_equal(registers[0], 0x10 + 2 * 9);
 	assert_int_equal(registers[4], 0x1a023);
 	ioapic_release();
+	assert_false(ioapic_is_held());
 	assert_int_equal(registers[0], 0x10 + 2 * 9);
 	assert_int_equal(registers[4], 0xa023);
+	registers[4] = 0xabcd;
+	ioapic_release(); /* once is enough */
+	assert_int_equal(registers[4], 0xabcd);
 	start(0); /* as after a start anew */
 	registers[4] = 0xabcd;
 	ioapic_hold();

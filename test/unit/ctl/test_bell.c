@@ -59,6 +59,11 @@ void fake_port_out(uint16_t port, uint32_t v, unsigned bytes)
 		machine.is_acpi_on = true;
 }
 
+bool ioapic_is_held(void)
+{
+	return false;
+}
+
 void ioapic_release(void)
 {
 }
