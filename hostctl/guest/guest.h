@@ -81,8 +81,11 @@ void guest_fini(struct guest *g);
 /** guest_vcpus_from_json(), guest_vcpus_to_json() - that part of a record; as guest_from_json(). */
 int guest_vcpus_from_json(struct guest_vcpus *out, const json_t *from, struct err *err);
 json_t *guest_vcpus_to_json(const struct guest_vcpus *v);
-/** guest_vcpus_see() - QEMU @pid of @start has these threads now; those that are new count, of another QEMU all do. */
-void guest_vcpus_see(struct guest_vcpus *v, int32_t pid, uint64_t start, const int32_t threads[GUEST_VCPUS_MAX]);
+/**
+ * guest_vcpus_see() - QEMU @pid of @start has these threads now; those that are new count, of another QEMU all do
+ * Return: whether there was anything new.
+ */
+bool guest_vcpus_see(struct guest_vcpus *v, int32_t pid, uint64_t start, const int32_t threads[GUEST_VCPUS_MAX]);
 
 /** guest_load(), guest_save() - the record of a guest; saving is atomic and on disk when it returns. */
 int guest_load(struct guest *out, const char *name, struct err *err);

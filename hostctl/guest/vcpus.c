@@ -57,19 +57,25 @@ static bool has_thread(const struct guest_vcpus *v, int32_t thread)
 	return false;
 }
 
-void guest_vcpus_see(struct guest_vcpus *v, int32_t pid, uint64_t start, const int32_t threads[GUEST_VCPUS_MAX])
+bool guest_vcpus_see(struct guest_vcpus *v, int32_t pid, uint64_t start, const int32_t threads[GUEST_VCPUS_MAX])
 {
 	struct guest_vcpus now = { .pid = pid, .start = start };
+	bool is_new = v->pid != pid || v->start != start;
 
-	if (v->pid == pid && v->start == start)
+	if (!is_new)
 		now.made = v->made;
 	else
-		v->count = 0; /* of another QEMU: a number may be the same by chance */
+		v->count = 0; /* a number may be the same by chance */
 	for (unsigned i = 0; i < GUEST_VCPUS_MAX; i++) {
 		if (threads[i] == 0)
 			continue;
-		now.made += !has_thread(v, threads[i]);
+		if (!has_thread(v, threads[i])) {
+			now.made++;
+			is_new = true;
+		}
 		now.threads[now.count++] = threads[i];
 	}
+	is_new |= now.count != v->count;
 	*v = now;
+	return is_new;
 }

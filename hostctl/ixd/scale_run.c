@@ -92,13 +92,12 @@ static int look_at_guest(struct resize *rs, struct err *err)
 /* Threads that are new are counted before anything else is done. */
 static int see_threads(struct guest *g, const struct domain_vcpus *v, struct err *err)
 {
-	struct guest_vcpus before = g->vcpus;
 	struct domain_info info;
 
 	if (domain_info(ixd.domains, g->name, &info, err) != 0)
 		return -1;
-	guest_vcpus_see(&g->vcpus, info.pid, domain_process_start(info.pid), v->threads);
-	return memcmp(&before, &g->vcpus, sizeof(before)) == 0 ? 0 : guest_save(g, err);
+	return guest_vcpus_see(&g->vcpus, info.pid, domain_process_start(info.pid), v->threads) ? guest_save(g, err)
+												: 0;
 }
 
 int scale_look(struct resize *rs, struct err *err)

@@ -11,77 +11,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
 import hostlab  # noqa: E402  pylint: disable=wrong-import-position
 import lab  # noqa: E402  pylint: disable=wrong-import-position
 from report import Report, check  # noqa: E402  pylint: disable=wrong-import-position
+from streams import SECONDS, Streams  # noqa: E402  pylint: disable=wrong-import-position
 
 GUESTS = {'one': '10.77.0.5', 'two': '10.77.0.6'}
 CONNECTIONS = 64
-CHUNK = 2048
-SECONDS = 60       # for anything to come back, on the busiest machine
 DAEMONS = {'ixd': '/run/ix/ixd.pid', 'libvirtd': '/run/libvirtd.pid', 'vswitchd': '/run/openvswitch/ovs-vswitchd.pid',
            'ovsdb': '/run/openvswitch/ovsdb-server.pid'}
-
-
-class Stream(threading.Thread):
-    """A connection that sends random bytes and compares what comes back. A stall is no failure, a reset or another byte is."""
-
-    def __init__(self, address):
-        super().__init__(daemon=True)
-        self.socket = lab.connect(address=address, timeout=4 * SECONDS)
-        self.is_over, self.bytes, self.at, self.longest, self.error = False, 0, time.monotonic(), 0.0, None
-        self.start()
-
-    def run(self):
-        try:
-            while not self.is_over:
-                data = os.urandom(CHUNK)
-                self.socket.sendall(data)
-                check(lab.receive(self.socket, CHUNK) == data, 'other bytes came back, or too few')
-                now = time.monotonic()
-                self.longest = max(self.longest, now - self.at)
-                self.bytes, self.at = self.bytes + CHUNK, now
-                time.sleep(0.01)        # 64 of them are to run for long, not to fill the machine
-        except Exception as e:  # pylint: disable=broad-except
-            self.error = f'{type(e).__name__}: {e}'
-
-
-class Load:
-    """All of them."""
-
-    def __init__(self):
-        self.streams = [Stream(address) for _ in range(CONNECTIONS // len(GUESTS)) for address in GUESTS.values()]
-
-    def check(self):
-        """None has failed."""
-        failed = [s.error for s in self.streams if s.error]
-        check(not failed, f'{len(failed)} of {len(self.streams)} connections failed: {failed[:1]}')
-
-    def goes_on(self):
-        """Every connection carries bytes that were sent from now on. Returns the longest stall of any so far."""
-        before = [s.bytes for s in self.streams]
-
-        def moved():
-            self.check()
-            return all(s.bytes > b + CHUNK for s, b in zip(self.streams, before))
-        hostlab.wait_for(moved, SECONDS, 'all connections go on')
-        return max(s.longest for s in self.streams)
-
-    def stop(self):
-        """Ends them. Returns the bytes that came back."""
-        for s in self.streams:
-            s.is_over = True
-        for s in self.streams:
-            s.join(SECONDS)
-        self.check()
-        check(not any(s.is_alive() for s in self.streams), 'a connection does not end')
-        for s in self.streams:
-            s.socket.close()
-        return sum(s.bytes for s in self.streams)
 
 
 def words(pid, kind):
@@ -126,8 +66,7 @@ def act(load, name, lost, expected):
     """One daemon dies and comes back. @lost, @expected: events that tell of it."""
     before, told = qemus(), events()
     load.goes_on()
-    for s in load.streams:
-        s.longest = 0.0
+    load.forget()
     restart = kill(name)
     if lost:
         hostlab.wait_for(lambda: events().count(lost) > told.count(lost), SECONDS, lambda: f'the event {lost}: {events()}')
@@ -163,7 +102,7 @@ def reboot():
     for address in GUESTS.values():
         hostlab.echo(address)
     check(all(qemus()[name] not in (None, before[name]) for name in GUESTS), f'{before} {qemus()}')
-    check(events().count('autostarted') == len(GUESTS), f'{events()}')
+    hostlab.wait_for(lambda: events().count('autostarted') == len(GUESTS), SECONDS, lambda: f'autostarted twice: {events()}')
     return f'{len(GUESTS)} guests were started again'
 
 
@@ -179,7 +118,7 @@ def main():
     for number, (name, address) in enumerate(GUESTS.items()):
         hostlab.up(name, 'images/echo.ix', address=f'{address}/16', cpus={'min': number + 1, 'max': number + 1})
     await_ready()
-    load = Load()
+    load = Streams(CONNECTIONS, list(GUESTS.values()))
     for turn in range(rounds):
         for name, lost, expected in ACTS:
             report.run(f'{name}_killed' + (f'_{turn + 1}' if rounds > 1 else ''), act, load, name, lost, expected)
