@@ -35,9 +35,9 @@ def read(data):
 class Client:
     """`with Client(bench, connections, rate) as client:` serves until finish(); all connections have been answered once."""
 
-    def __init__(self, bench, connections, rate):
+    def __init__(self, bench, connections, rate, address=GUEST):
         self.path = bench.file('answers')
-        self.process = subprocess.Popen([*bench.wire.inside, bench.part('answers'), GUEST, str(ECHO_PORT), str(connections), str(rate),
+        self.process = subprocess.Popen([*bench.wire.inside, bench.part('answers'), address, str(ECHO_PORT), str(connections), str(rate),
                                          self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         preexec_fn=lab.die_with_parent)
 

@@ -106,7 +106,7 @@ def place(value):
 
 
 NONE_AT = 0.03
-BAR_NAMES = {'linux_default': 'linux def.', 'linux_fixed_queues': 'linux, all queues'}
+BAR_NAMES = {'linux_default': 'linux def.', 'linux_fixed_queues': 'all queues', 'ix_scale': 'ixctl scale'}
 RESIZE = {'first_service_ms grow': 'call to first answer of the new core', 'stall_ms_max grow': 'longest stall, a core more',
           'stall_ms_max shrink': 'longest stall, a core less', 'drain_ms shrink': 'call until the core is given back'}
 UDP_WAYS = {None: '', 'one by one': 'recvfrom', 'in batches': 'recvmmsg'}

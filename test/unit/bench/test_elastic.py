@@ -58,7 +58,7 @@ class Record(unittest.TestCase):
                  {'step': 'grow', 'stall_ms': 2, 'errors': 0, 'told_ms': None, 'call_ms': 5, 'first_service_ms': 30, 'share': 0.5},
                  {'step': 'shrink', 'stall_ms': 3, 'errors': 0, 'told_ms': 40, 'call_ms': 50, 'last_service_ms': 20}]
         out, plan = results.Results('elastic'), {'connections': 64, 'rate': 100, 'is_kvm': False, 'window_s': 5}
-        for peer in elastic.GUESTS:
+        for peer in elastic.SHOWN_AS:
             elastic.add_boot(out, {'peer': peer, 'errors': 7, 'answers': 9, 'steps': steps}, plan)
         self.assertEqual(out.median('ix', 'drain_ms', step='shrink'), 40)
         self.assertEqual(out.values('ix', 'vcpu_taken_ms'), [])
