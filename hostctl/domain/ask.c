@@ -28,7 +28,7 @@ static enum domain_state state_of(int state)
 }
 
 /* libvirt keeps it in a file and says it to nobody. */
-static int32_t pid_of(const char *name)
+int32_t connect_pid(const char *name)
 {
 	int32_t pid = 0;
 	char *path;
@@ -70,7 +70,7 @@ int domain_info(struct domains *d, const char *name, struct domain_info *out, st
 		out->cpus_max = (uint32_t)virDomainGetVcpusFlags(domain, VIR_DOMAIN_VCPU_MAXIMUM);
 		out->memory_kib = info.memory;
 		out->cpu_time_ns = info.cpuTime;
-		out->pid = out->state == DOMAIN_RUNNING || out->state == DOMAIN_PAUSED ? pid_of(name) : 0;
+		out->pid = out->state == DOMAIN_RUNNING || out->state == DOMAIN_PAUSED ? connect_pid(name) : 0;
 		virDomainFree(domain);
 	}
 	virConnectClose(c);

@@ -14,5 +14,8 @@ void connect_put(virDomain *domain);
 /** connect_error() - "@what: what libvirt says about it". Return: -1. */
 int connect_error(struct err *err, const char *what);
 
+/** connect_pid() - of the QEMU that @name has now; 0: none, or not known. */
+int32_t connect_pid(const char *name);
+
 /** connect_is_absent() - whether the last error was that there is no such domain. */
 bool connect_is_absent(void);

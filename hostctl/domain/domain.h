@@ -66,8 +66,15 @@ int domains_connect(struct domains *d, struct err *err);
  */
 int domain_start(struct domains *d, const struct domain_plan *plan, struct err *err);
 
-/** domain_stop() - ACPI shutdown, after @timeout_s destroy; @is_undefine: away with the definition too. Fine if absent. */
-int domain_stop(struct domains *d, const char *name, unsigned timeout_s, bool is_undefine, struct err *err);
+/* How a domain is to end. */
+struct domain_end {
+	unsigned timeout_s; /* for an ACPI shutdown; then it is destroyed */
+	void (*on_dead)(
+		void *arg); /* NULL, or called once when QEMU has ended; libvirt knows some 0.2 s later. Not after a destroy. */
+	void *arg;
+};
+/** domain_stop() - the domain ends, and its definition goes. Fine if absent. */
+int domain_stop(struct domains *d, const char *name, const struct domain_end *how, struct err *err);
 
 /** domain_info() - 0 (DOMAIN_ABSENT if libvirt knows none), or -1 with @err when libvirtd does not answer. */
 int domain_info(struct domains *d, const char *name, struct domain_info *out, struct err *err);

@@ -2,16 +2,14 @@
 /* The life of a domain: defined and started, asked to stop, made to stop. */
 #include "hostctl/domain/connect.h"
 #include <libvirt/virterror.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
 
-#define POLL_MS 50u
-
-static void sleep_ms(unsigned ms)
-{
-	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000l }, NULL);
-}
+#define POLL_MS 10u
+#define PRESS_MS 1000u
 
 static bool is_off(virDomain *domain)
 {
@@ -65,22 +63,35 @@ int domain_start(struct domains *d, const struct domain_plan *plan, struct err *
 	return result;
 }
 
-/* Until it is off or the time is over. A button that was pressed before anybody looked is pressed again. */
-static bool shut_down(virDomain *domain, unsigned timeout_s)
+/* Waits a moment for the end of QEMU, of which @how is told. @fd: that process, -1 if it is not known or has ended. */
+static void look(int *fd, const struct domain_end *how)
 {
-	unsigned turns = timeout_s * 1000 / POLL_MS;
+	struct pollfd end = { .fd = *fd, .events = POLLIN };
 
-	for (unsigned i = 0; i < turns; i++) {
-		if (is_off(domain))
-			return true;
-		if (i % (1000 / POLL_MS) == 0)
+	if (poll(&end, 1, POLL_MS) <= 0)
+		return;
+	close(*fd);
+	*fd = -1;
+	how->on_dead(how->arg);
+}
+
+/* Until it is off or the time is over. A button that was pressed before anybody looked is pressed again. */
+static bool shut_down(virDomain *domain, const struct domain_end *how)
+{
+	int32_t pid = how->on_dead != NULL ? connect_pid(virDomainGetName(domain)) : 0;
+	int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	for (unsigned ms = 0; ms < how->timeout_s * 1000 && !is_off(domain); ms += POLL_MS) {
+		if (ms % PRESS_MS == 0)
 			virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
-		sleep_ms(POLL_MS);
+		look(&fd, how);
 	}
+	if (fd >= 0)
+		close(fd);
 	return is_off(domain);
 }
 
-int domain_stop(struct domains *d, const char *name, unsigned timeout_s, bool is_undefine, struct err *err)
+int domain_stop(struct domains *d, const char *name, const struct domain_end *how, struct err *err)
 {
 	virConnect *c = connect_get(d, err);
 	virDomain *domain;
@@ -92,10 +103,10 @@ int domain_stop(struct domains *d, const char *name, unsigned timeout_s, bool is
 	if (domain == NULL) {
 		result = connect_is_absent() ? 0 : connect_error(err, name);
 	} else {
-		if (virDomainIsActive(domain) == 1 && !shut_down(domain, timeout_s) && virDomainDestroy(domain) != 0 &&
+		if (virDomainIsActive(domain) == 1 && !shut_down(domain, how) && virDomainDestroy(domain) != 0 &&
 		    !is_off(domain))
 			result = connect_error(err, name);
-		if (result == 0 && is_undefine && virDomainUndefine(domain) != 0 && !connect_is_absent())
+		if (result == 0 && virDomainUndefine(domain) != 0 && !connect_is_absent())
 			result = connect_error(err, name);
 		virDomainFree(domain);
 	}

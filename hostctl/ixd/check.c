@@ -18,6 +18,7 @@
 #define PERIOD_S 1u
 #define REFUSED_MS 5000
 #define STARTERS 4u
+#define PORTLESS 3u                    /* looks: whoever is about to make the port has done so by then */
 #define BOOT_MARK PATHS_RUN "/started" /* gone with /run when the host starts anew */
 
 /* The names of all guests, copied under the lock. The caller frees. */
@@ -87,6 +88,14 @@ static void note_port(struct known *k, const struct sw_state *port)
 	k->is_port_old = false;
 }
 
+/* It runs and nobody is about to make it a port: we were killed just then, or somebody took it away. */
+static void count_portless(struct known *k)
+{
+	bool runs = k->domain.state == DOMAIN_RUNNING || k->domain.state == DOMAIN_PAUSED;
+
+	k->portless = runs && !k->is_busy && k->port.number <= 0 ? k->portless + 1 : 0;
+}
+
 /* The daemon of the switch is away: what was counted stays known, the link does not. */
 static void note_port_lost(struct known *k)
 {
@@ -119,12 +128,40 @@ static void look_at(const char *name, const struct sw_states *ports)
 			k->has_guest = false;
 		scale_watch(k);
 	}
-	if (k != NULL && ports != NULL && ports->is_alive)
+	if (k != NULL && ports != NULL && ports->is_alive) {
 		note_port(k, sw_states_of(ports, name));
-	else if (k != NULL && ports != NULL)
+		count_portless(k);
+	} else if (k != NULL && ports != NULL)
 		note_port_lost(k);
 	pthread_mutex_unlock(&ixd.lock);
 	err_fini(&err);
+}
+
+/* Unless somebody is at work on the guest: then the next look finds whether it is still due. */
+static void mend_port(const char *name)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+	struct err err = { 0 };
+	unsigned looks = 0;
+	struct known *k;
+	int lock;
+
+	if (g == NULL)
+		abort();
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	if (k != NULL)
+		looks = k->portless;
+	pthread_mutex_unlock(&ixd.lock);
+	lock = looks >= PORTLESS ? guest_lock(name, 0, &err) : -1;
+	if (lock >= 0) {
+		if (guest_load(g, name, &err) == 0 && deploy_port(g, &err) == 0)
+			event_note(name, "port-made", NULL);
+		close(lock);
+	}
+	err_fini(&err);
+	guest_fini(g);
+	free(g);
 }
 
 /*
@@ -168,8 +205,10 @@ static void look_at_all(void)
 	for (unsigned i = 0; i < count; i++) {
 		look_at(all[i], ports);
 		logs_keep_short(all[i]);
-		if (ports != NULL && ports->is_alive)
+		if (ports != NULL && ports->is_alive) {
+			mend_port(all[i]);
 			lease_look(all[i], ports);
+		}
 	}
 	if (ports != NULL && ports->is_alive)
 		mend_flows(ports);
@@ -196,7 +235,7 @@ static void start_one(const char *name)
 	if (g == NULL)
 		abort();
 	if (lock >= 0 && guest_load(g, name, &err) == 0 && g->is_wanted && g->is_autostart &&
-	    is_not_running(name, &err) && deploy_start(g, NULL, &err) == 0)
+	    is_not_running(name, &err) && deploy_start(g, NULL, NULL, &err) == 0)
 		event_note(name, "autostarted", NULL);
 	if (err.status != 0)
 		event_note(name, "autostart-failed", json_pack("{s:s}", "why", err.text));

@@ -3,6 +3,7 @@
 #include "hostctl/base/name.h"
 #include "hostctl/base/paths.h"
 #include "hostctl/ixd/ixd.h"
+#include "hostctl/ixd/launch.h"
 #include "hostctl/machine/machine.h"
 #include "kernel/abi/boot_info.h"
 #include <arpa/inet.h>
@@ -174,17 +175,27 @@ static void unmake(struct made *m)
 	blob_fini(&m->cmdline);
 }
 
-static int set_port(const struct guest *g, const struct made *m, struct err *err)
+static void plan_port(struct sw_port *port, const struct guest *g, const char *socket)
 {
-	struct sw_port port = { .guest = g->name, .socket = m->net_socket, .rate_mbit = g->rate_mbit };
-
-	memcpy(port.mac, m->plan.mac, 6);
-	memcpy(port.address, g->address, 4);
-	memcpy(port.address6, g->address6, 16);
-	port.is_dhcp = g->is_dhcp;
+	*port = (struct sw_port){ .guest = g->name, .socket = socket, .rate_mbit = g->rate_mbit };
+	name_mac(g->name, port->mac);
+	memcpy(port->address, g->address, 4);
+	memcpy(port->address6, g->address6, 16);
+	port->is_dhcp = g->is_dhcp;
 	for (unsigned i = 0; i < g->allow.count; i++)
-		port.allow[port.allow_count++] = g->allow.word[i];
-	return sw_port_set(&port, err);
+		port->allow[port->allow_count++] = g->allow.word[i];
+}
+
+int deploy_port(const struct guest *g, struct err *err)
+{
+	char *socket = paths_of_guest(PATHS_RUN, g->name, "net.sock");
+	struct sw_port port;
+	int result;
+
+	plan_port(&port, g, socket);
+	result = sw_port_set(&port, err);
+	free(socket);
+	return result;
 }
 
 /* While a guest is @busy it is off because we want it so, not because it crashed. What it is afterwards libvirt says at once. */
@@ -273,6 +284,8 @@ static int look_if_ready(const char *name)
 
 	pthread_mutex_lock(&ixd.lock);
 	k = known_find(name);
+	if (k != NULL)
+		sample_guest(k);
 	if (k != NULL && k->has_guest)
 		state = k->guest.state;
 	pthread_mutex_unlock(&ixd.lock);
@@ -305,14 +318,16 @@ int deploy_wait_ready(const struct guest *g, struct err *err)
 }
 
 /* It runs: known at once, not when check.c asks next. */
-static int start_domain(const struct domain_plan *plan, struct err *err)
+static int start_domain(const struct guest *g, const struct made *m, struct err *err)
 {
+	struct sw_port port;
 	struct known *k;
 
-	if (domain_start(ixd.domains, plan, err) != 0)
+	plan_port(&port, g, m->net_socket);
+	if (launch_begin(&m->plan, &port, err) != 0)
 		return -1;
 	pthread_mutex_lock(&ixd.lock);
-	k = known_find(plan->name);
+	k = known_find(g->name);
 	if (k != NULL) {
 		k->domain.state = DOMAIN_RUNNING;
 		k->is_seen = true;
@@ -322,19 +337,34 @@ static int start_domain(const struct domain_plan *plan, struct err *err)
 }
 
 /* Hugepages that were free may be somebody else's by now. */
-static int start_anyhow(struct domain_plan *plan, struct request *r, struct err *err)
+static int start_anyhow(const struct guest *g, struct made *m, struct request *r, struct err *err)
 {
-	if (start_domain(plan, err) == 0)
+	if (start_domain(g, m, err) == 0)
 		return 0;
-	if (plan->page_kib == 0 || host_hugepages(plan->memory_mib) != 0)
+	if (m->plan.page_kib == 0 || host_hugepages(g->memory_mib) != 0)
 		return -1;
-	request_say(r, "%s gets ordinary memory: its hugepages are gone", plan->name);
-	plan->page_kib = 0;
+	request_say(r, "%s gets ordinary memory: its hugepages are gone", g->name);
+	m->plan.page_kib = 0;
 	err_fini(err);
-	return start_domain(plan, err);
+	return start_domain(g, m, err);
 }
 
-int deploy_start(const struct guest *g, struct request *r, struct err *err)
+/* The domain, until it serves. */
+static int run(const struct guest *g, struct made *m, struct request *r, struct deploy_times *times, struct err *err)
+{
+	int64_t began = now_ms(), runs;
+
+	if (start_anyhow(g, m, r, err) != 0)
+		return -1;
+	runs = now_ms();
+	if (deploy_wait_ready(g, err) != 0)
+		return -1;
+	if (times != NULL)
+		*times = (struct deploy_times){ .start_ms = runs - began, .boot_ms = now_ms() - runs };
+	return 0;
+}
+
+int deploy_start(const struct guest *g, struct request *r, struct deploy_times *times, struct err *err)
 {
 	struct made *m = calloc(1, sizeof(*m));
 	struct err ignored = { 0 };
@@ -344,9 +374,9 @@ int deploy_start(const struct guest *g, struct request *r, struct err *err)
 		abort();
 	set_busy(g->name, true);
 	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
-		if (set_port(g, m, err) == 0 && set_page(g->name, err) == 0) {
+		if (set_page(g->name, err) == 0) {
 			request_say(r, "starting %s", g->name);
-			result = start_anyhow(&m->plan, r, err) == 0 ? deploy_wait_ready(g, err) : -1;
+			result = run(g, m, r, times, err);
 		}
 		if (result == 0)
 			result = deploy_publish(err);
@@ -367,7 +397,7 @@ int deploy_stop(const char *name, unsigned timeout_s, struct err *err)
 	int result;
 
 	set_busy(name, true);
-	result = domain_stop(ixd.domains, name, timeout_s, true, err);
+	result = launch_end(name, timeout_s, err);
 	if (result != 0) {
 		set_busy(name, false);
 	} else {
@@ -382,7 +412,6 @@ int deploy_stop(const char *name, unsigned timeout_s, struct err *err)
 		pthread_mutex_unlock(&ixd.lock);
 		unlink(page);
 		unlink(seed);
-		result = sw_port_remove(name, err);
 	}
 	free(page);
 	free(seed);

@@ -72,6 +72,7 @@ struct known {
 		int64_t noted_ms;  /* monotonic, 0: never */
 		bool is_said;
 	} lease;
+	unsigned portless; /* looks in a row that found it running without a port */
 	enum health health;
 	struct history *history; /* NULL: none yet */
 	struct scale_state scale;
@@ -135,10 +136,16 @@ const char *request_known(const struct request *r, struct err *err);
 int socket_open(struct err *err);
 
 /* ---- deploy.c: a record becomes a guest that runs. Under guest_lock(). ---- */
-/** deploy_start() - port, page, seed, domain; waits until it is ready. @r: is told of progress, may be NULL. */
-int deploy_start(const struct guest *g, struct request *r, struct err *err);
+/* How long a start took: until the domain ran, and from then on until the guest was ready. */
+struct deploy_times {
+	int64_t start_ms, boot_ms;
+};
+/** deploy_start() - port, page, seed, domain; waits until it is ready. @r: is told of progress, may be NULL, and so may @times. */
+int deploy_start(const struct guest *g, struct request *r, struct deploy_times *times, struct err *err);
 /** deploy_stop() - the domain is asked to end, then made to, and its port goes. */
 int deploy_stop(const char *name, unsigned timeout_s, struct err *err);
+/** deploy_port() - port and flows of a guest that runs are as its record says. */
+int deploy_port(const struct guest *g, struct err *err);
 /** deploy_publish() - published ports of all records. */
 int deploy_publish(struct err *err);
 /** deploy_wait_ready() - until the guest that was started serves; -1 with @err if it ends or takes too long. */
@@ -174,6 +181,9 @@ int verb_crash(struct request *r, struct err *err);
 int verb_replace(struct request *r, struct err *err);
 int verb_rollback(struct request *r, struct err *err);
 int verb_scale(struct request *r, struct err *err);
+
+/** sample_guest() - look at the page of @k now, not when its turn comes. Under the lock. */
+void sample_guest(struct known *k);
 
 /* ---- threads ---- */
 void sample_start(void);

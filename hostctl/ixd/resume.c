@@ -54,7 +54,8 @@ static enum ix_page_state state_of(const char *name)
 static bool stays(const struct guest *g)
 {
 	struct err ignored = { 0 };
-	bool answers = replace_drain_set(g->name, false, &ignored) == 0;
+	uint64_t when;
+	bool answers = replace_drain_set(g->name, false, &when, &ignored) == 0;
 
 	err_fini(&ignored);
 	if (!answers)
@@ -66,6 +67,7 @@ static bool stays(const struct guest *g)
 int replace_resume(struct guest *g, struct err *err)
 {
 	int before = runs(g, g->previous, err), now = before == 0 ? runs(g, g->generation, err) : 0;
+	struct replace_times ignored = { 0 };
 	struct err why = { 0 };
 	int result;
 
@@ -74,8 +76,9 @@ int replace_resume(struct guest *g, struct err *err)
 	if (before == 1 && stays(g))
 		return replace_undo(g, err);
 	if (now == 0)
-		return replace_change(g, NULL, err);
-	result = deploy_wait_ready(g, &why);
+		return replace_change(g, NULL, &ignored, err);
+	/* We may have been killed before it had a port: it waits for one. */
+	result = deploy_port(g, &why) == 0 ? deploy_wait_ready(g, &why) : -1;
 	if (result != 0)
 		deploy_stop(g->name, 0, err);
 	result = result == 0 ? replace_done(g, err) : replace_back(g, NULL, &why, err);
@@ -87,6 +90,7 @@ int replace_resume(struct guest *g, struct err *err)
 static void resume(struct guest *g)
 {
 	struct err err = { 0 };
+	uint64_t when;
 
 	if (g->is_trying) {
 		replace_resume(g, &err);
@@ -95,7 +99,7 @@ static void resume(struct guest *g)
 				     "generation", (int)g->generation, "error", err.status != 0 ? err.text : ""));
 	} else {
 		if (state_of(g->name) == IX_PAGE_DRAINING) /* for a replacement that never came */
-			replace_drain_set(g->name, false, &err);
+			replace_drain_set(g->name, false, &when, &err);
 		guest_remove_images(g, &err);
 	}
 	err_fini(&err);

@@ -10,14 +10,16 @@
 #define PERIOD_MS 100u
 #define NOTES_MAX 30u
 
-/* Under the lock. Reads what each core says; cores that were never there cost one look. */
-static void sample_cores(struct known *k, struct ix_page_core *scratch)
+/* Reads what each core says; cores that were never there cost one look. */
+static void sample_cores(struct known *k)
 {
+	static struct ix_page_core scratch; /* under the lock */
+
 	for (unsigned i = 0; i < k->guest.cores_max; i++) {
-		enum page_trust trust = page_core(k->page, i, scratch);
+		enum page_trust trust = page_core(k->page, i, &scratch);
 
 		if (trust == PAGE_GOOD)
-			k->cores[i] = *scratch;
+			k->cores[i] = scratch;
 		else if (trust == PAGE_BAD)
 			k->trust = PAGE_BAD;
 	}
@@ -89,8 +91,7 @@ static void note_changes(struct known *k)
 	}
 }
 
-/* Under the lock. */
-static void sample(struct known *k, struct ix_page_core *scratch)
+void sample_guest(struct known *k)
 {
 	struct ix_page_guest g;
 
@@ -103,7 +104,7 @@ static void sample(struct known *k, struct ix_page_core *scratch)
 				k->said.restarts = g.restarts;
 			k->guest = g;
 			k->has_guest = true;
-			sample_cores(k, scratch);
+			sample_cores(k);
 		}
 	}
 	if (k->has_guest && k->page != NULL)
@@ -116,15 +117,11 @@ static void sample(struct known *k, struct ix_page_core *scratch)
 
 static void *run(void *arg)
 {
-	struct ix_page_core *scratch = calloc(1, sizeof(*scratch));
-
 	(void)arg;
-	if (scratch == NULL)
-		abort();
 	for (;;) {
 		pthread_mutex_lock(&ixd.lock);
 		for (unsigned i = 0; i < ixd.guest_count; i++)
-			sample(ixd.guests[i], scratch);
+			sample_guest(ixd.guests[i]);
 		pthread_mutex_unlock(&ixd.lock);
 		__atomic_store_n(&ixd.sampled_ms, now_ms(), __ATOMIC_RELAXED);
 		nanosleep(&(struct timespec){ 0, PERIOD_MS * 1000000l }, NULL);

@@ -48,7 +48,8 @@ static char *number_word(const char *key, uint64_t value)
 	return word;
 }
 
-int sw_port_set(const struct sw_port *p, struct err *err)
+/* What stands in the database. A type that OVS does not know has no device. */
+static int put(const struct sw_port *p, const char *type, struct err *err)
 {
 	char name[13], mac[18], address[20], address6[INET6_ADDRSTRLEN];
 	char *words[8], *path;
@@ -68,13 +69,23 @@ int sw_port_set(const struct sw_port *p, struct err *err)
 	words[5] = number_word("ingress_policing_burst", (uint64_t)p->rate_mbit * SW_KBIT_A_MBIT / BURST_PART);
 	if (asprintf(&path, "options:vhost-server-path=\"%s\"", p->socket) < 0)
 		abort();
-	result = ovs_vsctl(NULL, err, "--may-exist", "add-port", SW_BRIDGE, name, "--", "set", "Interface", name,
-			   "type=dpdkvhostuserclient", path, "other_config:tx-steering=hash", words[0], words[1],
-			   words[2], words[3], words[4], words[5], words[6], words[7], NULL);
+	result = ovs_vsctl(NULL, err, "--may-exist", "add-port", SW_BRIDGE, name, "--", "set", "Interface", name, type,
+			   path, "other_config:tx-steering=hash", words[0], words[1], words[2], words[3], words[4],
+			   words[5], words[6], words[7], NULL);
 	for (unsigned i = 0; i < 8; i++)
 		free(words[i]);
 	free(path);
-	return result == 0 ? sw_flows(err) : -1;
+	return result;
+}
+
+int sw_port_set(const struct sw_port *p, struct err *err)
+{
+	return put(p, "type=dpdkvhostuserclient", err) == 0 ? sw_flows(err) : -1;
+}
+
+int sw_port_announce(const struct sw_port *p, struct err *err)
+{
+	return put(p, "type=announced", err);
 }
 
 int sw_port_address(const char *guest, const uint8_t address[4], struct err *err)

@@ -65,8 +65,13 @@ int sw_is_up(struct err *err);
 int sw_host_setup(const char *address, struct err *err);
 int sw_host_teardown(struct err *err);
 
-/** sw_port_set() - port and flows as @port says, whatever there was before. */
+/**
+ * sw_port_set() - port and flows as @port says, whatever there was before
+ * A socket where nobody listens yet is tried again once a second [DPDK rte_vhost, vhost_user_client_reconnect()].
+ */
 int sw_port_set(const struct sw_port *port, struct err *err);
+/** sw_port_announce() - the port stands in the database, for who looks for it there, and has neither device nor flows. */
+int sw_port_announce(const struct sw_port *port, struct err *err);
 /** sw_port_address() - @guest may use @address from now on; what else its port is stays. */
 int sw_port_address(const char *guest, const uint8_t address[4], struct err *err);
 /** sw_port_remove() - the port and its flows; fine if there is none. */

@@ -187,8 +187,12 @@ _Static_assert(IX_PAGE_AT_RESIZE + sizeof(struct ix_page_resize) <= IX_PAGE_AT_C
 
 enum ix_page_op {
 	IX_PAGE_PING = 1,
-	IX_PAGE_STOP = 2,       /* tell the application to finish; as the power button does */
-	IX_PAGE_DRAIN = 3,      /* arg 0: 1 take no new connections, 0 take them again. value 0: connections open */
+	IX_PAGE_STOP = 2, /* tell the application to finish; as the power button does */
+	/*
+	 * arg 0: 1 take no new connections, 0 take them again. value 1: when that was, as ix_page_core.at_us; each core says
+	 * soon what it has, and what it says of a later time holds all connections that came before.
+	 */
+	IX_PAGE_DRAIN = 3,
 	IX_PAGE_MOVE_GROUP = 4, /* arg 0: group, 1: core. value 0: connections moved, 1: of them forced */
 	IX_PAGE_CRASH_SEEN =
 		5, /* arg 0: 0 the host has what it wants of the crash, the partition may be zeroed; 1 another second */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The page: BAR 2 of ivshmem-plain [QEMU docs/specs/ivshmem-spec]. Its head must be ours; what else lies in it is looked at
- * only in command.c. Each core writes its own block, at most once a millisecond, and before it sleeps.
+ * only in command.c. Each core writes its own block, at most once a millisecond and on being asked.
  */
 #include "kernel/ctl/page.h"
 
@@ -25,6 +25,8 @@ PERCORE bool ctl_has_news;
 static tsc_t period_tsc;
 PERCORE struct ctl_core ctl_core;
 static PERCORE struct averages averages;
+static uint32_t page_asked; /* how often every core was asked to say what it has; the boot core's */
+static PERCORE uint32_t page_told;
 _Static_assert(CORES_MAX <= IX_PAGE_CORES_MAX, "a block for each core");
 
 /* The device's memory, if its head says that it is a control page. */
@@ -154,6 +156,7 @@ void ctl_publish(tsc_t now)
 {
 	struct ix_page_core *block = ctl_core.block;
 
+	page_told = READ_ONCE(page_asked);
 	averages_add(&averages, &ctl_core, now, cpu_tsc_hz);
 	page_begin(&block->sequence);
 	block->state = IX_PAGE_CORE_RUNS;
@@ -166,6 +169,13 @@ void ctl_publish(tsc_t now)
 		command_poll();
 		guest_publish(now);
 	}
+}
+
+void page_ask(void)
+{
+	WRITE_ONCE(page_asked, page_asked + 1);
+	for (uint64_t left = cpu_running() & ~(1ull << core_id()); left; left &= left - 1)
+		cpu_wake((uint32_t)__builtin_ctzll(left));
 }
 
 void ctl_look(void)
@@ -197,7 +207,7 @@ static void account_before_halt(struct ctl_core *c, tsc_t now)
 		c->poll += now - c->turn_at;
 	c->turn_at = now;
 	c->was_busy = false;
-	if (now >= c->publish_at)
+	if (now >= c->publish_at || page_told != READ_ONCE(page_asked))
 		ctl_publish(now);
 }
 

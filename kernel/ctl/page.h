@@ -10,6 +10,9 @@ extern uint8_t *ctl_page;
 /* Boot core: something was asked for that the loop has to see before it sleeps. */
 extern PERCORE bool ctl_has_news;
 
+/** page_ask() - boot core: each core is to write what it has now, and one that is about to sleep before that. */
+void page_ask(void);
+
 static inline void *page_at(uint32_t at)
 {
 	return ctl_page + at;

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Another image for a guest that serves 16 clients: no connection that was established loses a byte; back again; an image that
-fails is taken back by itself; ixd killed in the middle brings it to an end, one or the other."""
+"""Another image for a guest that serves 16 clients: no connection that was established loses a byte; back again; how long nobody
+answers; an image that fails is taken back by itself; ixd killed in the middle brings it to an end, one or the other."""
 import os
 import pathlib
 import random
+import selectors
 import signal
 import socket
 import sys
@@ -21,6 +22,8 @@ ADDRESS = '10.77.0.31'
 CLIENTS = 16
 SAYS_BYE = 13  # a port that only the second image serves
 CONNECT_S = 20
+KNOCK_S = 0.02
+GAP_S = 10     # of no answer at most, however busy the machine is
 FOLDER = pathlib.Path('/var/lib/ix/guests/web')
 
 MANIFEST = """
@@ -134,6 +137,75 @@ class Load:
         check(not errors, f'{sum(bool(c.error) for c in self.clients)} of {CLIENTS} clients: {errors}')
 
 
+class Knock(threading.Thread):
+    """A new connection every KNOCK_S, whatever became of those before: when was the guest there, and when not?"""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.answers, self.is_over = [], threading.Event()
+        self.waiting = selectors.DefaultSelector()
+        self.start()
+
+    def knock(self):
+        """One more."""
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex((ADDRESS, 7))
+        self.waiting.register(s, selectors.EVENT_WRITE)
+
+    def end(self, s):
+        """One less."""
+        self.waiting.unregister(s)
+        s.close()
+
+    def hear(self, s, events):
+        """It is open: ask. It is answered: note when. Of those that were never let in nothing is expected."""
+        try:
+            if events & selectors.EVENT_WRITE:
+                s.send(b'there?')
+                self.waiting.modify(s, selectors.EVENT_READ)
+                return
+            if s.recv(100):
+                self.answers.append(time.monotonic())
+        except OSError:
+            pass
+        self.end(s)
+
+    def run(self):
+        due = time.monotonic()
+        while not self.is_over.is_set():
+            if time.monotonic() >= due:
+                self.knock()
+                due = time.monotonic() + KNOCK_S
+            for key, events in self.waiting.select(max(0.0, due - time.monotonic())):
+                self.hear(key.fileobj, events)
+        for key in list(self.waiting.get_map().values()):
+            self.end(key.fileobj)
+        self.waiting.close()
+
+    def gap(self):
+        """Ends it. Returns the longest time without an answer, in seconds."""
+        heard = len(self.answers)
+        wait_for(lambda: len(self.answers) > heard + 5, 20, 'answers go on')
+        self.is_over.set()
+        self.join(20)
+        return max(b - a for a, b in zip(self.answers, self.answers[1:]))
+
+
+def test_gap(path):
+    """For how long nobody answers, seen from outside, and which step took how long."""
+    knock = Knock()
+    wait_for(lambda: len(knock.answers) > 20, 20, 'the guest answers')
+    replace(path, drain_s=10)
+    gap = knock.gap()
+    steps = [row for row in ask('events', name='web')[1] if row['event'] == 'replace'][-1]['detail']
+    check(gap < GAP_S, f'nobody answered for {gap:.2f} s: {steps}')
+    ask('rollback', name='web')
+    names = 'drain_ms', 'end_ms', 'start_ms', 'boot_ms'
+    check(all(steps[n] > 0 for n in names) and sum(steps[n] for n in names) < (gap + 2) * 1000, steps)
+    return f'no answer for {gap:.2f} s: ' + ', '.join(f'{n.removesuffix("_ms")} {steps[n]}' for n in names) + ' ms'
+
+
 def test_replace(images):
     """Forth and back."""
     with Load() as load:
@@ -192,14 +264,26 @@ def test_refused(images):
     check(ask('inspect', name='web')[0]['domain']['pid'] == pid, 'the guest was touched')
 
 
-def test_killed(images, delay):
-    """ixd dies after @delay s: afterwards one of both images serves, as the record says, and nothing is left half-way."""
+def wait_and_kill(moment):
+    """Kills ixd after @moment s, or ('socket') as soon as a new QEMU listens and waits for a port, which only ixd makes."""
+    net = pathlib.Path('/run/ix/web/net.sock')
+    if moment != 'socket':
+        time.sleep(moment)
+    else:
+        before = net.stat().st_ino if net.exists() else 0
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not (net.exists() and net.stat().st_ino != before):
+            time.sleep(0.001)
+    os.kill(hostlab.pid_of('/run/ix/ixd.pid'), signal.SIGKILL)
+
+
+def test_killed(images, moment):
+    """ixd dies at @moment: afterwards one of both images serves, as the record says, and nothing is left half-way."""
     before = record()
     target = images['first' if before['image']['name'] == 'second' else 'second']
     asking = threading.Thread(target=lambda: ignore(replace, target, drain_s=1), daemon=True)
     asking.start()
-    time.sleep(delay)
-    os.kill(hostlab.pid_of('/run/ix/ixd.pid'), signal.SIGKILL)
+    wait_and_kill(moment)
     asking.join(30)
     hostlab.start_ixd()
     wait_for(lambda: not record()['trying'] and (ps('web') or {}).get('health') == 'ready', 60, lambda: (record(), ps('web')))
@@ -208,7 +292,18 @@ def test_killed(images, delay):
     check(serves(now['image']['name']), f'not {now["image"]}')
     check(len(list(FOLDER.glob('image.*'))) == 1 + bool(now['previous']), f'{now}: {list(FOLDER.iterdir())}')
     replace(images['first' if now['image']['name'] == 'second' else 'second'], drain_s=1)
-    return f'killed after {delay} s: {now["image"]["name"]} serves, generation {now["generation"]}'
+    return f'{now["image"]["name"]} serves, generation {now["generation"]}'
+
+
+def test_begun(image):
+    """ixd dies while a new guest waits for its port: the next one makes it."""
+    asking = threading.Thread(target=lambda: ignore(up, 'web', image, address=f'{ADDRESS}/16'), daemon=True)
+    asking.start()
+    wait_and_kill('socket')
+    asking.join(30)
+    hostlab.start_ixd()
+    wait_for(lambda: (ps('web') or {}).get('health') == 'ready', 60, lambda: ps('web'))
+    echo(ADDRESS)
 
 
 def ignore(function, *args, **words):
@@ -229,11 +324,14 @@ def main():
     up('web', images['first'], address=f'{ADDRESS}/16', cpus={'min': 1, 'max': 4})
     report = Report()
     report.run('replace', test_replace, images)
+    report.run('gap', test_gap, images['second'])
     report.run('drain', test_drain)
     report.run('broken', test_broken, images)
     report.run('refused', test_refused, images)
-    for delay in (0.1, 0.5, 0.9, 1.3, 1.7, 2.1, 2.5, 3.0) if '--long' in sys.argv else (1.4,):
-        report.run(f'killed.{delay}', test_killed, images, delay)
+    for moment in (0.05, 0.15, 0.25, 0.35, 0.45, 0.6, 0.8, 1.0, 1.5, 'socket') if '--long' in sys.argv else ('socket',):
+        report.run(f'killed.{moment}', test_killed, images, moment)
+    ask('down', name='web')
+    report.run('begun', test_begun, images['first'])
     ask('down', name='web')
     report.close()
 

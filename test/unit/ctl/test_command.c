@@ -5,6 +5,7 @@
 #include "kernel/event/event.h"
 #include "kernel/sys/sys.h"
 #include "test/fake/machine.h"
+#include "test/fake/cpu.h"
 #include "test/unit/ctl/world.h"
 #include <stdlib.h>
 
@@ -96,7 +97,7 @@ static void test_drain(void **state)
 	world.who.is_ready = true;
 	world.stats.connections = 17;
 	assert_int_equal(world_ask(IX_PAGE_DRAIN, 1, 0), IX_OK);
-	assert_int_equal(world_answer()->value[0], 17);
+	assert_int_equal(world_answer()->value[1], cpu_tsc_to_us(fake_now));
 	assert_true(world.is_draining);
 	assert_int_equal(world_guest()->state, IX_PAGE_DRAINING);
 	assert_int_equal(world_ask(IX_PAGE_DRAIN, 2, 0), IX_BAD_CALL);
@@ -104,6 +105,30 @@ static void test_drain(void **state)
 	assert_true(world.is_draining);
 	assert_int_equal(world_ask(IX_PAGE_DRAIN, 0, 0), IX_OK);
 	assert_int_equal(world_guest()->state, IX_PAGE_READY);
+}
+
+/* What a core had when it took the last request for a connection stands in the page before it sleeps, however soon that is. */
+static void test_drain_tells(void **state)
+{
+	uint32_t sequence;
+
+	(void)state;
+	world.who.is_ready = true;
+	world.stats.connections = 16;
+	assert_int_equal(world_ask(IX_PAGE_DRAIN, 1, 0), IX_OK);
+	world.stats.connections = 17;
+	fake_now += WORLD_MS / 500;
+	ctl_before_halt(fake_now);
+	assert_int_equal(world_core(0)->value[IX_VALUE_CONNECTIONS], 17);
+	assert_true(world_core(0)->at_us > world_answer()->value[1]);
+	sequence = world_core(0)->sequence;
+	assert_false(ctl_before_halt(fake_now + 1));
+	assert_int_equal(world_core(0)->sequence, sequence);
+	fake_core_count = 3; /* the others are asked, too */
+	fake_wakes[1] = fake_wakes[2] = 0;
+	assert_int_equal(world_ask(IX_PAGE_DRAIN, 0, 0), IX_OK);
+	assert_int_equal(fake_wakes[1], 1);
+	assert_int_equal(fake_wakes[2], 1);
 }
 
 /* The application hears of it in the same turn, and the loop does not go to sleep before. */
@@ -214,6 +239,7 @@ int main(void)
 		TEST(test_sum),          TEST(test_once_each),      TEST(test_wrong_sum),
 		TEST(test_left_over),    TEST(test_sequence_wraps), TEST(test_unknown),
 		TEST(test_drain),        TEST(test_stop),           TEST(test_move),
+		TEST(test_drain_tells),  TEST(test_stop),           TEST(test_move),
 		TEST(test_move_refused), TEST(test_move_abandoned), TEST(test_noise),
 	};
 
