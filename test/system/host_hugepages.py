@@ -14,6 +14,7 @@ from report import Report, Skipped, check  # noqa: E402  pylint: disable=wrong-i
 
 PAGES, PAGE_MIB = 400, 2
 POOL = pathlib.Path('/sys/kernel/mm/hugepages/hugepages-2048kB')
+SETTING = pathlib.Path('/proc/sys/vm/nr_hugepages')
 NEEDED_MIB = 4096                                  # free, so that nobody else misses what we take
 SMALL, LARGE, FALL = '10.77.0.5', '10.77.0.6', 13
 
@@ -25,7 +26,7 @@ def number(name):
 
 def set_pages(count):
     """How many there are; the kernel gives as many as it can."""
-    pathlib.Path('/proc/sys/vm/nr_hugepages').write_text(str(count), encoding='ascii')
+    SETTING.write_text(str(count), encoding='ascii')
     return number('nr_hugepages')
 
 
@@ -93,6 +94,8 @@ def begin():
     free = int(re.search(r'^MemAvailable: +(\d+)', pathlib.Path('/proc/meminfo').read_text(encoding='ascii'), re.M).group(1)) // 1024
     if free < NEEDED_MIB:
         raise Skipped(f'{free} MiB of memory are free, and {NEEDED_MIB} are to be, so that nobody misses what this takes')
+    if not os.access(SETTING, os.W_OK):
+        raise Skipped(f'{SETTING} is not this container\'s to change')
     if set_pages(PAGES) != PAGES:
         raise Skipped(f'the kernel finds only {number("nr_hugepages")} of {PAGES} pages')
     return f'{PAGES} pages'
