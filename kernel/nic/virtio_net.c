@@ -10,6 +10,7 @@
 
 #define CONFIG_TRIES 16u
 #define CTRL_SIZE 64u
+#define RX_SIZE_MIN 16u
 
 struct virtio_net virtio_net;
 
@@ -161,19 +162,30 @@ static uint16_t queue_size(struct virtio_net *n, uint16_t index)
 	return MIN(size, VIRTQ_SIZE_USED_MAX);
 }
 
+/*
+ * How many descriptors of @size for frames in: those of all queues hold half of the buffers at most, since answers are made of the
+ * others. The device takes fewer than it offers. [virtio-1.2 4.1.4.3]
+ */
+static uint16_t rx_size(const struct virtio_net *n, uint16_t size)
+{
+	while (size > RX_SIZE_MIN && (uint32_t)size * n->info.queue_pairs > buf_total() / 2)
+		size /= 2;
+	return size;
+}
+
 /* Queue 2i receives, 2i+1 sends, control comes after all the device could have. [virtio-1.2 5.1.2] */
 static int alloc_pair(struct virtio_net *n, uint16_t i)
 {
-	uint16_t rx_size = queue_size(n, 2 * i), tx_size = queue_size(n, 2 * i + 1);
+	uint16_t rx = queue_size(n, 2 * i), tx_size = queue_size(n, 2 * i + 1);
 	int err;
 
-	if (rx_size < 4 || tx_size <= NIC_TX_SEGS_MAX)
+	if (rx < 4 || tx_size <= NIC_TX_SEGS_MAX)
 		return KERR_UNSUPPORTED;
 	n->rx[i] = mem_boot_alloc(sizeof(*n->rx[i]), CACHE_LINE);
 	n->tx[i] = mem_boot_alloc(sizeof(*n->tx[i]), CACHE_LINE);
 	if (!n->rx[i] || !n->tx[i])
 		return KERR_NO_MEMORY;
-	err = virtio_rx_alloc(n->rx[i], 2 * i, rx_size);
+	err = virtio_rx_alloc(n->rx[i], 2 * i, rx_size(n, rx));
 	err = err ? err : virtio_tx_alloc(n->tx[i], 2 * i + 1, tx_size);
 	n->rx[i]->q.msix_entry = i;
 	return err ? err : pci_msix_set(&n->pci.pci, i, CPU_VECTOR_NIC + (uint8_t)i, cpu_apic_id(core_id()));

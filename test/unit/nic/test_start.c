@@ -126,6 +126,20 @@ static void test_refusals(void **state)
 	assert_int_equal(nic_start(1), KERR_UNSUPPORTED);
 }
 
+/* As many descriptors as there are buffers would leave none to answer with. */
+static void test_queues_leave_buffers(void **state)
+{
+	(void)state;
+	nic_setup(8, 256);
+	assert_int_equal(nic_start(8), 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(virtio_net.rx[i]->q.size, BUFFERS / 2 / 8);
+	assert_int_equal(posted(0), BUFFERS / 2);
+	nic_setup(4, 256);
+	assert_int_equal(nic_start(4), 0);
+	assert_int_equal(virtio_net.rx[3]->q.size, 256);
+}
+
 static void test_without_mac(void **state)
 {
 	(void)state;
@@ -142,7 +156,7 @@ int main(void)
 		cmocka_unit_test(test_one_pair),      cmocka_unit_test(test_many_pairs),
 		cmocka_unit_test(test_rss),           cmocka_unit_test(test_rss_too_small),
 		cmocka_unit_test(test_feature_rules), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_without_mac),
+		cmocka_unit_test(test_without_mac),   cmocka_unit_test(test_queues_leave_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
