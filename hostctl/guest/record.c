@@ -157,9 +157,13 @@ static int read_mode(struct guest *g, const json_t *v, const char *name, struct 
 
 static int read_priority(struct guest *g, const json_t *v, const char *name, struct err *err)
 {
-	if (read_number(&g->priority, v, name, GUEST_PRIORITY_MAX, err) != 0 || g->priority == 0)
-		return err_set(err, STATUS_USAGE, "%s: expected a number from 1 to %u", name, GUEST_PRIORITY_MAX);
-	return 0;
+	struct err ignored = { 0 };
+	int result = read_number(&g->priority, v, name, GUEST_PRIORITY_MAX, &ignored);
+
+	err_fini(&ignored);
+	return result == 0 && g->priority > 0
+		       ? 0
+		       : err_set(err, STATUS_USAGE, "%s: expected a number from 1 to %u", name, GUEST_PRIORITY_MAX);
 }
 
 static int read_cores(struct guest *g, const json_t *v, const char *name, struct err *err)

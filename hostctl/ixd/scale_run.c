@@ -19,6 +19,14 @@ static void nap(void)
 	nanosleep(&(struct timespec){ 0, POLL_MS * 1000000l }, NULL);
 }
 
+/* The guest has noticed what came and went; of vCPUs beyond its limit it need not know. */
+static bool is_counted(const struct scale_look *now)
+{
+	uint32_t count = now->vcpus.count < now->limit ? now->vcpus.count : now->limit;
+
+	return now->present == count || (now->present > now->limit && count == now->limit);
+}
+
 enum scale_move scale_next(const struct scale_look *now, uint32_t cores, bool keeps)
 {
 	if (now->vcpus.count < cores)
@@ -32,7 +40,9 @@ enum scale_move scale_next(const struct scale_look *now, uint32_t cores, bool ke
 	/* So many run, and one that comes while we look is not to. */
 	if (now->vcpus.count > cores && now->wanted > cores)
 		return SCALE_MOVE_SET;
-	return now->vcpus.count > cores && !keeps ? SCALE_MOVE_UNPLUG : SCALE_DONE;
+	if (now->vcpus.count > cores && !keeps)
+		return SCALE_MOVE_UNPLUG;
+	return is_counted(now) ? SCALE_DONE : SCALE_MOVE_WAIT;
 }
 
 /* ---- looking ---- */
@@ -47,6 +57,10 @@ static bool look_at_page(const char *name, struct ix_page_guest *guest, struct i
 	k = known_find(name);
 	if (k != NULL && k->page != NULL && page_guest(k->page, guest) == PAGE_GOOD) {
 		is_good = true;
+		/* Who asks what came of it is not told what was so before. */
+		k->guest.cores = guest->cores;
+		k->guest.cores_present = guest->cores_present;
+		k->guest.cores_wanted = guest->cores_wanted;
 		if (page_resize(k->page, resize) != PAGE_GOOD)
 			memset(resize, 0, sizeof(*resize)); /* nothing has come or gone so far */
 	}
@@ -85,6 +99,7 @@ static int look_at_guest(struct resize *rs, struct err *err)
 	rs->has_page = true;
 	rs->now.running = guest.cores;
 	rs->now.wanted = guest.cores_wanted;
+	rs->now.present = guest.cores_present;
 	rs->now.limit = guest.cores_max;
 	return 0;
 }
@@ -217,12 +232,13 @@ static int wait_for_guest(struct resize *rs, struct err *err)
 {
 	int64_t until = now_ms() + WAIT_MS;
 
-	while (rs->now.running != rs->to) {
+	while (rs->now.running != rs->to || !is_counted(&rs->now)) {
 		if (rs->after.refused != rs->before.refused && rs->after.refused_core < rs->to)
 			return say_refused(rs, err);
 		if (now_ms() > until)
-			return err_set(err, STATUS_MACHINE, "%s runs %u of %u cores after %d s", rs->g->name,
-				       rs->now.running, rs->to, WAIT_MS / 1000);
+			return err_set(err, STATUS_MACHINE,
+				       "%s runs %u cores and sees %u vCPUs, not %u and %u, after %d s", rs->g->name,
+				       rs->now.running, rs->now.present, rs->to, rs->now.vcpus.count, WAIT_MS / 1000);
 		nap();
 		if (look_at_guest(rs, err) != 0)
 			return -1;

@@ -6,7 +6,7 @@
 /* What is so now: of QEMU and libvirt, and of the guest's page. */
 struct scale_look {
 	struct domain_vcpus vcpus;
-	uint32_t running, wanted, limit; /* ix_page_guest.cores, .cores_wanted, .cores_max */
+	uint32_t running, wanted, present, limit; /* ix_page_guest.cores, .cores_wanted, .cores_present, .cores_max */
 };
 
 /* What brings it nearer to what is wanted. */

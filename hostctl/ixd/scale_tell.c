@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define FIRST_FRAME_MS 300 /* so long is waited for a core's first frame; a guest that nobody talks to has none */
+#define GROUPS_MS 5000     /* and so long for its flow groups */
 #define POLL_MS 10
 
 /* ---- steps, by the guest's clock ---- */
@@ -31,36 +32,56 @@ static bool went(const struct resize *rs, unsigned core)
 	return rs->after.core[core].leaving_us != rs->before.core[core].leaving_us;
 }
 
-/* Under the lock. False: a core that came has not had its first frame so far. */
-static bool read_page(struct resize *rs)
+/* How far a core is that came. */
+enum progress { HAS_NOTHING, HAS_GROUPS, HAS_FRAMES };
+
+static enum progress progress_of(const struct resize *rs, unsigned core)
+{
+	const struct ix_page_steps *s = &rs->after.core[core];
+
+	if (s->given_us < s->inserted_us)
+		return HAS_NOTHING;
+	return rs->cores[core].value[IX_VALUE_FIRST_FRAME] / 1000 >= s->inserted_us ? HAS_FRAMES : HAS_GROUPS;
+}
+
+/* Under the lock. The least of those that came. */
+static enum progress read_page(struct resize *rs)
 {
 	struct known *k = known_find(rs->g->name);
-	bool is_whole = true;
+	enum progress least = HAS_FRAMES;
 
-	if (k == NULL || k->page == NULL)
-		return true;
-	if (page_resize(k->page, &rs->after) != PAGE_GOOD)
-		return true;
+	if (k == NULL || k->page == NULL || page_resize(k->page, &rs->after) != PAGE_GOOD)
+		return HAS_FRAMES; /* nothing more will come */
 	for (unsigned i = 0; i < IX_PAGE_CORES_MAX; i++)
-		if (came(rs, i) && page_core(k->page, i, &rs->cores[i]) == PAGE_GOOD)
-			is_whole &= rs->cores[i].value[IX_VALUE_FIRST_FRAME] / 1000 >= rs->after.core[i].inserted_us;
-	return is_whole;
+		if (came(rs, i) && page_core(k->page, i, &rs->cores[i]) == PAGE_GOOD && progress_of(rs, i) < least)
+			least = progress_of(rs, i);
+	return least;
+}
+
+/* A core that runs has its groups soon; whether anybody sends it a frame is another matter. */
+static void wait_for_page(struct resize *rs)
+{
+	int64_t groups = now_ms() + GROUPS_MS, frames = 0;
+
+	for (;;) {
+		enum progress p;
+
+		pthread_mutex_lock(&ixd.lock);
+		p = read_page(rs);
+		pthread_mutex_unlock(&ixd.lock);
+		if (p == HAS_GROUPS && frames == 0)
+			frames = now_ms() + FIRST_FRAME_MS;
+		if (p == HAS_FRAMES || now_ms() >= (frames != 0 ? frames : groups))
+			return;
+		nanosleep(&(struct timespec){ 0, POLL_MS * 1000000l }, NULL);
+	}
 }
 
 void scale_steps(struct resize *rs)
 {
-	int64_t until = now_ms() + FIRST_FRAME_MS;
-	bool is_whole = false;
-
 	if (!rs->has_page)
 		return;
-	while (!is_whole && now_ms() <= until) {
-		pthread_mutex_lock(&ixd.lock);
-		is_whole = read_page(rs);
-		pthread_mutex_unlock(&ixd.lock);
-		if (!is_whole)
-			nanosleep(&(struct timespec){ 0, POLL_MS * 1000000l }, NULL);
-	}
+	wait_for_page(rs);
 	for (unsigned i = 0; i < IX_PAGE_CORES_MAX; i++) {
 		const struct ix_page_steps *s = &rs->after.core[i];
 

@@ -309,22 +309,26 @@ static void test_killed_shrinking(void **state)
 static void test_next_move(void **state)
 {
 	static const struct {
-		uint32_t count, libvirt, running, wanted, to;
+		uint32_t count, libvirt, running, wanted, to, present;
 		bool keeps;
 		enum scale_move next;
 	} cases[] = {
-		{ 1, 1, 1, 4, 1, false, SCALE_DONE },        { 1, 1, 1, 4, 2, false, SCALE_MOVE_PLUG },
-		{ 2, 2, 1, 4, 2, false, SCALE_MOVE_WAIT },   { 2, 2, 1, 1, 2, false, SCALE_MOVE_SET },
-		{ 2, 2, 2, 4, 1, false, SCALE_MOVE_SET },    { 2, 2, 2, 1, 1, false, SCALE_MOVE_WAIT },
-		{ 2, 2, 1, 1, 1, false, SCALE_MOVE_UNPLUG }, { 2, 2, 1, 1, 1, true, SCALE_DONE },
-		{ 1, 2, 1, 1, 1, true, SCALE_MOVE_COUNT },   { 3, 3, 1, 4, 1, true, SCALE_MOVE_SET },
-		{ 1, 2, 1, 4, 2, false, SCALE_MOVE_PLUG },   { 6, 6, 4, 4, 4, true, SCALE_DONE },
+		{ 1, 1, 1, 4, 1, 1, false, SCALE_DONE },        { 1, 1, 1, 4, 2, 1, false, SCALE_MOVE_PLUG },
+		{ 2, 2, 1, 4, 2, 2, false, SCALE_MOVE_WAIT },   { 2, 2, 1, 1, 2, 2, false, SCALE_MOVE_SET },
+		{ 2, 2, 2, 4, 1, 2, false, SCALE_MOVE_SET },    { 2, 2, 2, 1, 1, 2, false, SCALE_MOVE_WAIT },
+		{ 2, 2, 1, 1, 1, 2, false, SCALE_MOVE_UNPLUG }, { 2, 2, 1, 1, 1, 2, true, SCALE_DONE },
+		{ 1, 2, 1, 1, 1, 1, true, SCALE_MOVE_COUNT },   { 3, 3, 1, 4, 1, 3, true, SCALE_MOVE_SET },
+		{ 1, 2, 1, 4, 2, 1, false, SCALE_MOVE_PLUG },   { 6, 6, 4, 4, 4, 6, true, SCALE_DONE },
+		{ 6, 6, 4, 4, 4, 4, true, SCALE_DONE },         { 1, 1, 1, 1, 1, 2, false, SCALE_MOVE_WAIT },
+		{ 4, 4, 2, 2, 2, 3, true, SCALE_MOVE_WAIT },
 	};
 
 	(void)state;
 	elastic_begin(1, 4, false);
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct scale_look now = { .running = cases[i].running, .wanted = cases[i].wanted, .limit = 4 };
+		struct scale_look now = {
+			.running = cases[i].running, .wanted = cases[i].wanted, .present = cases[i].present, .limit = 4
+		};
 
 		now.vcpus.count = cases[i].count;
 		now.vcpus.libvirt = cases[i].libvirt;

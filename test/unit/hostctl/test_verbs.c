@@ -59,6 +59,8 @@ static void test_up(void **state)
 	      "{\"name\": \"web\", \"dhcp\": true, \"env\": [\"A=1\", \"B=\"], \"set\": [\"batch=8\"], "
 	      "\"allow\": [\"db\", \"cache\"]}");
 	check("web a.ix -- --cpus 3 -- x", "{\"name\": \"web\", \"args\": [\"--cpus\", \"3\", \"--\", \"x\"]}");
+	check("web a.ix --cpus 1:2 --priority 80",
+	      "{\"name\": \"web\", \"cpus\": {\"min\": 1, \"max\": 2}, \"priority\": 80}");
 	check("web a.ix --", "{\"name\": \"web\", \"args\": []}");
 }
 
@@ -92,6 +94,8 @@ static void test_refused(void **state)
 		{ "web a.ix --cpus 0", "--cpus: expected MIN:MAX" },
 		{ "web a.ix --cpus 1:", "--cpus: expected MIN:MAX" },
 		{ "web a.ix --cpus 1:65", "cpus.max: expected a number from 0 to 64" },
+		{ "web a.ix --priority 0", "--priority: expected a number" },
+		{ "web a.ix --priority 101", "priority: expected a number from 1 to 100" },
 		{ "web a.ix --memory lots", "--memory: expected a number" },
 		{ "web a.ix --address 10.77.0.5", "address: expected a host's address with its prefix" },
 		{ "web a.ix --address 10.77.0.5/16 --dhcp", "address and dhcp: say one of them" },
