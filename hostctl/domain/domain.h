@@ -133,3 +133,12 @@ int domain_parse_vcpus(struct domain_vcpus *out, const char *cpus, const char *h
 
 /** domain_process_start() - when process @pid began, in ticks since the host did; with it a pid is nobody else's. 0: it is gone. */
 uint64_t domain_process_start(int32_t pid);
+
+/* CPUs of the host: bit i of word i / 64. */
+struct domain_cpus {
+	const uint64_t *bits;
+	unsigned count; /* of bits */
+};
+
+/** domain_pin() - @vcpu of a domain that runs, or with -1 QEMU's other threads, run on @cpus and nowhere else. */
+int domain_pin(struct domains *d, const char *name, int vcpu, const struct domain_cpus *cpus, struct err *err);

@@ -11,6 +11,7 @@
 #define HOST_VSWITCHD \
 	"/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk" /* the package prefers the build without DPDK */
 #define HOST_CHECKS_MAX 16u
+#define HOST_CORES_MAX 4096u
 
 /* What setup chose, in PATHS_HOST. */
 struct host {
@@ -19,6 +20,7 @@ struct host {
 	bool is_kvm;        /* guests run with KVM */
 	char qemu_user[33]; /* that QEMU runs as */
 	uint32_t qemu_uid, qemu_gid;
+	uint32_t cores; /* that guests may run together; 0: as many as there are CPUs for them */
 };
 
 /** host_load() - 0, or -1 with @err: the host is not set up. host_save() - atomic. */
@@ -33,8 +35,9 @@ enum host_accel { HOST_ACCEL_AUTO = 0, HOST_ACCEL_KVM, HOST_ACCEL_TCG };
 struct host_wish {
 	const char *address; /* "A.B.C.D/LEN", NULL: as before, or the usual one */
 	enum host_accel accel;
-	bool is_install;      /* packages that are missing */
-	bool is_network_only; /* nothing but what a reboot takes away */
+	const uint32_t *cores; /* that guests may run together, 0: as many as there are CPUs; NULL: as before */
+	bool is_install;       /* packages that are missing */
+	bool is_network_only;  /* nothing but what a reboot takes away */
 };
 
 /**

@@ -79,7 +79,7 @@ static int check_tools(struct err *err)
 static bool is_same(const struct host *a, const struct host *b)
 {
 	return a->is_kvm == b->is_kvm && a->qemu_uid == b->qemu_uid && a->qemu_gid == b->qemu_gid &&
-	       memcmp(a->address, b->address, 4) == 0 && a->prefix == b->prefix &&
+	       memcmp(a->address, b->address, 4) == 0 && a->prefix == b->prefix && a->cores == b->cores &&
 	       strcmp(a->qemu_user, b->qemu_user) == 0;
 }
 
@@ -124,6 +124,7 @@ int host_setup(const struct host_wish *w, struct err *err)
 		return -1;
 	if (w->is_network_only)
 		return network_only(err);
+	h.cores = w->cores != NULL ? *w->cores : earlier.cores;
 	if (choose_address(w, &earlier, &h, err) != 0 || part_packages(w->is_install, err) != 0 ||
 	    part_accounts(&h, err) != 0 || part_folders(err) != 0 || part_accel(w->accel, &h, why, err) != 0)
 		return -1;

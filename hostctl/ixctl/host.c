@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ixctl host setup, status, teardown. */
+#include "hostctl/base/words.h"
 #include "hostctl/host/host.h"
+#include "hostctl/ixctl/ask.h"
 #include "hostctl/ixctl/ixctl.h"
 #include "hostctl/ixctl/verb.h"
 #include <jansson.h>
@@ -25,6 +27,8 @@ static const struct verb_option setup_options[] = {
 	  "of this machine on the guests' net (default: as before, or 10.77.0.1/16)" },
 	{ "accel", '\0', "auto|kvm|tcg", WORD_CHOICE,
 	  "what guests run with (default auto: KVM if an image has really run with it)" },
+	{ "cores", '\0', "N|auto", WORD_OTHER,
+	  "that guests may run together (default: as before, or as many as there are CPUs for them)" },
 	{ "no-install", '\0', NULL, WORD_OTHER, "refuse to install packages" },
 	{ "network-only", '\0', NULL, WORD_OTHER, "only what a reboot takes away; ixd.service does this" },
 	VERB_OPTIONS_END,
@@ -42,6 +46,19 @@ static int take_accel(struct host_wish *w, const char *text, struct err *err)
 	return err_set(err, STATUS_USAGE, "--accel: expected auto, kvm or tcg, got %s", text);
 }
 
+static int take_cores(struct host_wish *w, const char *text, struct err *err)
+{
+	static uint32_t cores;
+	uint64_t n = 0;
+
+	if (strcmp(text, "auto") != 0 && !words_number(text, 1, HOST_CORES_MAX, &n))
+		return err_set(err, STATUS_USAGE, "--cores: expected auto or a number from 1 to %u, got %s",
+			       HOST_CORES_MAX, text);
+	cores = (uint32_t)n;
+	w->cores = &cores;
+	return 0;
+}
+
 static int take_setup(void *arg, const struct verb_option *option, char *value, struct err *err)
 {
 	struct host_wish *w = arg;
@@ -53,6 +70,8 @@ static int take_setup(void *arg, const struct verb_option *option, char *value, 
 	case 1:
 		return take_accel(w, value, err);
 	case 2:
+		return take_cores(w, value, err);
+	case 3:
 		w->is_install = false;
 		return 0;
 	default:
@@ -91,7 +110,7 @@ const struct verb verb_host_setup = {
 
 static const struct verb_option status_options[] = { VERB_JSON, VERB_OPTIONS_END };
 
-static void put_json(const struct host_check *checks, unsigned count, bool is_good)
+static void put_json(const struct host_check *checks, unsigned count, bool is_good, json_t *cores)
 {
 	json_t *list = json_array(), *o;
 	char *text;
@@ -100,11 +119,42 @@ static void put_json(const struct host_check *checks, unsigned count, bool is_go
 		json_array_append_new(list,
 				      json_pack("{s:s, s:b, s:s, s:s}", "what", checks[i].what, "good",
 						checks[i].is_good, "says", checks[i].says, "remedy", checks[i].remedy));
-	o = json_pack("{s:b, s:o}", "good", is_good, "checks", list);
+	o = json_pack("{s:b, s:o, s:O*}", "good", is_good, "checks", list, "cores", cores);
 	text = json_dumps(o, JSON_COMPACT);
 	puts(text != NULL ? text : "{}");
 	free(text);
 	json_decref(o);
+}
+
+/* Whose the host's cores are, of ixd; NULL where it does not answer: then that is among what is missing. */
+static json_t *ask_cores(void)
+{
+	struct client c = { .request = ask_request("cores", NULL), .fd = -1 };
+	struct err ignored = { 0 };
+	json_t *result = client_ask(&c, &ignored) == 0 ? c.result : NULL;
+
+	err_fini(&ignored);
+	return result;
+}
+
+static void put_cores(const json_t *o)
+{
+	const json_t *guests = json_object_get(o, "guests"), *g;
+	size_t i;
+
+	printf("\n%d of %d cores are given; CPUs %s, the switch polls on %s, guests %s %s\n",
+	       (int)ask_number(o, "given"), (int)ask_number(o, "cores"), ask_text(o, "cpus"),
+	       *ask_text(o, "switch") != '\0' ? ask_text(o, "switch") : "none",
+	       json_is_true(json_object_get(o, "shared")) ? "share" : "have", ask_text(o, "guests_cpus"));
+	json_array_foreach(guests, i, g)
+	{
+		const char *cpus = ask_text(g, "cpus"), *held = ask_text(g, "held");
+
+		printf("  %-20s %2d of %d to %d, %s, priority %d, %s%s%s%s\n", ask_text(g, "name"),
+		       (int)ask_number(g, "cores"), (int)ask_number(g, "min"), (int)ask_number(g, "max"),
+		       ask_text(g, "mode"), (int)ask_number(g, "priority"),
+		       *cpus != '\0' ? "CPUs " : "no CPU of its own", cpus, *held != '\0' ? "; " : "", held);
+	}
 }
 
 static void put_lines(const struct host_check *checks, unsigned count)
@@ -123,6 +173,7 @@ static int run_status(int argc, char **argv, struct err *err)
 	struct words words = { argc, argv, verb_take_flag, &is_json, 0 };
 	int result = parse(&verb_host_status, &words, err);
 	unsigned count;
+	json_t *cores;
 
 	if (result != 0)
 		return result > 0 ? STATUS_OK : -1;
@@ -132,10 +183,14 @@ static int run_status(int argc, char **argv, struct err *err)
 	count = host_status(checks);
 	for (unsigned i = 0; i < count; i++)
 		is_good &= checks[i].is_good;
+	cores = ask_cores();
 	if (is_json)
-		put_json(checks, count, is_good);
+		put_json(checks, count, is_good, cores);
 	else
 		put_lines(checks, count);
+	if (!is_json && cores != NULL)
+		put_cores(cores);
+	json_decref(cores);
 	free(checks);
 	return is_good ? STATUS_OK : STATUS_MACHINE;
 }
@@ -144,9 +199,8 @@ const struct verb verb_host_status = {
 	.name = "host status",
 	.words = "",
 	.summary = "what of a host runs, what is missing, how to mend it",
-	.about = "A line for each thing that a host needs; below what is missing the command that brings it back. "
-		 "Changes "
-		 "nothing. Exit status 0 if all is there, else 103.",
+	.about = "A line for each thing that a host needs; below what is missing the command that brings it back, "
+		 "then whose the host's cores are. Changes nothing. Exit status 0 if all is there, else 103.",
 	.examples = "ixctl host status\nixctl host status --json | jq -r '.checks[] | select(.good | not).remedy'\n",
 	.options = status_options,
 	.run = run_status,

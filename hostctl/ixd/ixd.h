@@ -5,7 +5,8 @@
  * database: it may be killed at any moment. Start reading at main.c.
  *
  * Threads: the main one runs libvirt's event loop; sample.c reads pages ten times a second; check.c asks libvirt and the
- * switch once a second and mends what is missing; each request has one (socket.c). All share ixd.guests under ixd.lock, which
+ * switch once a second and mends what is missing; elastic.c asks the policy ten times a second, pin.c gives vCPUs CPUs of the host;
+ * each request has one (socket.c). All share ixd.guests under ixd.lock, which
  * nobody holds while waiting for anything. What changes a guest is done under guest_lock() of its name.
  */
 #pragma once
@@ -15,6 +16,7 @@
 #include "hostctl/guest/guest.h"
 #include "hostctl/host/host.h"
 #include "hostctl/image/image.h"
+#include "hostctl/ixd/elastic.h"
 #include "hostctl/ixd/scale.h"
 #include "hostctl/page/page.h"
 #include "hostctl/sw/sw.h"
@@ -76,6 +78,7 @@ struct known {
 	enum health health;
 	struct history *history; /* NULL: none yet */
 	struct scale_state scale;
+	struct elastic_state elastic;
 	uint32_t crash_seen;       /* faults whose report has been taken */
 	bool is_crash_taken;       /* a thread is about to take one */
 	int64_t crash_ms, core_ms; /* when the last one was, and the last with its core; monotonic, 0: never */
@@ -181,6 +184,7 @@ int verb_crash(struct request *r, struct err *err);
 int verb_replace(struct request *r, struct err *err);
 int verb_rollback(struct request *r, struct err *err);
 int verb_scale(struct request *r, struct err *err);
+int verb_cores(struct request *r, struct err *err);
 
 /** sample_guest() - look at the page of @k now, not when its turn comes. Under the lock. */
 void sample_guest(struct known *k);

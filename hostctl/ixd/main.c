@@ -136,6 +136,8 @@ static int begin(struct err *err)
 	say("%u guests on record", known_load());
 	sample_start();
 	check_start();
+	pin_start();
+	elastic_start();
 	http_start();
 	return socket_open(err);
 }

@@ -116,6 +116,7 @@ GUEST_VALUE(cores_target, g->scale.target > 0, g->scale.target)
 GUEST_VALUE(is_auto, true, g->scale.is_auto)
 GUEST_VALUE(plugs_left, g->scale.plugs_left != UINT32_MAX && g->domain.state == DOMAIN_RUNNING, g->scale.plugs_left)
 GUEST_VALUE(scale_refused, true, g->scale.refused)
+GUEST_VALUE(cores_wish, g->scale.is_auto && g->elastic.now.want > 0, g->elastic.now.want)
 GUEST_VALUE(restarts, g->has_guest, g->guest.restarts)
 GUEST_VALUE(uptime, g->has_guest, g->guest.up_us)
 GUEST_VALUE(groups, g->has_guest, g->guest.groups)
@@ -148,6 +149,9 @@ static const struct {
 	  is_auto },
 	{ { "ix_guest_plugs_left", "vCPUs that an emulated guest can still be given in its life.", false, 0 },
 	  plugs_left },
+	{ { "ix_policy_cores_wish",
+	    "Cores that the policy would have the guest run if the host had as many as it liked.", false, 0 },
+	  cores_wish },
 	{ { "ix_scale_refused_total", "Changes of the number of cores that failed.", true, 0 }, scale_refused },
 	{ { "ix_guest_restarts_total", "Restarts of the application since the guest began.", true, 0 }, restarts },
 	{ { "ix_guest_uptime_seconds", "Time since the guest's kernel was entered.", false, US_DIGITS }, uptime },
@@ -213,6 +217,55 @@ static void add_scaled(struct pen *out, const struct view *v)
 			snprintf(out->labels, sizeof(out->labels), "guest=\"%s\",direction=\"%s\",by=\"%s\"",
 				 escape(v->guest[k].name, out->name), is_more ? "up" : "down", scale_by_name(by));
 			add_sample(out, &f, out->labels, v->guest[k].scale.total[is_more][by]);
+		}
+}
+
+/* Changes that the policy began, by what they were for. */
+static void add_policy(struct pen *out, const struct view *v)
+{
+	static const struct family f = { "ix_policy_changes_total",
+					 "Changes of cores that the policy began, by its reason.", true, 0 };
+
+	begin(out, &f);
+	for (unsigned k = 0; k < v->count; k++)
+		for (unsigned i = POLICY_NONE + 1; i < POLICY_SIGNAL_NR; i++) {
+			snprintf(out->labels, sizeof(out->labels), "guest=\"%s\",signal=\"%s\"",
+				 escape(v->guest[k].name, out->name), policy_signal_name((enum policy_signal)i));
+			add_sample(out, &f, out->labels, v->guest[k].elastic.total[i]);
+		}
+}
+
+/* Why: the signal of the last change that the policy began, and what keeps a guest from growing. */
+static void add_why(struct pen *out, const struct view *v)
+{
+	static const struct family last[] = {
+		{ "ix_policy_last_value", "Signal of the last change that the policy began.", false, 0 },
+		{ "ix_policy_last_threshold", "What that signal was beyond.", false, 0 },
+		{ "ix_policy_last_held_seconds", "For how long it had been.", false, MS_DIGITS },
+	};
+	static const struct family held = { "ix_policy_held", "1 for what keeps a guest from growing.", false, 0 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		begin(out, &last[i]);
+		for (unsigned k = 0; k < v->count; k++) {
+			const struct policy_choice *c = &v->guest[k].elastic.last;
+
+			snprintf(out->labels, sizeof(out->labels), "guest=\"%s\",signal=\"%s\",unit=\"%s\"",
+				 escape(v->guest[k].name, out->name), policy_signal_name(c->signal),
+				 policy_unit(c->signal));
+			if (c->signal != POLICY_NONE)
+				add_sample(out, &last[i], out->labels,
+					   i == 0   ? c->value
+					   : i == 1 ? c->threshold
+						    : c->held_ms);
+		}
+	}
+	begin(out, &held);
+	for (unsigned k = 0; k < v->count; k++)
+		for (unsigned i = POLICY_FREE + 1; i < POLICY_HELD_NR; i++) {
+			snprintf(out->labels, sizeof(out->labels), "guest=\"%s\",by=\"%s\"",
+				 escape(v->guest[k].name, out->name), policy_held_name((enum policy_held)i));
+			add_sample(out, &held, out->labels, v->guest[k].elastic.now.held == (enum policy_held)i);
 		}
 }
 
@@ -426,6 +479,8 @@ char *metrics_text(size_t *bytes)
 	add_health(pen, v);
 	add_scaled(pen, v);
 	add_scale_steps(pen, v);
+	add_policy(pen, v);
+	add_why(pen, v);
 	add_ports(pen, v);
 	add_cores(pen, v);
 	add_daemon(pen, v);

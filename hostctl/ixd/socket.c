@@ -42,6 +42,7 @@ static const struct {
 	{ "replace", verb_replace },
 	{ "rollback", verb_rollback },
 	{ "scale", verb_scale },
+	{ "cores", verb_cores },
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -28,6 +28,7 @@ static void take_guest(struct view_guest *g, const struct known *k, int64_t now)
 	g->domain = k->domain;
 	g->port = k->port;
 	g->scale = k->scale;
+	g->elastic = k->elastic;
 	g->beat_age_ms = now - k->beat_ms;
 	g->page_bad = k->page != NULL ? page_bad_count(k->page) : 0;
 	if (k->has_guest)

@@ -16,6 +16,7 @@ struct view_guest {
 	struct domain_info domain;
 	struct sw_state port;
 	struct scale_state scale;
+	struct elastic_state elastic;
 	int64_t beat_age_ms;
 	unsigned long page_bad;
 	unsigned core_count; /* that are not absent */

@@ -110,3 +110,6 @@ struct sw_published {
 };
 /** sw_publish() - the nftables table `ip ix`, all of it at once: these @count guests' ports and nothing else. */
 int sw_publish(const struct sw_published *guests, unsigned count, struct err *err);
+
+/** sw_pollers() - CPUs of the threads that poll, as the database has them ("0x2"), on the heap; "": the switch's own choice. NULL with @err. */
+char *sw_pollers(struct err *err);

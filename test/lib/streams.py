@@ -16,8 +16,9 @@ SECONDS = 60       # for anything to come back, on the busiest machine
 class Stream(threading.Thread):
     """A connection that sends random bytes and compares what comes back."""
 
-    def __init__(self, address):
+    def __init__(self, address, pause_s):
         super().__init__(daemon=True)
+        self.pause_s = pause_s
         self.socket = lab.connect(address=address, timeout=4 * SECONDS)
         self.is_over, self.bytes, self.at, self.longest, self.error = False, 0, time.monotonic(), 0.0, None
         self.start()
@@ -31,16 +32,16 @@ class Stream(threading.Thread):
                 now = time.monotonic()
                 self.longest = max(self.longest, now - self.at)
                 self.bytes, self.at = self.bytes + CHUNK, now
-                time.sleep(0.01)        # many of them are to run for long, not to fill the machine
+                time.sleep(self.pause_s)
         except Exception as e:  # pylint: disable=broad-except
             self.error = f'{type(e).__name__}: {e}'
 
 
 class Streams:
-    """@count of them, dealt out to @addresses."""
+    """@count of them, dealt out to @addresses; each pauses between two rounds: they are to run for long, not to fill the machine."""
 
-    def __init__(self, count, addresses):
-        self.streams = [Stream(addresses[i % len(addresses)]) for i in range(count)]
+    def __init__(self, count, addresses, pause_s=0.01):
+        self.streams = [Stream(addresses[i % len(addresses)], pause_s) for i in range(count)]
 
     def check(self):
         """None has failed."""

@@ -118,7 +118,7 @@ static void test_hugepages(void **state)
 
 static void test_choice_there_and_back(void **state)
 {
-	struct host h = { { 10, 20, 0, 1 }, 16, true, "libvirt-qemu", 64055, 64056 }, again;
+	struct host h = { { 10, 20, 0, 1 }, 16, true, "libvirt-qemu", 64055, 64056, 12 }, again;
 	struct err err = { 0 };
 
 	(void)state;
@@ -131,6 +131,12 @@ static void test_choice_there_and_back(void **state)
 	assert_string_equal(again.qemu_user, "libvirt-qemu");
 	assert_int_equal(again.qemu_uid, 64055);
 	assert_int_equal(again.qemu_gid, 64056);
+	assert_int_equal(again.cores, 12);
+	/* Of a setup before there was that. */
+	put(PATHS_HOST,
+	    "{\"address\":\"10.0.0.1/16\",\"kvm\":false,\"qemu_user\":\"a\",\"qemu_uid\":1,\"qemu_gid\":1}");
+	assert_int_equal(host_load(&again, &err), 0);
+	assert_int_equal(again.cores, 0);
 }
 
 static void test_choice_refused(void **state)
@@ -143,6 +149,8 @@ static void test_choice_refused(void **state)
 		"{\"address\":\"10.0.0.1\",\"kvm\":false,\"qemu_user\":\"a\",\"qemu_uid\":1,\"qemu_gid\":1}",
 		"{\"address\":\"10.0.0.1/16\",\"kvm\":1,\"qemu_user\":\"a\",\"qemu_uid\":1,\"qemu_gid\":1}",
 		"{\"address\":\"10.0.0.1/16\",\"kvm\":false,\"qemu_user\":\"a\",\"qemu_uid\":-1,\"qemu_gid\":1}",
+		"{\"address\":\"10.0.0.1/"
+		"16\",\"kvm\":false,\"qemu_user\":\"a\",\"qemu_uid\":1,\"qemu_gid\":1,\"cores\":4097}",
 		"{\"address\":\"10.0.0.1/"
 		"16\",\"kvm\":false,\"qemu_user\":\"a\",\"qemu_uid\":1,\"qemu_gid\":4294967296}",
 		"{\"address\":\"10.0.0.1/"
