@@ -36,10 +36,11 @@ class Axis:
 
 
 class Figure:
-    """@panels: [(title, [Series])]; bars: each series is a bar a panel has, its one point's x a place."""
+    """@panels: [(title, [Series])]; bars: each series is a bar a panel has, its one point's x a place;
+    dense: lines without points, and places marked are those of the x axis's tics."""
 
-    def __init__(self, title, panels, x, y, is_bars=False):
-        self.title, self.panels, self.x, self.y, self.is_bars = title, panels, x, y, is_bars
+    def __init__(self, title, panels, x, y, is_bars=False, is_dense=False):  # pylint: disable=R0913
+        self.title, self.panels, self.x, self.y, self.is_bars, self.is_dense = title, panels, x, y, is_bars, is_dense
 
 
 def quoted(text):
@@ -119,7 +120,7 @@ def axis_x(axis, places, is_bars, width):
             f'set xtics ({tics}) scale 0.5']
 
 
-def looks(legend):
+def looks(legend, is_dense=False):
     """{label: (colour, point, dashes)} for the series of the legend."""
     found, others = {}, []
     for s in legend:
@@ -129,8 +130,8 @@ def looks(legend):
         if s.peer not in PEER_COLOURS and s.peer not in others:
             others.append(s.peer)
         more = others.index(s.peer) % len(MORE_COLOURS) if s.peer in others else 0
-        found[s.label] = (PEER_COLOURS.get(s.peer, MORE_COLOURS[more]), POINTS.get(s.peer, MORE_POINTS[more]) - (s.variant > 0),
-                          1 + s.variant)
+        point = 0 if is_dense else POINTS.get(s.peer, MORE_POINTS[more]) - (s.variant > 0)
+        found[s.label] = (PEER_COLOURS.get(s.peer, MORE_COLOURS[more]), point, 1 + s.variant)
     return found
 
 
@@ -200,8 +201,8 @@ def figure_script(figure, terminal, path):
     width = max(MARGIN_LEFT + MARGIN_RIGHT + PANEL_WIDTH * count + gap * (count - 1), 640, round(len(figure.title) * TITLE_LETTER) + 40)
     panel_width = (width - MARGIN_LEFT - MARGIN_RIGHT - gap * (count - 1)) / count
     legend = list({s.label: s for _, series in figure.panels for s in series}.values())
-    look, rows = looks(legend), [] if figure.is_bars else legend_rows(legend, width)
-    places = sorted({x for _, series in figure.panels for s in series for x in s.points})
+    look, rows = looks(legend, figure.is_dense), [] if figure.is_bars else legend_rows(legend, width)
+    places = sorted(figure.x.tics) if figure.is_dense else sorted({x for _, series in figure.panels for s in series for x in s.points})
     bottom = LEGEND_BOTTOM + len(rows) * LEGEND_STEP + (58 if figure.x.label else 30)
     kind = 'svg dynamic' if terminal == 'svg' else 'pngcairo'
     head = [f"set terminal {kind} noenhanced size {width},{HEIGHT} font '{FONT},12' background '#ffffff'",

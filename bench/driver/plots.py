@@ -5,8 +5,10 @@ import statistics
 from driver import gnuplot
 from driver.gnuplot import Axis, Figure, Series
 from driver.peers import NAMES
+from driver.policy import SHAPES
 
-SHOWN_AS = {'ix': 'ix', 'linux': 'linux (mitigations=off)', 'linux_default': 'linux (default)', 'floor': 'floor: driver, no stack'}
+SHOWN_AS = {'ix': 'ix', 'linux': 'linux (mitigations=off)', 'linux_default': 'linux (default)', 'floor': 'floor: driver, no stack',
+            'fixed': 'all cores all the time', 'ixcp': "IX's own rule", 'load': 'load', 'aim': 'allowed'}
 BACKENDS = {'tap': 'tap: checksum and TSO by the host', 'ovs': 'vhost-user, OVS-DPDK: no offloads'}
 AIMS = {'tap': 8, 'ovs': 6}         # linux / ix, of the requests and datagrams of 64 B
 PER_REQUEST = 'instructions per request'
@@ -26,12 +28,12 @@ class Sweep:
     line for each peer and value of @variant. @where: what further parameters have to be; a list is any of these."""
 
     def __init__(self, name, title, work, metric, x, axes, panel='backend', panels=None, variant=None, variants=None,  # pylint: disable=R0913
-                 where=None, aims=None, peers=None):
+                 where=None, aims=None, peers=None, is_dense=False):
         self.name, self.title, self.work, self.metric, self.x = name, title, work, metric, x
         self.x_axis, self.y_axis = axes
         self.panel, self.panels = panel, BACKENDS if panels is None else panels
         self.variant, self.variants = variant, variants or {None: ''}
-        self.where, self.aims, self.peers = where or {}, aims or {}, peers
+        self.where, self.aims, self.peers, self.is_dense = where or {}, aims or {}, peers, is_dense
 
     def rows(self, rows):
         """Those that it is about."""
@@ -72,7 +74,7 @@ class Sweep:
             series = self.series([r for r in mine if self.panel is None or r['params'].get(self.panel) == value])
             if series:
                 panels.append((title, series + self.aim(value, series)))
-        return Figure(self.title, panels, self.x_axis, self.y_axis) if panels else None
+        return Figure(self.title, panels, self.x_axis, self.y_axis, is_dense=self.is_dense) if panels else None
 
 
 class Bars:
@@ -145,6 +147,10 @@ FIGURES = [
           'load_percent', (Axis("load, % of the linux guest's closed loop", is_log=True),
                            Axis('us since due, under emulation', is_log=True)),
           variant='quantile', variants={'p50_us': 'median', 'p99_us': '99 %'}),
+    *(Sweep(name, title, 'policy', metric, 'at_s', (Axis('seconds', tics={n: str(n) for n in range(0, 241, 60)}), axis), panel='shape',
+            panels={s: s for s in SHAPES}, is_dense=True)
+      for name, title, metric, axis in (('policy_cores', 'cores given and load, in cores of work', 'cores', Axis('cores')),
+                                        ('policy_p99', 'largest p99 of a second', 'second_p99_us', Axis('us', is_log=True)))),
     Bars('boot', 'start of QEMU to the first reply', 'boot', 'boot_to_first_reply_s', Axis('milliseconds'), scale=1e3),
     Bars('idle', 'a guest that nobody asks anything: instructions per second', 'idle', 'instructions_per_second_idle',
          Axis('instructions per second')),
