@@ -18,7 +18,10 @@ static int add_guest(void *arg, const json_t *row)
 	const char *address = ask_text(row, "address");
 	char up[24];
 
+	const json_t *image = json_object_get(row, "image");
+
 	table_cell(t, "%s", ask_text(row, "name"));
+	table_cell(t, "%s %s", ask_text(image, "name"), ask_text(image, "version"));
 	table_cell(t, "%s", ask_text(row, "health"));
 	table_cell(t, "%s", *address != '\0' ? address : "-");
 	table_cell(t, "%lld/%lld/%lld", (long long)ask_number(row, "cores"),
@@ -34,8 +37,8 @@ static int add_guest(void *arg, const json_t *row)
 
 static int verb_ps_run(int argc, char **argv, struct err *err)
 {
-	static const char *const heads[] = { "NAME",         "HEALTH", "ADDRESS",   ">CORES",  "MODE",
-					     ">CONNECTIONS", ">UP",    ">RESTARTS", ">REFUSED" };
+	static const char *const heads[] = { "NAME", "IMAGE",        "HEALTH", "ADDRESS",   ">CORES",
+					     "MODE", ">CONNECTIONS", ">UP",    ">RESTARTS", ">REFUSED" };
 	struct client c = { .on_row = add_guest };
 	struct table t;
 	bool is_json = false;
@@ -48,7 +51,7 @@ static int verb_ps_run(int argc, char **argv, struct err *err)
 		return err_set(err, STATUS_USAGE,
 			       "ps: expected no words, got %d; `ixctl inspect %s` tells of one guest",
 			       argc - words.first, argv[words.first]);
-	table_init(&t, heads, 9);
+	table_init(&t, heads, 10);
 	c.request = ask_request("ps", NULL);
 	c.arg = &t;
 	if (is_json)
@@ -65,7 +68,8 @@ const struct verb verb_ps = {
 	.name = "ps",
 	.words = "",
 	.summary = "list guests and their health",
-	.about = "One line a guest. HEALTH is what its own page and libvirt say now: starting, ready, draining, stuck "
+	.about = "One line a guest. IMAGE: name and version. HEALTH is what its own page and libvirt say now: "
+		 "starting, ready, draining, stuck "
 		 "(no "
 		 "heartbeat for 3 s), faulted (the application is down, the dataplane answers), stopping, stopped, "
 		 "crashed "

@@ -82,21 +82,26 @@ static json_t *core_json(const struct ix_page_core *c, unsigned number_of)
 	return o;
 }
 
-/* Under the lock. Cores that are not running have no history worth the bytes in the list. */
-static json_t *cores_json(const struct known *k, unsigned step)
+/* Under the lock. Those that are there. */
+static json_t *cores_json(const struct known *k)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < IX_PAGE_CORES_MAX && k->has_guest; i++) {
-		json_t *core;
+	for (unsigned i = 0; i < IX_PAGE_CORES_MAX && k->has_guest; i++)
+		if (k->cores[i].state != IX_PAGE_CORE_ABSENT)
+			json_array_append_new(list, core_json(&k->cores[i], i));
+	return list;
+}
 
-		if (k->cores[i].state == IX_PAGE_CORE_ABSENT)
-			continue;
-		core = core_json(&k->cores[i], i);
-		if (step == SINGLE_STEP_S)
-			json_object_set_new(core, "history", history_json(k->history, (int)i, LIST_STEP_S));
-		json_array_append_new(list, core);
-	}
+/* Under the lock. Those that were there at any time of it, whatever they are now. */
+static json_t *core_histories_json(const struct history *h)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < IX_PAGE_CORES_MAX; i++)
+		if (history_has_core(h, i))
+			json_array_append_new(list, json_pack("{s:i, s:o}", "core", (int)i, "history",
+							      history_json(h, (int)i, LIST_STEP_S)));
 	return list;
 }
 
@@ -126,7 +131,9 @@ static json_t *guest_json(const struct known *k, unsigned step)
 	json_object_set_new(port, "to_guest_frames", number(k->port.tx_frames));
 	json_object_set_new(port, "dropped", number(k->port.rx_dropped + k->port.tx_dropped));
 	json_object_set_new(o, "port", port);
-	json_object_set_new(o, "core_list", cores_json(k, step));
+	json_object_set_new(o, "core_list", cores_json(k));
+	if (step == SINGLE_STEP_S)
+		json_object_set_new(o, "core_histories", core_histories_json(k->history));
 	json_object_set_new(o, "step_s", json_integer(step));
 	json_object_set_new(o, "history", history_json(k->history, HISTORY_GUEST, step));
 	return o;

@@ -375,6 +375,7 @@ int deploy_start(const struct guest *g, struct request *r, struct deploy_times *
 	set_busy(g->name, true);
 	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
 		if (set_page(g->name, err) == 0) {
+			known_image(g);
 			request_say(r, "starting %s", g->name);
 			result = run(g, m, r, times, err);
 		}

@@ -119,6 +119,12 @@ static void put_guest(struct history *h, unsigned slot, const struct sum *sum)
 	h->guest[HISTORY_CORES][slot] = sum->running;
 }
 
+/* A core that is parked, or on its way to its loop, has nothing to say of itself: a gap in its lines. */
+static bool is_at_work(const struct ix_page_core *c)
+{
+	return c->state == IX_PAGE_CORE_RUNS || c->state == IX_PAGE_CORE_LEAVING;
+}
+
 static void take_cores(const struct known *k, unsigned slot, int64_t seconds)
 {
 	struct history *h = k->history;
@@ -133,8 +139,8 @@ static void take_cores(const struct known *k, unsigned slot, int64_t seconds)
 			continue;
 		make_point(point, c->value);
 		point[HISTORY_RATE] = rate_of(h, i, c->value, seconds);
-		add_core(&sum, point, c->state == IX_PAGE_CORE_RUNS);
-		ring = ring_of(h, i);
+		add_core(&sum, point, is_at_work(c));
+		ring = is_at_work(c) ? ring_of(h, i) : NULL;
 		for (unsigned s = 0; ring != NULL && s < HISTORY_CORE_SERIES_NR; s++)
 			ring->point[s][slot] = point[s];
 	}
@@ -209,6 +215,14 @@ unsigned history_read(const struct history *h, const struct history_wish *wish, 
 	for (unsigned i = 0; i < count; i++)
 		out[i] = h != NULL ? step_at(h, wish, newest - (int64_t)(count - 1 - i) * wish->step) : HISTORY_NONE;
 	return count;
+}
+
+bool history_has_core(const struct history *h, unsigned core)
+{
+	for (unsigned s = 0; h != NULL && h->core[core] != NULL && s < HISTORY_SECONDS; s++)
+		if (h->core[core]->point[HISTORY_LOAD][s] != HISTORY_NONE)
+			return true;
+	return false;
 }
 
 uint32_t history_now(const struct history *h, enum history_series series)

@@ -5,6 +5,7 @@
  * beyond has no history of its own. All of it under ixd.lock.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,9 @@ struct history_wish {
 	int64_t second;
 };
 unsigned history_read(const struct history *h, const struct history_wish *wish, uint32_t *out);
+
+/** history_has_core() - whether there is a point of @core at all. */
+bool history_has_core(const struct history *h, unsigned core);
 
 /** history_now() - the newest value of a guest's @series, HISTORY_NONE if it has none. */
 uint32_t history_now(const struct history *h, enum history_series series);

@@ -74,7 +74,8 @@ struct known {
 		int64_t noted_ms;  /* monotonic, 0: never */
 		bool is_said;
 	} lease;
-	unsigned portless; /* looks in a row that found it running without a port */
+	char image[64], version[64]; /* name and version of its image */
+	unsigned portless;           /* looks in a row that found it running without a port */
 	enum health health;
 	struct history *history; /* NULL: none yet */
 	struct scale_state scale;
@@ -109,6 +110,8 @@ struct known *known_add(const char *name);
 void known_remove(const char *name);
 /** known_load() - a guest for each record on disk. Return: how many. */
 unsigned known_load(void);
+/** known_image() - the guest is of the image that record @g says. Takes the lock. */
+void known_image(const struct guest *g);
 const char *health_name(enum health health);
 /** known_row() - summary for `ps` (new reference). Under the lock. */
 json_t *known_row(const struct known *k);

@@ -62,6 +62,23 @@ void scale_learn(struct known *k, const struct guest *g)
 	s->plugs_left = ixd.host.is_kvm ? UINT32_MAX : g->vcpus.made < max ? max - g->vcpus.made : 0;
 }
 
+static void take_image(struct known *k, const struct guest *g)
+{
+	snprintf(k->image, sizeof(k->image), "%s", g->image_name);
+	snprintf(k->version, sizeof(k->version), "%s", g->image_version);
+}
+
+void known_image(const struct guest *g)
+{
+	struct known *k;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(g->name);
+	if (k != NULL)
+		take_image(k, g);
+	pthread_mutex_unlock(&ixd.lock);
+}
+
 unsigned known_load(void)
 {
 	struct err err = { 0 };
@@ -81,6 +98,7 @@ unsigned known_load(void)
 			if (k != NULL) {
 				k->is_wanted = g->is_wanted;
 				k->is_port_old = true;
+				take_image(k, g);
 				scale_learn(k, g);
 			}
 		} else {
@@ -117,7 +135,7 @@ static json_int_t sum(const struct known *k, enum ix_value value)
 	return (json_int_t)(total & INT64_MAX);
 }
 
-json_t *known_row(const struct known *k)
+static json_t *row_of(const struct known *k)
 {
 	const struct ix_page_guest *g = &k->guest;
 	char address[20] = "";
@@ -135,4 +153,15 @@ json_t *known_row(const struct known *k)
 			 (json_int_t)(k->has_guest ? g->restarts : 0), "spoofed", (json_int_t)k->port.spoofed,
 			 "forbidden", (json_int_t)k->port.forbidden, "flooded", (json_int_t)k->port.flooded, "limited",
 			 (json_int_t)k->port.limited, "why", k->why);
+}
+
+json_t *known_row(const struct known *k)
+{
+	json_t *row = row_of(k), *image = json_pack("{s:s, s:s}", "name", k->image, "version", k->version);
+
+	if (row == NULL || image == NULL || json_object_set_new(row, "image", image) != 0) {
+		json_decref(row);
+		return NULL; /* something in it is not text */
+	}
+	return row;
 }

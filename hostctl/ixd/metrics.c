@@ -130,7 +130,7 @@ GUEST_VALUE(spoofed, true, g->port.spoofed)
 GUEST_VALUE(forbidden, true, g->port.forbidden)
 GUEST_VALUE(flooded, true, g->port.flooded)
 GUEST_VALUE(limited, true, g->port.limited)
-GUEST_VALUE(rate, g->port.is_there, (uint64_t)g->port.rate_mbit * 1000000)
+GUEST_VALUE(rate, g->port.is_there, (uint64_t)g->port.rate_mbit * 125000)
 
 static const struct {
 	struct family family;
@@ -174,7 +174,7 @@ static const struct {
 	  flooded },
 	{ { "ix_port_limited_frames_total", "Frames dropped since the guest sent more than its rate.", true, 0 },
 	  limited },
-	{ { "ix_port_rate_bits_per_second", "What the guest may send, 0: without a limit.", false, 0 }, rate },
+	{ { "ix_port_rate_bytes_per_second", "What the guest may send, 0: without a limit.", false, 0 }, rate },
 };
 
 static void add_guests(struct pen *out, const struct view *v)

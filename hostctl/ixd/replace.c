@@ -149,6 +149,7 @@ int replace_undo(struct guest *g, struct err *err)
 		g->older = 0;
 		g->is_trying = false;
 		settle_image(g, image);
+		known_image(g);
 		result = guest_save(g, err) == 0 ? guest_remove_images(g, err) : -1;
 		image_free(image);
 	}

@@ -86,7 +86,7 @@ def test_rate():
         text = answer.read().decode()
     shown = {m[0]: int(m[1]) for m in re.findall(r'^ix_port_limited_frames_total{guest="(.*)"} (\d+)$', text, re.M)}
     check(shown['slow'] >= 200 and shown['free'] == 0, f'metrics: {shown}')
-    check(f'ix_port_rate_bits_per_second{{guest="slow"}} {RATE_MBIT * 1000000}\n' in text, 'its rate is not among the metrics')
+    check(f'ix_port_rate_bytes_per_second{{guest="slow"}} {RATE_MBIT * 125000}\n' in text, 'its rate is not among the metrics')
     return said
 
 

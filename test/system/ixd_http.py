@@ -144,7 +144,9 @@ def guests(s):
     check(said['ixd']['version'] == '0.0.1' and said['ixd']['pid'] == s.process.pid, said['ixd'])
     one = json.loads(s.ask('/api/guests/web')[2])['guest']
     check_guest(one, 900, 1)
-    check(all(len(c['history']['load_ppm']) == 180 and set(c['history']) == SERIES - {'cores'} for c in one['core_list']), 'cores')
+    check(all(len(c['history']['load_ppm']) == 180 and set(c['history']) == SERIES - {'cores'} for c in one['core_histories']), 'cores')
+    gaps = [c['history']['load_ppm'].count(None) for c in one['core_histories']]
+    check(len(gaps) == 4 and gaps[0] < 3 < gaps[3] < 180, f'cores were not at work in so many of 180 steps: {gaps}')
     return f'{len(body)} bytes for 5 guests'
 
 

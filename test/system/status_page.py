@@ -53,7 +53,7 @@ def few():
         check(not console, f'the console says {console}')
         check(text.count('<article') == 5, f'{text.count("<article")} guests')
         said = plain(text)
-        for words in ('web', 'db', '10.77.0.2', 'application down', 'off, not asked for', 'draining', '3 restarts',
+        for words in ('web', 'web-server 1.4', 'db', '10.77.0.2', 'application down', 'off, not asked for', 'draining', '3 restarts',
                       '1.23 k spoofed frames', 'of 16 cores', 'Guests 5 Ready 2 In trouble 2', 'ixd 0.0.1'):
             check(words in said, f'"{words}" is missing in: {said[:1500]}')
         check(text.count('class="parked"') >= 1, 'no core is parked')
@@ -65,14 +65,20 @@ def few():
 
 
 def detail():
-    """Opened by its address: larger charts, and a row for each core."""
+    """Opened by its address: larger charts, a line and a row for each core."""
     with Server('few') as s:
         text, console = dom(s, at='#web')
         check(not console, f'the console says {console}')
-        check(text.count('aria-expanded="true"') == 1 and text.count('tabindex="0"') >= 6, 'web is not open')
+        check(text.count('aria-expanded="true"') == 1 and text.count('tabindex="0"') >= 8, 'web is not open')
+        cores = re.findall(r'<path [^>]*data-core="(\d+)"[^>]*>', text)
+        check(cores == list('0123') * 2, f'lines of cores: {cores}')
+        drawn = {int(m[1]): m[0].count('M') for m in re.finditer(r'<path [^>]*data-core="(\d+)"[^>]*>', text)}
+        check(drawn[0] == 1 and drawn[3] >= 2, f'pieces of each line, where a core that was not at work has a gap: {drawn}')
+        check('Load, core by core' in plain(text) and 'Queue delay, core by core' in plain(text), plain(text)[-1500:])
+        check(re.search(r'<li[^>]*>0: \d+ %</li>', text) and re.search(r'<li[^>]*>0: [\d.]+ (ns|µs|ms)</li>', text), 'no legend')
         check(len(re.findall(r'<tr><td>\d+</td><td>(?:runs|parked)</td>', text)) == 4, 'not four cores')
         check('Port of the switch: connected' in plain(text), 'no port')
-        return 'four cores'
+        return f'four cores, lines in {drawn} pieces'
 
 
 def hostile():

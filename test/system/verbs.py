@@ -60,9 +60,10 @@ def test_ps():
     wait_for(lambda: rows('ps')[0]['health'] == 'ready', 30, lambda: ixctl('ps').out)
     row = rows('ps')[0]
     check(row['name'] == 'web' and row['address'] == ADDRESS and (row['cores'], row['cores_max']) == (1, 2), row)
+    check(row['image']['name'] == 'echo' and row['image'] == {k: rows('inspect', 'web')[0]['record']['image'][k] for k in ('name', 'version')}, row)
     head, line = ixctl('ps').out.splitlines()
-    check(head.split()[:5] == ['NAME', 'HEALTH', 'ADDRESS', 'CORES', 'MODE'], head)
-    check(line.split()[:5] == ['web', 'ready', ADDRESS, '1/1/2', 'auto'], line)
+    check(head.split()[:6] == ['NAME', 'IMAGE', 'HEALTH', 'ADDRESS', 'CORES', 'MODE'], head)
+    check(line.split()[:7] == ['web', 'echo', row['image']['version'], 'ready', ADDRESS, '1/1/2', 'auto'], line)
     return line
 
 

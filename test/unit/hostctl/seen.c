@@ -104,6 +104,8 @@ struct known *seen_guest(const char *name, unsigned cores)
 					  .memory_kib = 256 * 1024,
 					  .cpu_time_ns = 1500000000,
 					  .pid = 1 };
+	snprintf(k->image, sizeof(k->image), "%.4s-server", name);
+	snprintf(k->version, sizeof(k->version), "1.%u", cores);
 	k->guest.cores_min = 1;
 	k->guest.cores_max = cores;
 	k->guest.connections_max = 100000;

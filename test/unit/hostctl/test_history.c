@@ -90,6 +90,35 @@ static void test_gaps(void **state)
 	assert_int_equal(out[893], 500000);
 }
 
+static void test_cores_come_and_go(void **state)
+{
+	static const enum ix_page_core_state of[] = {
+		IX_PAGE_CORE_ABSENT,  IX_PAGE_CORE_STARTING, IX_PAGE_CORE_RUNS,
+		IX_PAGE_CORE_LEAVING, IX_PAGE_CORE_PARKED,   IX_PAGE_CORE_ABSENT
+	};
+	struct known *k = seen_guest("web", 2);
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		set(k, 500000, 100, 1000ull * i);
+		k->cores[1].state = of[i];
+		history_take(k, 5000 + i);
+		assert_int_equal(history_has_core(k->history, 1), i >= 2);
+	}
+	get(k, 1, HISTORY_LOAD, 1, 5005);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(out[894 + i], i == 2 || i == 3 ? 500000 : HISTORY_NONE);
+	get(k, HISTORY_GUEST, HISTORY_CORES, 1, 5005);
+	assert_int_equal(out[895], 1);
+	assert_int_equal(out[896], 2);
+	assert_int_equal(out[899], 1);
+	assert_true(history_has_core(k->history, 0));
+	assert_false(history_has_core(k->history, 2));
+	assert_false(history_has_core(NULL, 0));
+	history_take(k, 5003 + HISTORY_SECONDS); /* its last point is forgotten */
+	assert_false(history_has_core(k->history, 1));
+}
+
 static void test_the_ring_turns(void **state)
 {
 	struct known *k = seen_guest("web", 2);
@@ -196,7 +225,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_points),      TEST(test_gaps),       TEST(test_the_ring_turns), TEST(test_steps),
-		TEST(test_starts_anew), TEST(test_odd_values), TEST(test_memory),
+		TEST(test_starts_anew), TEST(test_odd_values), TEST(test_memory),         TEST(test_cores_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

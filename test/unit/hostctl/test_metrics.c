@@ -132,7 +132,7 @@ static void test_values(void **state)
 	assert_true(has("ix_port_forbidden_frames_total{guest=\"web\"} 12"));
 	assert_true(has("ix_port_flooded_frames_total{guest=\"web\"} 13"));
 	assert_true(has("ix_port_limited_frames_total{guest=\"web\"} 14"));
-	assert_true(has("ix_port_rate_bits_per_second{guest=\"web\"} 25000000"));
+	assert_true(has("ix_port_rate_bytes_per_second{guest=\"web\"} 3125000"));
 	assert_true(has("ix_port_bytes_total{guest=\"web\",direction=\"from_guest\"} 1500"));
 	assert_true(has("ix_port_up{guest=\"web\"} 1"));
 }
