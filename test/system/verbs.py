@@ -51,6 +51,8 @@ def test_no_host():
 def test_up():
     done = ixctl('up', 'web', IMAGE, '--cpus', '1:2', '--address', f'{ADDRESS}/16', '--publish', '8007:7', '--set', 'poll_us=0')
     check(re.search(rf'^web is up: echo \S+, {ADDRESS}/16, 1 to 2 cores, 256 MiB$', done.out), done)
+    done = ixctl('scale', 'web', '--cpus', '1')     # and so it stays, whatever the load
+    check(re.fullmatch(r'web runs 1 core \([12] before\).*\n', done.out), done)
     hostlab.echo(ADDRESS)
     hostlab.echo(hostlab.HOST, 8007)
     return 'a guest that answers at its own address and at the host\'s port'
@@ -63,7 +65,7 @@ def test_ps():
     check(row['image']['name'] == 'echo' and row['image'] == {k: rows('inspect', 'web')[0]['record']['image'][k] for k in ('name', 'version')}, row)
     head, line = ixctl('ps').out.splitlines()
     check(head.split()[:6] == ['NAME', 'IMAGE', 'HEALTH', 'ADDRESS', 'CORES', 'MODE'], head)
-    check(line.split()[:7] == ['web', 'echo', row['image']['version'], 'ready', ADDRESS, '1/1/2', 'auto'], line)
+    check(line.split()[:7] == ['web', 'echo', row['image']['version'], 'ready', ADDRESS, '1/1/2', 'manual'], line)
     return line
 
 
@@ -87,7 +89,7 @@ def test_top():
         check(row['flow_groups'] > 0 and row['batch'] > 0, row)
     table = ixctl('top', '-n', '1').out.splitlines()
     load.stop()
-    check(len(table) == 3 and table[0] == 'web: 1 cores run, 1 vCPUs, at most 2, auto', table)
+    check(len(table) == 3 and table[0] == 'web: 1 cores run, 1 vCPUs, at most 2, manual', table)
     check(table[1].split()[0] == 'GUEST' and table[2].split()[:3] == ['web', '0', 'runs'], table)
     return table[2]
 
