@@ -22,6 +22,7 @@ struct domain_plan {
 	uint8_t mac[6];
 	const char *net_socket, *bell_socket, *console_log; /* paths */
 	uint32_t queue_pairs;
+	uint32_t uid, gid; /* that QEMU runs as, 0: libvirt's own choice */
 	bool is_kvm;
 	struct {
 		const char *name, *path; /* fw_cfg opt/ix/... */

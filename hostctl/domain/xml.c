@@ -186,6 +186,19 @@ static void add_devices(struct out *o, const struct domain_plan *p)
 	end(o);
 }
 
+/* Numbers, since the user has no name; libvirt gives it what the domain's files are while it runs. */
+static void add_user(struct out *o, const struct domain_plan *p)
+{
+	char label[TEXT_BYTES];
+
+	if (p->uid == 0)
+		return;
+	snprintf(label, sizeof(label), "+%u:+%u", p->uid, p->gid);
+	OPEN(o, "seclabel", "type", "static", "model", "dac", "relabel", "yes");
+	element(o, "label", label);
+	end(o);
+}
+
 char *domain_xml(const struct domain_plan *p, struct err *err)
 {
 	xmlBuffer *buffer = xmlBufferCreate();
@@ -203,6 +216,7 @@ char *domain_xml(const struct domain_plan *p, struct err *err)
 		add_files(&o, p);
 		add_os(&o, p);
 		add_devices(&o, p);
+		add_user(&o, p);
 		end(&o);
 		o.is_wrong |= xmlTextWriterEndDocument(o.to) < 0;
 		xmlFreeTextWriter(o.to);

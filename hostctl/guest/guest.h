@@ -19,6 +19,10 @@
 #define GUEST_PRIORITY 50u /* unless said otherwise */
 #define GUEST_SCALING_BYTES 8
 
+/* Users of guests, one each: nobody gives these to people, services or containers [systemd UIDS-GIDS.md, "unused"]. */
+#define GUEST_UID_FIRST 0x70000000u
+#define GUEST_UIDS 1024u
+
 /* A file that the guest is given: by fw_cfg opt/ix/file/NAME, or opt/ix/secret/NAME. */
 struct guest_file {
 	char name[GUEST_FILE_NAME_MAX + 1];
@@ -57,6 +61,7 @@ struct guest {
 	bool has_args;
 	struct guest_file files[GUEST_FILES_MAX];
 	unsigned file_count;
+	uint32_t uid;        /* that its QEMU runs as, one of GUEST_UIDS; 0: libvirt's user */
 	uint32_t generation; /* of its image (guest_image_path()), grows with each replace */
 	uint32_t previous;   /* generation of the image before, 0: none */
 	uint32_t older;      /* while is_trying: the one before that */
@@ -102,7 +107,7 @@ int guest_lock(const char *name, unsigned timeout_s, struct err *err);
 
 /**
  * guest_put_file() - what can be read from @from becomes @file of the guest ("image.1.ix", "files/NAME", "secrets/NAME"), whole or not at all
- * Secrets are 0600, all else 0644. Return: 0, or -1 with @err.
+ * 0600: libvirt gives it to the guest's user while that runs. Return: 0, or -1 with @err.
  */
 int guest_put_file(const char *name, const char *file, int from, uint64_t max_bytes, struct err *err);
 

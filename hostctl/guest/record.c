@@ -86,6 +86,13 @@ static int read_generation(struct guest *g, const json_t *v, const char *name, s
 	return read_number(&g->generation, v, name, UINT32_MAX, err);
 }
 
+static int read_uid(struct guest *g, const json_t *v, const char *name, struct err *err)
+{
+	if (read_number(&g->uid, v, name, GUEST_UID_FIRST + GUEST_UIDS - 1, err) != 0)
+		return -1;
+	return g->uid == 0 || g->uid >= GUEST_UID_FIRST ? 0 : expected(err, name, "one that guests have");
+}
+
 static int read_address(struct guest *g, const json_t *v, const char *name, struct err *err)
 {
 	if (!json_is_string(v) || !words_ipv4_prefix(json_string_value(v), g->address, &g->prefix))
@@ -330,32 +337,15 @@ static int read_image(struct guest *g, const json_t *v, const char *name, struct
 }
 
 static const struct field fields[] = {
-	{ "name", read_name },
-	{ "cpus", read_cpus },
-	{ "memory_mib", read_memory },
-	{ "address", read_address },
-	{ "address6", read_address6 },
-	{ "gateway", read_gateway },
-	{ "dhcp", read_dhcp },
-	{ "publish", read_publish },
-	{ "allow", read_allow },
-	{ "rate_mbit", read_rate },
-	{ "env", read_env },
-	{ "set", read_set },
-	{ "args", read_args },
-	{ "files", read_files },
-	{ "autostart", read_autostart },
-	{ "wanted", read_wanted },
-	{ "generation", read_generation },
-	{ "image", read_image },
-	{ "previous", read_previous },
-	{ "older", read_older },
-	{ "trying", read_trying },
-	{ "mode", read_mode },
-	{ "priority", read_priority },
-	{ "cores", read_cores },
-	{ "scaling", read_scaling },
-	{ "vcpus", read_vcpus },
+	{ "name", read_name },       { "cpus", read_cpus },         { "memory_mib", read_memory },
+	{ "address", read_address }, { "address6", read_address6 }, { "gateway", read_gateway },
+	{ "dhcp", read_dhcp },       { "publish", read_publish },   { "allow", read_allow },
+	{ "rate_mbit", read_rate },  { "env", read_env },           { "set", read_set },
+	{ "args", read_args },       { "files", read_files },       { "autostart", read_autostart },
+	{ "wanted", read_wanted },   { "uid", read_uid },           { "generation", read_generation },
+	{ "image", read_image },     { "previous", read_previous }, { "older", read_older },
+	{ "trying", read_trying },   { "mode", read_mode },         { "priority", read_priority },
+	{ "cores", read_cores },     { "scaling", read_scaling },   { "vcpus", read_vcpus },
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -457,6 +447,7 @@ json_t *guest_to_json(const struct guest *g)
 		snprintf(text, sizeof(text), "%u.%u.%u.%u", g->gateway[0], g->gateway[1], g->gateway[2], g->gateway[3]);
 		json_object_set_new(o, "gateway", json_string(text));
 	}
+	json_object_set_new(o, "uid", json_integer(g->uid));
 	json_object_set_new(o, "mode", json_string(g->is_auto ? "auto" : "manual"));
 	json_object_set_new(o, "priority", json_integer(g->priority));
 	json_object_set_new(o, "cores", json_integer(g->cores));

@@ -102,8 +102,7 @@ int guest_put_file(const char *name, const char *file, int from, uint64_t max_by
 	if (fd < 0) {
 		os_error(err, fresh);
 	} else {
-		if (copy(from, fd, max_bytes, path, err) == 0 &&
-		    (strncmp(file, "secrets/", 8) == 0 || fchmod(fd, 0644) == 0))
+		if (copy(from, fd, max_bytes, path, err) == 0)
 			result = settle(fd, fresh, path, err);
 		close(fd);
 		if (result != 0)

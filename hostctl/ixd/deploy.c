@@ -4,6 +4,7 @@
 #include "hostctl/base/paths.h"
 #include "hostctl/ixd/ixd.h"
 #include "hostctl/ixd/launch.h"
+#include "hostctl/ixd/user.h"
 #include "hostctl/machine/machine.h"
 #include "kernel/abi/boot_info.h"
 #include <arpa/inet.h>
@@ -83,15 +84,15 @@ static int make_cmdline(struct made *m, const struct guest *g, struct err *err)
 }
 
 /* 32 fresh bytes that the guest reads once [kernel/cpu/entropy.c]. */
-static int make_seed(const char *path, struct err *err)
+static int make_seed(const char *path, const struct guest *g, struct err *err)
 {
 	uint8_t seed[SEED_BYTES];
 	int fd, result = 0;
 
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
-	if (fd < 0 || fchown(fd, ixd.host.qemu_uid, ixd.host.qemu_gid) != 0 ||
-	    getrandom(seed, sizeof(seed), 0) != SEED_BYTES || write(fd, seed, SEED_BYTES) != SEED_BYTES)
+	if (fd < 0 || fchown(fd, user_uid(g), user_gid(g)) != 0 || getrandom(seed, sizeof(seed), 0) != SEED_BYTES ||
+	    write(fd, seed, SEED_BYTES) != SEED_BYTES)
 		result = err_set(err, STATUS_MACHINE, "%s: %s", path, strerror(errno));
 	explicit_bzero(seed, sizeof(seed));
 	if (fd >= 0)
@@ -119,12 +120,12 @@ static void make_files(struct made *m, const struct guest *g)
 }
 
 /* Where QEMU makes its sockets: its own, and nobody else's but root's. */
-static int make_run_folder(const char *name, struct err *err)
+static int make_run_folder(const struct guest *g, struct err *err)
 {
-	char *folder = paths_of_guest(PATHS_RUN, name, NULL);
+	char *folder = paths_of_guest(PATHS_RUN, g->name, NULL);
 	int result = 0;
 
-	if ((mkdir(folder, 0700) != 0 && errno != EEXIST) || chown(folder, ixd.host.qemu_uid, ixd.host.qemu_gid) != 0)
+	if ((mkdir(folder, 0700) != 0 && errno != EEXIST) || chown(folder, user_uid(g), user_gid(g)) != 0)
 		result = err_set(err, STATUS_MACHINE, "%s: %s", folder, strerror(errno));
 	free(folder);
 	return result;
@@ -132,7 +133,7 @@ static int make_run_folder(const char *name, struct err *err)
 
 static int make(struct made *m, const struct guest *g, struct err *err)
 {
-	int result = make_run_folder(g->name, err);
+	int result = make_run_folder(g, err);
 
 	m->image = guest_image_path(g->name, g->generation);
 	m->net_socket = paths_of_guest(PATHS_RUN, g->name, "net.sock");
@@ -152,10 +153,12 @@ static int make(struct made *m, const struct guest *g, struct err *err)
 		.console_log = m->console,
 		.queue_pairs = g->cpus_max,
 		.is_kvm = ixd.host.is_kvm,
+		.uid = g->uid != 0 ? user_uid(g) : 0,
+		.gid = g->uid != 0 ? user_gid(g) : 0,
 	};
 	name_mac(g->name, m->plan.mac);
 	make_files(m, g);
-	if (result != 0 || make_cmdline(m, g, err) != 0 || make_seed(m->seed, err) != 0)
+	if (result != 0 || make_cmdline(m, g, err) != 0 || make_seed(m->seed, g, err) != 0)
 		return -1;
 	m->plan.cmdline = (const char *)m->cmdline.data;
 	return 0;
@@ -219,15 +222,15 @@ static void set_busy(const char *name, bool busy)
 }
 
 /* A page of this start, which sample.c reads from now on. */
-static int set_page(const char *name, struct err *err)
+static int set_page(const struct guest *g, struct err *err)
 {
-	struct page *page = page_create(name, ixd.host.qemu_uid, ixd.host.qemu_gid, err);
+	struct page *page = page_create(g->name, user_uid(g), user_gid(g), err);
 	struct known *k;
 
 	if (page == NULL)
 		return -1;
 	pthread_mutex_lock(&ixd.lock);
-	k = known_add(name);
+	k = known_add(g->name);
 	if (k != NULL) {
 		page_close(k->page);
 		k->page = page;
@@ -374,7 +377,7 @@ int deploy_start(const struct guest *g, struct request *r, struct deploy_times *
 		abort();
 	set_busy(g->name, true);
 	if (sw_is_up(err) == 0 && domains_connect(ixd.domains, err) == 0 && make(m, g, err) == 0) {
-		if (set_page(g->name, err) == 0) {
+		if (set_page(g, err) == 0) {
 			known_image(g);
 			request_say(r, "starting %s", g->name);
 			result = run(g, m, r, times, err);
@@ -391,9 +394,24 @@ int deploy_start(const struct guest *g, struct request *r, struct deploy_times *
 	return result;
 }
 
+/* What a start has left in memory. QEMU's user may have made other things in its folder; those are nobody's, and stay. */
+static void remove_run_files(const char *name)
+{
+	static const char *const files[] = { "seed", "net.sock", "bell.sock", NULL };
+	char *page = paths_page(name);
+
+	unlink(page);
+	free(page);
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char *path = paths_of_guest(PATHS_RUN, name, files[i]);
+
+		(void)(files[i] != NULL ? unlink(path) : rmdir(path));
+		free(path);
+	}
+}
+
 int deploy_stop(const char *name, unsigned timeout_s, struct err *err)
 {
-	char *page = paths_page(name), *seed = paths_of_guest(PATHS_RUN, name, "seed");
 	struct known *k;
 	int result;
 
@@ -411,11 +429,8 @@ int deploy_stop(const char *name, unsigned timeout_s, struct err *err)
 			memset(&k->domain, 0, sizeof(k->domain));
 		}
 		pthread_mutex_unlock(&ixd.lock);
-		unlink(page);
-		unlink(seed);
+		remove_run_files(name);
 	}
-	free(page);
-	free(seed);
 	return result;
 }
 

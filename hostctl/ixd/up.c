@@ -4,6 +4,7 @@
 #include "hostctl/base/paths.h"
 #include "hostctl/ixd/ixd.h"
 #include "hostctl/ixd/settle.h"
+#include "hostctl/ixd/user.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,8 +154,8 @@ static int up(struct request *r, struct guest *g, int image_fd, struct err *err)
 		g->cores = g->cpus_min;
 		g->scaling[0] = '\0';
 		g->vcpus = (struct guest_vcpus){ 0 };
-		result = put_files(r, g, image_fd, err) == 0 && guest_save(g, err) == 0 ? deploy_start(g, r, NULL, err)
-											: -1;
+		result = put_files(r, g, image_fd, err) == 0 && user_save(g, err) == 0 ? deploy_start(g, r, NULL, err)
+										       : -1;
 		if (result != 0) {
 			guest_remove(g->name, &ignored);
 			known_remove(g->name);

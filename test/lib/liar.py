@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """A guest of a lab (hostlab) whose kernel sends what it is told to, in its own name or another's: test/guest/frames in the place of its image."""
-import json
 import os
 import pathlib
 import re
@@ -57,8 +56,8 @@ class Liar:
         page.unlink(missing_ok=True)
         page.write_bytes(bytes(PAGE_BYTES))
         page.chmod(0o600)
-        host = json.loads(pathlib.Path('/var/lib/ix/host.json').read_text(encoding='utf-8'))
-        os.chown(page, host['qemu_uid'], host['qemu_gid'])
+        uid = hostlab.ask('inspect', name=self.name)[0]['record']['uid']
+        os.chown(page, uid, uid)
 
     def await_answer(self):
         """Until the guest sends what it may."""

@@ -83,6 +83,22 @@ static void test_hugepages(void **state)
 	free(xml);
 }
 
+static void test_user(void **state)
+{
+	struct domain_plan own = plan;
+	struct err err = { 0 };
+	char *xml = domain_xml(&plan, &err);
+
+	(void)state;
+	expect(xml, "count(//seclabel)", "0");
+	free(xml);
+	own.uid = 1879048195;
+	own.gid = 109;
+	xml = domain_xml(&own, &err);
+	expect(xml, "/domain/seclabel[@type='static'][@model='dac'][@relabel='yes']/label", "+1879048195:+109");
+	free(xml);
+}
+
 static void test_what_kvm_changes(void **state)
 {
 	struct domain_plan p = plan;
@@ -196,9 +212,9 @@ static void test_document(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_of_a_plan),    cmocka_unit_test(test_hugepages),
-		cmocka_unit_test(test_what_kvm_changes), cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_document),
+		cmocka_unit_test(test_all_of_a_plan), cmocka_unit_test(test_hugepages),
+		cmocka_unit_test(test_user),          cmocka_unit_test(test_what_kvm_changes),
+		cmocka_unit_test(test_identity),      cmocka_unit_test(test_document),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,8 @@ static const char full[] =
 	"\"set\":[\"poll_us=0\"],\"args\":[],\"files\":[{\"name\":\"a.conf\"},{\"name\":\"key\",\"secret\":true}],"
 	"\"mode\":\"manual\",\"priority\":80,\"cores\":3,\"scaling\":\"hand\","
 	"\"vcpus\":{\"pid\":7,\"start\":99,\"made\":4,\"threads\":[11,12]},"
-	"\"autostart\":false,\"wanted\":true,\"generation\":3,\"previous\":2,\"older\":1,\"trying\":true,"
+	"\"autostart\":false,\"wanted\":true,\"uid\":1879048200,\"generation\":3,\"previous\":2,\"older\":1,\"trying\":"
+	"true,"
 	"\"image\":{\"name\":\"echo\",\"version\":\"1\",\"sha256\":"
 	"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}}";
 
@@ -77,6 +78,8 @@ static void test_refused(void **state)
 		{ "{\"name\":\"web\",\"cpus\":{\"min\":1,\"max\":65}}", "cpus.max" },
 		{ "{\"name\":\"web\",\"cpus\":{\"min\":-1,\"max\":1}}", "cpus.min" },
 		{ "{\"name\":\"web\",\"memory_mib\":\"1\"}", "memory_mib" },
+		{ "{\"name\":\"web\",\"uid\":1000}", "uid" },
+		{ "{\"name\":\"web\",\"uid\":1879049216}", "uid" },
 		{ "{\"name\":\"web\",\"address\":\"10.77.0.0/16\"}", "address" },
 		{ "{\"name\":\"web\",\"address\":\"10.77.0.5/16\",\"dhcp\":true}", "one of them" },
 		{ "{\"name\":\"web\",\"address6\":\"ff02::1/64\"}", "address6" },

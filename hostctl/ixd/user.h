@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Whom a guest's QEMU runs as. Private to hostctl/ixd. */
+#pragma once
+#include "hostctl/ixd/ixd.h"
+
+/** user_save() - guest_save() of a new guest, with a user that no other record has. 0, or -1 with @err. */
+int user_save(struct guest *g, struct err *err);
+
+/** user_uid(), user_gid() - of @g's QEMU. */
+uint32_t user_uid(const struct guest *g);
+uint32_t user_gid(const struct guest *g);
