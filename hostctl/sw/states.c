@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Without its database OVS does not run its bridges [vswitchd/bridge.c bridge_run]: OpenFlow is not answered then, nor do frames pass
+ * ports that no PMD thread polls. So whoever only looks waits less for it than whoever changes something.
+ */
+#define LOOK_S "--timeout=5"
+
 static uint64_t statistic(const json_t *row, const char *name)
 {
 	json_int_t n = json_integer_value(json_object_get(json_object_get(row, "statistics"), name));
@@ -221,7 +227,7 @@ static bool has_port_down(const struct sw_states *s)
  */
 static void look_at_links(struct sw_states *s, struct err *err)
 {
-	static const char *const show[] = { "ovs-ofctl", "--timeout=15", "show", SW_BRIDGE, NULL };
+	static const char *const show[] = { "ovs-ofctl", LOOK_S, "show", SW_BRIDGE, NULL };
 	char *text = NULL;
 
 	if (has_port_down(s) && exec_ok(show, OVS_TIMEOUT_S, &text, err) == 0)
@@ -231,10 +237,8 @@ static void look_at_links(struct sw_states *s, struct err *err)
 
 struct sw_states *sw_states(struct err *err)
 {
-	static const char *const dump[] = { "ovs-ofctl",  "-O",      OVS_PROTOCOL, "--timeout=15",
-					    "dump-flows", SW_BRIDGE, NULL };
-	static const char *const stats[] = { "ovs-ofctl",   "-O",      OVS_PROTOCOL, "--timeout=15",
-					     "meter-stats", SW_BRIDGE, NULL };
+	static const char *const dump[] = { "ovs-ofctl", "-O", OVS_PROTOCOL, LOOK_S, "dump-flows", SW_BRIDGE, NULL };
+	static const char *const stats[] = { "ovs-ofctl", "-O", OVS_PROTOCOL, LOOK_S, "meter-stats", SW_BRIDGE, NULL };
 	json_t *rows = ovs_rows("Interface", STATES_COLUMNS, err);
 	struct sw_states *s = NULL;
 	char *flows = NULL, *meters = NULL;
