@@ -152,7 +152,7 @@ int deploy_start(const struct guest *g, struct request *r, struct deploy_times *
 int deploy_stop(const char *name, unsigned timeout_s, struct err *err);
 /** deploy_port() - port and flows of a guest that runs are as its record says. */
 int deploy_port(const struct guest *g, struct err *err);
-/** deploy_publish() - published ports of all records. */
+/** deploy_publish() - published ports of all records [publish.c]. */
 int deploy_publish(struct err *err);
 /** deploy_wait_ready() - until the guest that was started serves; -1 with @err if it ends or takes too long. */
 int deploy_wait_ready(const struct guest *g, struct err *err);
