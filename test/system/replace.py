@@ -247,7 +247,8 @@ def test_broken(images):
         load.check()
     check(serves('second'), 'the second image does not answer')
     after = record()
-    check({k: v for k, v in after.items()} == before, f'{before} became {after}')
+    before.pop('vcpus'), after.pop('vcpus')         # of another QEMU
+    check(after == before, f'{before} became {after}')
     check([row for row in ask('events', name='web')[1] if row['event'] == 'rolled-back'], 'no event')
 
 
