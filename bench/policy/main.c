@@ -94,11 +94,11 @@ static int fleet(unsigned hosts)
 		const char *name;
 		struct fleet_plan plan;
 	} cases[] = {
-		{ "noise", { .seconds = 160, .load = 0.5, .mix = FLEET_STEADY, .seed = 1 } },
-		{ "noise, too little", { .seconds = 160, .load = 1.2, .mix = FLEET_STEADY, .seed = 2 } },
-		{ "steps", { .seconds = 330, .load = 0.25, .mix = FLEET_STEPS, .seed = 3 } },
-		{ "all shapes", { .seconds = 240, .load = 0.4, .mix = FLEET_MIXED, .seed = 4 } },
-		{ "all shapes, too little", { .seconds = 240, .load = 1.2, .mix = FLEET_MIXED, .seed = 5 } },
+		{ "noise", { .seconds = 100, .load = 0.5, .mix = FLEET_STEADY, .seed = 1 } },
+		{ "noise, too little", { .seconds = 100, .load = 1.2, .mix = FLEET_STEADY, .seed = 2 } },
+		{ "steps", { .seconds = 180, .load = 0.25, .mix = FLEET_STEPS, .seed = 3 } },
+		{ "all shapes", { .seconds = 120, .load = 0.4, .mix = FLEET_MIXED, .seed = 4 } },
+		{ "all shapes, too little", { .seconds = 120, .load = 1.2, .mix = FLEET_MIXED, .seed = 5 } },
 	};
 
 	if (hosts == 0 || hosts > 100000)
