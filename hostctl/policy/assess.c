@@ -9,6 +9,7 @@
 #define DEPTH_MAX ((uint64_t)POLICY_FRACTION << 32)
 #define DELAY_MAX (3600 * NS_PER_S)
 #define HOT_IDLE_PPM 200000u  /* a core with more of it has time for its queue: what is deep there is a burst */
+#define BURST_PPM 250000u     /* if no core has more to do, a queue is a burst: it does not keep cores */
 #define SLOW_IDLE_PPM 400000u /* for the delay, which one long request makes, over a second, too */
 #define FULL_IDLE_PPM 50000u  /* with less of it nobody knows how much work there is: twice the cores */
 
@@ -157,8 +158,9 @@ static void wants_less(const struct policy_limits *l, int64_t now, struct policy
 	struct policy_state *st = g->state;
 	uint32_t hold = st->shrink_hold_ms != 0 ? st->shrink_hold_ms : l->shrink_hold_ms, half = (g->cores + 1) / 2;
 	uint32_t need = g->cores > g->min ? needed(s, l->busy_fit_ppm) : g->cores;
-	bool is_low = need < g->cores && s->depth_slow < (uint64_t)l->depth_shrink_frames * POLICY_FRACTION &&
-		      st->beyond_ms[POLICY_DEPTH] == 0 && st->beyond_ms[POLICY_DELAY] == 0;
+	bool is_queued = s->busiest > BURST_PPM && s->depth_slow >= (uint64_t)l->depth_shrink_frames * POLICY_FRACTION;
+	bool is_low = need < g->cores && !is_queued && st->beyond_ms[POLICY_DEPTH] == 0 &&
+		      st->beyond_ms[POLICY_DELAY] == 0;
 
 	if (!is_low || st->beyond_ms[POLICY_IDLE] == 0)
 		st->low_peak = st->low_need = 0;

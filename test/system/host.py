@@ -64,6 +64,7 @@ def test_bare():
     one_line(hostlab.ixctl('host', 'setup', '--address', '198.51.100.9/24', status=None), 64, 'lo has an address in the guests')
     lab.ip('address', 'del', '198.51.100.1/24', 'dev', 'lo')
     one_line(hostlab.ixctl('host', 'setup', '--accel', 'xen', status=None), 64, '--accel: expected auto, kvm or tcg')
+    one_line(hostlab.ixctl('host', 'setup', '--cores', '0', status=None), 64, '--cores: expected auto or a number from 1 to 4096')
     one_line(hostlab.ixctl('host', 'stats', status=None), 64, 'did you mean status')
     one_line(hostlab.Done([hostlab.program('ixd')], 10), 103, 'not set up: run ixctl host setup')
     one_line(hostlab.ixctl_as_nobody('host', 'setup'), 64, 'as root')

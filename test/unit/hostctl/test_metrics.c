@@ -167,6 +167,33 @@ static void test_scaled(void **state)
 	assert_null(strstr(text, "step=\"drain\""));
 }
 
+static void test_policy(void **state)
+{
+	struct known *k = seen_guest("web", 4);
+
+	(void)state;
+	write_text();
+	check_grammar();
+	assert_null(strstr(text, "ix_policy_last_value{")); /* it has decided nothing so far */
+	assert_null(strstr(text, "ix_policy_cores_wish{"));
+	k->scale.is_auto = true;
+	k->elastic.now = (struct policy_choice){ .cores = 2, .want = 3, .held = POLICY_HELD_HOST };
+	k->elastic.last = (struct policy_choice){
+		.signal = POLICY_DEPTH, .value = 10496, .threshold = 8192, .held_ms = 100
+	};
+	k->elastic.total[POLICY_DEPTH] = 7;
+	write_text();
+	check_grammar();
+	assert_true(has("ix_policy_cores_wish{guest=\"web\"} 3"));
+	assert_true(has("ix_policy_changes_total{guest=\"web\",signal=\"queue\"} 7"));
+	assert_true(has("ix_policy_changes_total{guest=\"web\",signal=\"idle\"} 0"));
+	assert_true(has("ix_policy_last_value{guest=\"web\",signal=\"queue\",unit=\"frames/256\"} 10496"));
+	assert_true(has("ix_policy_last_threshold{guest=\"web\",signal=\"queue\",unit=\"frames/256\"} 8192"));
+	assert_true(has("ix_policy_last_held_seconds{guest=\"web\",signal=\"queue\",unit=\"frames/256\"} 0.100"));
+	assert_true(has("ix_policy_held{guest=\"web\",by=\"host\"} 1"));
+	assert_true(has("ix_policy_held{guest=\"web\",by=\"maximum\"} 0"));
+}
+
 /* Each value of the page is there, whatever it is called. */
 static void test_all_values(void **state)
 {
@@ -223,7 +250,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_no_guests),  TEST(test_values),       TEST(test_scaled),
+		TEST(test_no_guests),  TEST(test_values),       TEST(test_scaled),         TEST(test_policy),
 		TEST(test_all_values), TEST(test_guest_is_off), TEST(test_hostile_values),
 	};
 

@@ -158,8 +158,15 @@ static void test_shrink_to_the_peak(void **state)
 	/* So does a queue. */
 	policed_setup(NULL);
 	g = add(2, 1, 8, 50);
-	say(g, 8, 20);
+	say(g, 8, 30);
 	assert_int_equal(until_change(10000), -1);
+	say(g, 7, 30);
+	assert_true(until_change(10000) > 0);
+	/* But not one that comes at once and is gone. */
+	policed_setup(NULL);
+	g = add(2, 1, 8, 50);
+	say(g, 20, 20);
+	assert_true(until_change(10000) > 0);
 }
 
 static void test_skewed_groups(void **state)
