@@ -7,6 +7,7 @@
 
 #include "kernel/base/percore.h"
 #include "kernel/conf/conf.h"
+#include "kernel/cores/cores.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
 #include "kernel/ctl/ctl.h"
@@ -77,8 +78,8 @@ static void write_events(void)
 {
 	event_begin();
 	net_events();
-	sys_timer_events();
 	sys_signal_events();
+	sys_timer_events();
 }
 
 static void housekeeping(tsc_t now)
@@ -96,6 +97,11 @@ static void idle(void)
 	tsc_t now = cpu_tsc(), deadline;
 
 	housekeeping(now);
+	if (unlikely(cores_must_park()) && cores_park()) {
+		cores_come(partition_come());
+		ctl_core_again(cores_parked_at());
+		return;
+	}
 	if (now - last_work < poll_tsc) {
 		cpu_pause();
 		return;

@@ -122,6 +122,12 @@ static int step_orders(void)
 	return 0;
 }
 
+static int step_cores_core(void)
+{
+	cores_core_init();
+	return 0;
+}
+
 static int step_ctl_core(void)
 {
 	ctl_core_init();
@@ -139,6 +145,7 @@ static const struct step core_late[] = {
 	{ "TCP/IP instance", net_core_init },
 	{ "ring-3 arrays", step_arrays },
 	{ "orders", step_orders },
+	{ "coming and going", step_cores_core },
 	{ "its block of the control page", step_ctl_core },
 };
 
@@ -333,6 +340,14 @@ void main_core(void)
 	/* Asleep, not spinning: the boot core needs the host's time, and under emulation its locks too. */
 	while (!load_acquire(&cores_open))
 		cpu_halt_until(UINT64_MAX);
-	run_steps(core_late, ARRAY_COUNT(core_late));
+	if (cores_core_wait()) {
+		user_unpark();
+		ctl_core_again(cores_parked_at());
+	} else {
+		for (unsigned i = 0; i < ARRAY_COUNT(core_late); i++)
+			if (core_late[i].run())
+				cores_fail(core_late[i].name);
+	}
+	cores_come(partition_come());
 	loop_run();
 }

@@ -88,6 +88,16 @@ static void begin_again(void)
 	net_partition_start();
 }
 
+bool partition_come(void)
+{
+	if (core_state != CORE_RUNNING || load_acquire(&partition_generation) == generation)
+		return false;
+	user_forget();
+	sys_partition_end();
+	begin_again();
+	return true;
+}
+
 void partition_poll(void)
 {
 	switch (core_state) {

@@ -26,6 +26,8 @@ enum ix_event_kind {
 	IX_EV_UDP_SENT = 10, /* reserved: UDP payloads are copied, nothing is lent */
 	IX_EV_TIMER = 11,    /* handle: the timer's, now gone */
 	IX_EV_SIGNAL = 12,   /* detail 1: stop requested; finish and exit */
+	IX_EV_CORE = 13, /* detail 1: this core is about to leave; the last event for now, its connections have moved
+				 * already. Its timers wait. Detail 0: it is back, or did not leave after all; the first event then */
 	IX_EV_NR
 };
 

@@ -13,19 +13,25 @@
 static struct {
 	uint32_t sequence; /* of the last command that was taken */
 	bool is_moving;    /* its answer comes with the end of a move */
+	bool is_setting;   /* its answer comes when so many cores run */
 	struct order moving;
 } last;
 
-static void answer(int32_t status, uint64_t value0, uint64_t value1)
+static void answer3(int32_t status, uint64_t value0, uint64_t value1, uint64_t value2)
 {
 	struct ix_page_answer *a = page_at(IX_PAGE_AT_ANSWER);
 
 	a->status = status;
 	a->value[0] = value0;
 	a->value[1] = value1;
-	a->value[2] = 0;
+	a->value[2] = value2;
 	a->value[3] = 0;
 	store_release(&a->sequence, last.sequence);
+}
+
+static void answer(int32_t status, uint64_t value0, uint64_t value1)
+{
+	answer3(status, value0, value1, 0);
 }
 
 static void on_order(const struct order_answer *a)
@@ -47,6 +53,25 @@ static void move(const struct ix_page_command *c)
 	}
 	last.is_moving = true;
 	last.moving = o;
+}
+
+static void on_cores(const struct order_answer *a)
+{
+	if (!last.is_setting)
+		return; /* as above */
+	last.is_setting = false;
+	answer3(a->status ? IX_IN_USE : IX_OK, a->cores, a->connections, a->forced);
+}
+
+static void set_cores(const struct ix_page_command *c)
+{
+	struct order o = { .op = ORDER_CORES, .to = (uint32_t)c->arg[0], .done = on_cores };
+
+	if (c->arg[0] > UINT32_MAX || order_submit(&o)) {
+		answer(IX_BAD_CALL, 0, 0);
+		return;
+	}
+	last.is_setting = true;
 }
 
 /* What is open, each core says itself. */
@@ -78,6 +103,9 @@ static void obey(const struct ix_page_command *c)
 	case IX_PAGE_MOVE_GROUP:
 		move(c);
 		break;
+	case IX_PAGE_SET_CORES:
+		set_cores(c);
+		break;
 	case IX_PAGE_CRASH_SEEN:
 		answer(crash_seen(c->arg[0]) ? IX_BAD_CALL : IX_OK, 0, 0);
 		break;
@@ -106,6 +134,7 @@ void command_poll(void)
 		return; /* another one already: look again in a moment */
 	last.sequence = sequence;
 	last.is_moving = false;
+	last.is_setting = false;
 	ctl_has_news = true;
 	if (c.crc != ix_crc32c(&c, offsetof(struct ix_page_command, crc)))
 		answer(IX_BAD_CALL, 0, 0);

@@ -4,6 +4,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/buf/buf.h"
 #include "kernel/conf/conf.h"
+#include "kernel/cores/cores.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
 #include "kernel/ctl/page.h"
@@ -18,6 +19,7 @@ static struct guest_self {
 	tsc_t groups_at; /* when they are written next */
 	bool is_stopping;
 	uint32_t restarts;
+	uint64_t cores_seen; /* of cores_resize() */
 } self;
 
 static uint32_t state_now(const struct net_who *who)
@@ -45,6 +47,34 @@ static void publish_groups(tsc_t now)
 	page_end(&g->sequence);
 }
 
+/* Of a core that runs nothing nobody else tells; of one that never has there is no more to tell than that. */
+static void publish_silent(uint32_t core)
+{
+	struct ix_page_core *block = page_at(IX_PAGE_AT_CORES + core * IX_PAGE_CORE_STRIDE);
+	uint32_t state = cores_state(core);
+
+	if (!cores_is_silent(core) || block->state == state)
+		return;
+	page_begin(&block->sequence);
+	block->state = state;
+	page_end(&block->sequence);
+}
+
+static void publish_cores(void)
+{
+	struct ix_page_resize *r = page_at(IX_PAGE_AT_RESIZE);
+	const struct ix_page_resize *now = cores_resize(&self.cores_seen);
+
+	if (!now)
+		return;
+	for (uint32_t core = 0; core < cpu_core_limit(); core++)
+		publish_silent(core);
+	page_begin(&r->sequence);
+	memcpy((uint8_t *)r + sizeof(r->sequence), (const uint8_t *)now + sizeof(now->sequence),
+	       sizeof(*now) - sizeof(now->sequence));
+	page_end(&r->sequence);
+}
+
 void guest_publish(tsc_t now)
 {
 	struct ix_page_guest *g = page_at(IX_PAGE_AT_GUEST);
@@ -56,7 +86,8 @@ void guest_publish(tsc_t now)
 	g->beat++;
 	g->up_us = cpu_tsc_to_us(now);
 	g->cores = cpu_count(cpu_running());
-	g->cores_present = g->cores;
+	g->cores_present = cpu_count(cores_present());
+	g->cores_wanted = cores_wanted();
 	g->restarts = self.restarts;
 	memcpy(g->address, &who.address, sizeof(g->address));
 	memcpy(g->address6, &who.address6, sizeof(g->address6));
@@ -64,6 +95,7 @@ void guest_publish(tsc_t now)
 	g->prefix6 = (uint8_t)who.prefix6;
 	page_end(&g->sequence);
 	publish_groups(now);
+	publish_cores();
 }
 
 void guest_note_stop(void)
@@ -100,8 +132,8 @@ void guest_init(const struct conf *conf)
 	g->tsc_khz = cpu_tsc_hz / 1000;
 	g->cores_min = conf->cores_min;
 	g->cores_max = conf->cores_max;
-	g->cores_wanted = conf->cores_max;
-	g->cores_present = cpu_count(cpu_running());
+	g->cores_wanted = cores_wanted();
+	g->cores_present = cpu_count(cores_present());
 	g->groups = flow_groups();
 	g->queue_pairs = nic->queue_pairs;
 	memcpy(g->mac, nic->mac, sizeof(g->mac));

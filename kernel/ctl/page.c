@@ -8,6 +8,7 @@
 #include "kernel/acpi/acpi.h"
 #include "kernel/base/log.h"
 #include "kernel/buf/buf.h"
+#include "kernel/cores/cores.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/mem/map.h"
 #include "kernel/mem/mem.h"
@@ -159,7 +160,7 @@ void ctl_publish(tsc_t now)
 	page_told = READ_ONCE(page_asked);
 	averages_add(&averages, &ctl_core, now, cpu_tsc_hz);
 	page_begin(&block->sequence);
-	block->state = IX_PAGE_CORE_RUNS;
+	block->state = cores_state(core_id());
 	block->at_us = cpu_tsc_to_us(now);
 	put_counts(block->value);
 	put_gauges(block->value);

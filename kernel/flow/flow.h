@@ -74,6 +74,21 @@ void flow_enter(uint8_t group);
 /** flow_steer() - boot core: have the device follow, where it can. Return: 0 or as nic_steer(). */
 int flow_steer(void);
 
+/* ---- a core goes and comes; the boot core stands in for it meanwhile ---- */
+/**
+ * flow_leave() - the calling core, which owns no group any more, sends for nobody but itself from now on
+ * Return: whether the device has given back all that it sent; then it polls nothing any more either. Else: ask again.
+ */
+bool flow_leave(void);
+/** flow_is_quiet() - whether nothing has been handed to the calling core that it has not taken. */
+bool flow_is_quiet(void);
+/** flow_inherit() - boot core: instead of @core, which has left. flow_return() - no longer: @core calls flow_come() next. */
+void flow_inherit(uint32_t core);
+void flow_return(uint32_t core);
+void flow_come(void);
+/** flow_alone() - boot core: whether no other core runs, so that all frames are its own. */
+void flow_alone(bool is_alone);
+
 /* ---- messages between cores ---- */
 /* Embedded in what it is about, which belongs to the core that has it. */
 struct flow_message {

@@ -35,6 +35,16 @@ static uint32_t poller_of(uint32_t q, uint64_t running)
 	return running >> q % f->cores & 1 ? q % f->cores : 0;
 }
 
+uint64_t senders_through(uint32_t pair)
+{
+	const struct flow_state *f = &flow_state;
+	uint64_t senders = 0;
+
+	for (uint32_t c = f->pairs + pair; c < f->cores; c += f->pairs)
+		senders |= 1ull << c;
+	return senders;
+}
+
 static int deal_groups(const uint8_t key[40])
 {
 	struct flow_state *f = &flow_state;
@@ -55,8 +65,11 @@ static int deal_groups(const uint8_t key[40])
 		s->table[g] = (uint16_t)(next % f->pairs);
 		next = cpu_after(running, next);
 	}
-	for (uint32_t q = 0; q < f->pairs; q++)
+	for (uint32_t q = 0; q < f->pairs; q++) {
 		f->core[poller_of(q, running)].queues |= 1ull << q;
+		f->keeper[q] = (uint8_t)(running >> q & 1 ? q : 0);
+		f->core[f->keeper[q]].senders |= senders_through(q);
+	}
 	f->core[0].is_alone = running == 1;
 	memcpy(s->key, key, sizeof(s->key));
 	return is_rss ? nic_steer(s) : 0;
@@ -73,7 +86,9 @@ static int alloc_slots(void)
 	f->sends = mem_boot_alloc(f->cores * sizeof(*f->sends), CACHE_LINE);
 	f->done = mem_boot_alloc(f->cores * sizeof(*f->done), CACHE_LINE);
 	f->slots = mem_boot_alloc(without * FLOW_SLOTS * sizeof(*f->slots), CACHE_LINE);
-	if (!f->sends || !f->done || !f->slots)
+	if (f->pairs > 1)
+		f->done_boot = mem_boot_alloc(f->cores * sizeof(*f->done_boot), CACHE_LINE);
+	if (!f->sends || !f->done || !f->slots || (f->pairs > 1 && !f->done_boot))
 		return KERR_NO_MEMORY;
 	f->slots_end = f->slots + without * FLOW_SLOTS;
 	slot = f->slots;

@@ -35,8 +35,10 @@ struct flow_core {
 	uint64_t sends_from;
 	uint64_t frames_to; /* pushed to since the last notice */
 	uint64_t queues;    /* bit q: it polls queue q */
+	uint64_t senders;   /* bit c: it sends for core c, which has no queue */
 	bool sends_pushed;  /* to the queue's owner, since the last notice */
 	bool is_own_first;  /* whose turn it is: own queues or what was handed over */
+	bool has_left;      /* it sends for nobody any more */
 	bool is_starved;    /* without a queue: no slot was free and none has come back since */
 	bool is_alone;      /* boot core: no other core runs, so every group is its own */
 	uint16_t slots_out;
@@ -57,7 +59,9 @@ struct flow_state {
 	struct flow_inbox *inbox;       /* [cores] */
 	struct ring *frames;            /* [to * cores + from] */
 	struct ring *sends;             /* [from], cores without a queue only */
-	struct ring *done;              /* [from]: their slots on the way back */
+	struct ring *done;              /* [from]: their slots on the way back from the queue's core */
+	struct ring *done_boot; /* [from]: and from the boot core, while it stands in for that; NULL: it never does */
+	uint8_t keeper[NIC_QUEUES_MAX]; /* [pair], atomic: who sends for cores without a queue; by the boot core */
 	struct flow_slot *slots, *slots_end;
 };
 extern struct flow_state flow_state;
@@ -71,6 +75,9 @@ uint32_t hash_tuple6(const uint32_t addresses[8], uint32_t ports);
 
 /** group_core_of() - with FLOW_HASH: the core that @first belongs to; fills in group and hash. */
 uint32_t group_core_of(struct buf *first);
+
+/** senders_through() - cores that send through queue pair @pair because they have none: bitmap. */
+uint64_t senders_through(uint32_t pair);
 
 /** send_for_others() - put frames of cores without a queue on this core's. */
 void send_for_others(struct flow_core *c);

@@ -108,6 +108,9 @@ void send_for_others(struct flow_core *c)
 	if (c->stalled && !send_slot(c->stalled))
 		return;
 	c->stalled = NULL;
+	c->sends_from &= c->senders; /* a notice may come to who no longer sends for them */
+	if (unlikely(c->has_left))
+		return;
 	while (c->sends_from) {
 		struct flow_slot *s = ring_take(&f->sends[__builtin_ctzll(c->sends_from)]);
 
@@ -147,15 +150,14 @@ static unsigned return_slots(void **tokens, unsigned count)
 			tokens[kept++] = s;
 			continue;
 		}
-		is_pushed = ring_push(&f->done[s->core], s);
+		is_pushed = ring_push(core_id() == s->core % f->pairs ? &f->done[s->core] : &f->done_boot[s->core], s);
 		kassert(is_pushed);
 	}
 	return kept;
 }
 
-static unsigned reclaim_by_other(struct flow_core *c, void **tokens, unsigned max)
+static unsigned take_done(struct flow_core *c, struct ring *done, void **tokens, unsigned max)
 {
-	struct ring *done = &flow_state.done[core_id()];
 	struct flow_slot *s;
 	unsigned n = 0;
 
@@ -167,6 +169,15 @@ static unsigned reclaim_by_other(struct flow_core *c, void **tokens, unsigned ma
 		c->slots_out--;
 		c->is_starved = false;
 	}
+	return n;
+}
+
+static unsigned reclaim_by_other(struct flow_core *c, void **tokens, unsigned max)
+{
+	unsigned n = take_done(c, &flow_state.done[core_id()], tokens, max);
+
+	if (flow_state.done_boot)
+		n += take_done(c, &flow_state.done_boot[core_id()], tokens + n, max - n);
 	return n;
 }
 

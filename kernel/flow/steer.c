@@ -22,9 +22,13 @@ void steer_notify(struct flow_core *c)
 	const struct flow_state *f = &flow_state;
 	uint32_t me = core_id();
 	uint64_t to = c->frames_to;
+	uint32_t keeper = CORES_MAX;
 
-	if (c->sends_pushed)
-		to |= 1ull << me % f->pairs;
+	if (c->sends_pushed) {
+		fence_full(); /* who sends for us may change: it looks at the ring after it is in the table (come.c) */
+		keeper = __atomic_load_n(&f->keeper[me % f->pairs], __ATOMIC_ACQUIRE);
+		to |= 1ull << keeper;
+	}
 	while (to) {
 		uint32_t target = (uint32_t)__builtin_ctzll(to);
 		struct flow_inbox *in = &f->inbox[target];
@@ -33,7 +37,7 @@ void steer_notify(struct flow_core *c)
 		/* An atomic OR is a full fence: it comes before the look at sleeping. */
 		if (c->frames_to >> target & 1)
 			__atomic_fetch_or(&in->frames, 1ull << me, __ATOMIC_SEQ_CST);
-		if (c->sends_pushed && target == me % f->pairs)
+		if (target == keeper)
 			__atomic_fetch_or(&in->sends, 1ull << me, __ATOMIC_SEQ_CST);
 		/* Whoever takes the word away rings: one wake-up a sleep, however long it takes to get up. */
 		if (target != me && __atomic_load_n(&in->sleeping, __ATOMIC_SEQ_CST) &&
@@ -171,6 +175,8 @@ static bool has_work(const struct flow_core *c)
 		return true;
 	if (has_queue(me))
 		return c->stalled || nic_tx_starved((uint16_t)me);
+	if (f->done_boot && !ring_is_empty(&f->done_boot[me]))
+		return true;
 	return !ring_is_empty(&f->done[me]) || (c->is_starved && c->slots_out);
 }
 

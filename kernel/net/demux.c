@@ -341,6 +341,11 @@ void demux_unreserve(uint32_t connections)
 	shrink(connections);
 }
 
+uint32_t demux_count(void)
+{
+	return own.count;
+}
+
 uint32_t demux_group_count(uint8_t group)
 {
 	return own.groups[group];

@@ -42,6 +42,8 @@ bool demux_reserve(uint32_t connections);
 void demux_unreserve(uint32_t connections);
 /** demux_group_count() - connections of flow group @group here. demux_regroup() - @c's group is known by now. */
 uint32_t demux_group_count(uint8_t group);
+/** demux_count() - connections here. */
+uint32_t demux_count(void);
 void demux_regroup(struct conn *c, uint8_t group);
 /** demux_remove() - nothing if it was never inserted. */
 void demux_remove(struct conn *c);
@@ -77,7 +79,8 @@ struct timewait_batch {
 	uint32_t count;
 	struct timewait records[63];
 };
-/** timewait_take() - all of @group leave this core, as far as there is memory for them. timewait_give() - they come. */
+#define TIMEWAIT_ALL 0xffu
+/** timewait_take() - all of @group, or TIMEWAIT_ALL, leave this core, as far as there is memory for them. timewait_give() - they come. */
 struct timewait_batch *timewait_take(uint8_t group);
 void timewait_give(struct timewait_batch *batch);
 int timewait_init(uint32_t connections, uint32_t cores);

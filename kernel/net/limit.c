@@ -5,6 +5,7 @@
  * place belongs to nobody: a connection that has moved gives its place to the core where it ends.
  */
 #include "kernel/net/core.h"
+#include "kernel/net/netif.h"
 
 #define CHUNK_MAX 64u
 
@@ -54,6 +55,12 @@ bool limit_take(struct conn *c)
 	own_left--;
 	c->flags |= CONN_COUNTED;
 	return true;
+}
+
+void limit_park(void)
+{
+	__atomic_fetch_add(&limit_shared.left, own_left, __ATOMIC_RELAXED);
+	own_left = 0;
 }
 
 void limit_give(struct conn *c)

@@ -12,6 +12,7 @@
 #include "kernel/base/err.h"
 #include "kernel/mem/mem.h"
 #include "kernel/net/handle.h"
+#include "kernel/net/udp.h"
 
 #define RELEASE_TICKS (10000u / TIME_TICK_US)
 #define TELL_TICKS (1000000u / TIME_TICK_US) /* by then there is no ring 3 on this core to be told */
@@ -20,6 +21,7 @@
 #define ROOM_SPARE 64u /* for connections that begin meanwhile */
 
 static PERCORE struct net_move *leaving[FLOW_GROUPS_MAX]; /* groups that are held here */
+static PERCORE struct net_move *rest;                     /* MOVE_REST, from its beginning to its going */
 
 void moving_core_init(void)
 {
@@ -66,7 +68,7 @@ int net_move_begin(uint8_t group, uint32_t to)
 static void finish(struct net_move *m, int status)
 {
 	m->status = status;
-	if (m->group == FLOW_GROUP_NONE)
+	if (m->group >= FLOW_GROUPS_MAX)
 		mem_free(m);
 	else
 		moving_send(m, m->by, NET_MOVE_DONE);
@@ -140,6 +142,8 @@ static void hold_if_leaving(struct conn *c)
 {
 	struct net_move *m = moving_of_group(c->group);
 
+	if (!m)
+		m = rest;
 	if (m && m->state == MOVE_GRANTED && !(c->flags & CONN_MOVING))
 		pack_hold(m, c);
 }
@@ -176,12 +180,34 @@ static void go_on(struct net_move *m)
 		m->status = 0;
 		tell(m);
 	} else if (m->status) {
+		if (m == rest)
+			rest = NULL;
 		finish(m, m->status);
 	} else {
 		m->state = MOVE_GRANTED;
-		leaving[m->group] = m;
+		if (m != rest)
+			leaving[m->group] = m;
 		list_add_tail(&net_self.moves, &m->link);
 	}
+}
+
+bool net_leave(uint32_t to)
+{
+	if (rest)
+		return true;
+	rest = moving_new(MOVE_REST, core_id(), to);
+	if (!rest)
+		return false;
+	rest->room = demux_count() + ROOM_SPARE;
+	moving_send(rest, to, NET_MOVE_PREPARE);
+	return true;
+}
+
+bool net_has_left(void)
+{
+	return !rest && list_is_empty(&net_self.moves) && list_is_empty(&net_self.arrivals) && !demux_count() &&
+	       !net_has_events() && !net_self.out.head && !net_self.delack.head && !net_self.quick.head &&
+	       !net_self.grace_bufs && !net_self.tx_refs && !udp_out_is_waiting();
 }
 
 /* A device that does not give a frame back in time is reset, and gives back all. */
@@ -224,7 +250,10 @@ static void hand_over(struct net_move *m)
 	walk_unsettle();
 	list_remove(&m->link);
 	pack(m);
-	if (m->group != FLOW_GROUP_NONE) {
+	if (m == rest) {
+		rest = NULL;
+		m->timewait = timewait_take(TIMEWAIT_ALL);
+	} else if (m->group != FLOW_GROUP_NONE) {
 		leaving[m->group] = NULL;
 		m->timewait = timewait_take(m->group);
 		flow_give(m->group, m->to);
@@ -309,7 +338,7 @@ static void receive(struct net_move *m)
 		list_remove(&m->arrival->link);
 	unpack(m);
 	walk_settle();
-	if (m->group != FLOW_GROUP_NONE)
+	if (m->group < FLOW_GROUPS_MAX)
 		flow_enter(m->group);
 	again(&m->waiting);
 	if (m->arrival)

@@ -24,6 +24,10 @@ struct arrival {
 	struct park early;
 };
 
+/* All that is left on a core when its groups have gone: of groups of others, pinned, of no known group. */
+#define MOVE_REST FLOW_GROUPS_MAX
+_Static_assert(MOVE_REST != FLOW_GROUP_NONE, "neither a group nor one connection");
+
 enum move_state {
 	MOVE_ASKED,   /* whether there is room for it */
 	MOVE_GRANTED, /* its connections are to be held now */
@@ -32,7 +36,7 @@ enum move_state {
 
 struct net_move {
 	struct flow_message message; /* kind: enum net_move_kind */
-	uint8_t group;               /* FLOW_GROUP_NONE: one connection */
+	uint8_t group;               /* FLOW_GROUP_NONE: one connection; MOVE_REST */
 	uint8_t by, from, to;        /* cores: who wants it done, has it, gets it */
 	uint8_t queue;               /* where groups are queues: that of the one connection's segments */
 	uint8_t state;               /* enum move_state */

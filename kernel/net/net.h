@@ -122,6 +122,14 @@ struct net_move_result {
 int net_move_begin(uint8_t group, uint32_t to);
 /** net_move_message() - work off one of flow_messages(). Return: true if a move that this core began is over: @result. */
 bool net_move_message(struct flow_message *message, struct net_move_result *result);
+/**
+ * net_leave() - all connections that the calling core still has when its groups are gone begin to go to core @to
+ * Return: false: no memory. net_has_left(): whether nothing is left on this core, or on its way to or from it.
+ */
+bool net_leave(uint32_t to);
+bool net_has_left(void);
+/** net_park() - the calling core will not turn for a while: what it keeps in advance is for others. */
+void net_park(void);
 /** net_move_poll() - once a turn: go on with what leaves the calling core. */
 void net_move_poll(void);
 

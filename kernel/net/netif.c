@@ -157,7 +157,7 @@ static err_t no_input(struct pbuf *p, struct netif *netif)
 
 int net_init(const struct conf *conf)
 {
-	uint32_t cores = MAX(conf->cores_max, 1u);
+	uint32_t cores = cpu_core_limit();
 	int err;
 
 	net_shared.conf = conf;
@@ -236,6 +236,11 @@ void net_sync(void)
 
 	if (unlikely(epoch != net_self.epoch_seen))
 		take_shared(epoch);
+}
+
+void net_park(void)
+{
+	limit_park();
 }
 
 void net_tx_reclaim(void)

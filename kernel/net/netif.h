@@ -9,3 +9,6 @@ void netif_end_conn(struct conn *c);
 void netif_address_check(void);
 /** netif_say_ready() - boot core: on the console, once all ports are served at an address. */
 void netif_say_ready(void);
+
+/** limit_park() - limit.c: the calling core's places are for others. */
+void limit_park(void);

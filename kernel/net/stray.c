@@ -53,10 +53,10 @@ __attribute__((noinline)) bool moving_takes(const struct frame *f)
 	return true;
 }
 
-/* @c goes where its segments arrive. Return: false if there is no memory to say so. */
+/* @c goes where its segments arrive. Return: false if that core gets nothing any more, or there is no memory to say so. */
 static bool follow(struct conn *c, const struct buf *b)
 {
-	struct net_move *m = moving_new(FLOW_GROUP_NONE, core_id(), b->core);
+	struct net_move *m = cpu_open() >> b->core & 1 ? moving_new(FLOW_GROUP_NONE, core_id(), b->core) : NULL;
 
 	if (!m)
 		return false;

@@ -107,7 +107,7 @@ void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
 /* ---- between two cores ---- */
 static bool leaves(const struct timewait *w, uint8_t group)
 {
-	return w->until_ms && (w->until_ms & GROUP_MASK) >> GROUP_SHIFT == group;
+	return w->until_ms && (group == TIMEWAIT_ALL || (w->until_ms & GROUP_MASK) >> GROUP_SHIFT == group);
 }
 
 struct timewait_batch *timewait_take(uint8_t group)

@@ -10,6 +10,8 @@
 /** udp_output() - send what waits, as far as the device has room now. udp_goes_first() - by turns, while something waits. */
 void udp_output(void);
 bool udp_goes_first(void);
+/** udp_out_is_waiting() - whether something waits for room. */
+bool udp_out_is_waiting(void);
 /** udp_in_frame() - a datagram for a port that somebody has bound; takes the frame. */
 void udp_in_frame(const struct frame *f);
 /** udp_events() - announce queued datagrams while there is room. */

@@ -157,6 +157,11 @@ static bool wait(struct pbuf *p)
 	return true;
 }
 
+bool udp_out_is_waiting(void)
+{
+	return waiting.head != NULL;
+}
+
 bool udp_goes_first(void)
 {
 	if (likely(!waiting.head))

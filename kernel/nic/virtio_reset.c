@@ -47,6 +47,9 @@ static bool are_queues_stopped(struct virtio_net *n)
 
 	for (uint16_t i = 0; i < n->info.queue_pairs; i++) {
 		all = is_stopped(&n->rx[i]->q) && all;
+		if (!is_stopped(&n->tx[i]->q) && i < cpu_core_limit() && !(cpu_running() >> i & 1))
+			virtq_park(
+				&n->tx[i]->q); /* its core does not turn, and another one polls what it would receive */
 		all = is_stopped(&n->tx[i]->q) && all;
 	}
 	return all;

@@ -18,8 +18,20 @@ static struct order_queue {
 	struct order waiting[ORDERS_MAX]; /* oldest first */
 	uint32_t count;
 	bool is_moving[FLOW_GROUPS_MAX];
+	void (*done[FLOW_GROUPS_MAX])(const struct order_answer *answer); /* of those that move */
+	uint32_t moving;
 	void (*on_answer)(const struct order_answer *answer);
 } order_queue;
+
+/* At boot. */
+static int (*submit_cores)(const struct order *o);
+static void (*take_other)(struct flow_message *m);
+
+void order_set_cores(int (*submit)(const struct order *o), void (*message)(struct flow_message *m))
+{
+	submit_cores = submit;
+	take_other = message;
+}
 
 void order_on_answer(void (*fn)(const struct order_answer *answer))
 {
@@ -32,8 +44,15 @@ void order_core_init(void)
 		order_source_start();
 }
 
+bool order_is_idle(void)
+{
+	return !order_queue.count && !order_queue.moving;
+}
+
 int order_submit(const struct order *o)
 {
+	if (o->op == ORDER_CORES && submit_cores)
+		return submit_cores(o);
 	if (o->op != ORDER_MOVE || o->group >= flow_groups() || o->to >= CORES_MAX || !(cpu_open() >> o->to & 1))
 		return KERR_INVALID;
 	if (order_queue.count == ORDERS_MAX)
@@ -42,9 +61,11 @@ int order_submit(const struct order *o)
 	return 0;
 }
 
-static void answer(const struct order_answer *a)
+void order_answer(const struct order_answer *a)
 {
-	if (order_queue.on_answer)
+	if (a->order.done)
+		a->order.done(a);
+	else if (order_queue.on_answer)
 		order_queue.on_answer(a);
 }
 
@@ -62,26 +83,32 @@ static __attribute__((noinline)) void begin_waiting(void)
 			q->waiting[kept++] = o;
 			continue;
 		}
-		err = net_move_begin((uint8_t)o.group, o.to);
-		if (err)
-			answer(&(struct order_answer){ .order = o, .status = err });
-		else
-			q->is_moving[o.group] = true;
+		err = cpu_open() >> o.to & 1 ? net_move_begin((uint8_t)o.group, o.to) : KERR_INVALID;
+		if (err) {
+			order_answer(&(struct order_answer){ .order = o, .status = err });
+			continue;
+		}
+		q->is_moving[o.group] = true;
+		q->done[o.group] = o.done;
+		q->moving++;
 	}
 	q->count = kept;
 }
 
 static void end_move(const struct net_move_result *r)
 {
-	struct order_answer a = { .order = { .op = ORDER_MOVE, .group = r->group, .to = r->to },
-				  .status = r->status,
-				  .connections = r->connections,
-				  .forced = r->forced };
+	struct order_answer a = {
+		.order = { .op = ORDER_MOVE, .group = r->group, .to = r->to, .done = order_queue.done[r->group] },
+		.status = r->status,
+		.connections = r->connections,
+		.forced = r->forced
+	};
 
 	order_queue.is_moving[r->group] = false;
-	if (!a.status)
+	order_queue.moving--;
+	if (!a.status && !a.order.done)
 		a.status = flow_steer(); /* until the device follows, its frames are handed over */
-	answer(&a);
+	order_answer(&a);
 }
 
 static __attribute__((noinline)) void take(struct flow_message *m)
@@ -91,7 +118,9 @@ static __attribute__((noinline)) void take(struct flow_message *m)
 
 	for (; m; m = next) {
 		next = m->next;
-		if (net_move_message(m, &result))
+		if (m->kind >= ORDER_MESSAGES)
+			take_other(m);
+		else if (net_move_message(m, &result))
 			end_move(&result);
 	}
 }

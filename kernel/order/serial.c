@@ -5,6 +5,8 @@
  *
  *   move GROUP CORE    -> move GROUP CORE ok CONNECTIONS FORCED | move GROUP CORE failed ERROR
  *   owners             -> owners CORE CORE ...    of each group
+ *   cores N            -> cores N ok RUNNING CONNECTIONS FORCED | cores N failed ERROR
+ *   running            -> running CORE CORE ...
  *
  * [16550D data sheet 8]
  */
@@ -46,10 +48,14 @@ static void say(const char *text, size_t bytes)
 static void say_answer(const struct order_answer *a)
 {
 	char text[LINE_BYTES];
-	size_t n = fmt_text(text, sizeof(text), "move %u %u ", a->order.group, a->order.to);
+	size_t n = a->order.op == ORDER_CORES
+			   ? fmt_text(text, sizeof(text), "cores %u ", a->order.to)
+			   : fmt_text(text, sizeof(text), "move %u %u ", a->order.group, a->order.to);
 
 	if (a->status)
 		n += fmt_text(text + n, sizeof(text) - n, "failed %d\n", a->status);
+	else if (a->order.op == ORDER_CORES)
+		n += fmt_text(text + n, sizeof(text) - n, "ok %u %u %u\n", a->cores, a->connections, a->forced);
 	else
 		n += fmt_text(text + n, sizeof(text) - n, "ok %u %u\n", a->connections, a->forced);
 	say(text, n);
@@ -62,6 +68,17 @@ static void say_owners(void)
 
 	for (unsigned g = 0; g < flow_groups(); g++)
 		n += fmt_text(text + n, sizeof(text) - n, " %u", flow_owner((uint8_t)g));
+	say(text, n);
+	say("\n", 1);
+}
+
+static void say_running(void)
+{
+	char text[TEXT_BYTES];
+	size_t n = fmt_text(text, sizeof(text), "running");
+
+	for (uint64_t left = cpu_running(); left; left &= left - 1)
+		n += fmt_text(text + n, sizeof(text) - n, " %u", (uint32_t)__builtin_ctzll(left));
 	say(text, n);
 	say("\n", 1);
 }
@@ -82,15 +99,34 @@ static bool number(const char **at, uint32_t *value)
 	return true;
 }
 
+/* Return: false if @line is no order. */
+static bool read_order(const char *line, struct order *o)
+{
+	const char *at = line;
+
+	if (!strncmp(line, "move", 4)) {
+		at += 4;
+		o->op = ORDER_MOVE;
+		return number(&at, &o->group) && number(&at, &o->to) && !*at;
+	}
+	if (!strncmp(line, "cores", 5)) {
+		at += 5;
+		o->op = ORDER_CORES;
+		return number(&at, &o->to) && !*at;
+	}
+	return false;
+}
+
 static void obey(const char *line)
 {
-	struct order o = { .op = ORDER_MOVE };
-	const char *at = line + 4;
+	struct order o = { 0 };
 	int err;
 
 	if (!strcmp(line, "owners")) {
 		say_owners();
-	} else if (!strncmp(line, "move", 4) && number(&at, &o.group) && number(&at, &o.to) && !*at) {
+	} else if (!strcmp(line, "running")) {
+		say_running();
+	} else if (read_order(line, &o)) {
 		err = order_submit(&o);
 		if (err)
 			say_answer(&(struct order_answer){ .order = o, .status = err });

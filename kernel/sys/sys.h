@@ -31,6 +31,12 @@ bool sys_has_events(void);
  */
 void sys_signal(void);
 void sys_signal_events(void);
+/**
+ * sys_core() - have ring 3 told that the calling core is about to leave, when it has been told all else, or that it is back
+ * sys_core_is_told(): it has been; when the core turns again, it has also answered.
+ */
+void sys_core(bool leaves);
+bool sys_core_is_told(void);
 
 /** sys_partition_end() - this core: drop application timers and the call array's contents. */
 void sys_partition_end(void);

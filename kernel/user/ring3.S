@@ -97,6 +97,27 @@ user_fpu_reset:
 1:	fxrstor fpu_initial
 	ret
 
+	/* void user_fpu_save(bool has_xsave, uint8_t *area): all of it; the area is zero at first. user_fpu_load(): the same back */
+	.globl user_fpu_save, user_fpu_load
+user_fpu_save:
+	test %edi, %edi
+	jz 1f
+	mov $-1, %eax
+	mov $-1, %edx
+	xsave64 (%rsi)
+	ret
+1:	fxsave64 (%rsi)
+	ret
+user_fpu_load:
+	test %edi, %edi
+	jz 1f
+	mov $-1, %eax
+	mov $-1, %edx
+	xrstor64 (%rsi)
+	ret
+1:	fxrstor64 (%rsi)
+	ret
+
 	.section .rodata.user, "a", @progbits
 	.align 64
 fpu_initial:				/* XSTATE_BV 0: every component in its initial state [SDM 1 13.8] */

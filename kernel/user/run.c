@@ -27,6 +27,7 @@ _Static_assert(offsetof(struct trap_frame, rflags) == CTX_RFLAGS, "ring3.S");
 _Static_assert(offsetof(struct trap_frame, rsp) == CTX_RSP, "ring3.S");
 
 #define USER_VA_END (1ull << 47)
+#define USER_FPU_BYTES 1024u /* x87, SSE and AVX: 832 in the standard format [SDM 1 13.4] */
 #define START_NONE 0u
 #define START_WRITING 1u
 #define START_READY 2u
@@ -51,6 +52,12 @@ static PERCORE uint64_t rounds_seen; /* at its last tick */
 static PERCORE tsc_t rounds_since;   /* when that count was first seen */
 static PERCORE bool has_xsave;
 
+/* Of ring 3, while its core is parked: the processor may be taken away. */
+static PERCORE struct {
+	uint8_t fpu[USER_FPU_BYTES] ALIGNED(64);
+	uint64_t fs_base, gs_base;
+} parked;
+
 static struct start_request starts[CORES_MAX];
 static tsc_t watchdog_tsc; /* 0: none */
 static uint32_t ending;
@@ -61,6 +68,8 @@ enum user_exit user_enter_call(uint64_t result);
 enum user_exit user_enter_trap(void);
 NORETURN void user_leave(enum user_exit why);
 void user_fpu_reset(bool has_xsave);
+void user_fpu_save(bool has_xsave, uint8_t *area);
+void user_fpu_load(bool has_xsave, const uint8_t *area);
 
 static void context_begin(uint64_t entry, uint64_t arg, uint64_t rsp)
 {
@@ -154,6 +163,26 @@ void user_core_end(void)
 {
 	context_state = CONTEXT_NONE;
 	store_release(&starts[core_id()].state, START_NONE);
+}
+
+void user_park(void)
+{
+	parked.fs_base = msr_read(IA32_FS_BASE);
+	parked.gs_base = msr_read(IA32_GS_BASE);
+	user_fpu_save(has_xsave, parked.fpu);
+	apic_timer_stop(); /* the watchdog's, too: it begins anew with the next round */
+}
+
+void user_unpark(void)
+{
+	msr_write(IA32_FS_BASE, parked.fs_base);
+	msr_write(IA32_GS_BASE, parked.gs_base);
+	user_fpu_load(has_xsave, parked.fpu);
+}
+
+void user_forget(void)
+{
+	context_state = CONTEXT_NONE;
 }
 
 void user_restart(void)

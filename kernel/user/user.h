@@ -48,6 +48,14 @@ void user_restart(void);
 /** user_core_end() - forget the calling core's ring-3 context. */
 void user_core_end(void);
 
+/**
+ * user_park() - keep what the processor has of the calling core's ring 3; user_unpark() - put it back after a reset of the processor
+ * user_forget() - the partition was loaded again meanwhile: what is kept is nobody's.
+ */
+void user_park(void);
+void user_unpark(void);
+void user_forget(void);
+
 /* What ring 3 asked for when it came back. */
 enum user_exit {
 	USER_SYSCALL = 0,     /* the call is filled in */

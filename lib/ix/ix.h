@@ -35,6 +35,12 @@ struct ix_service {
 	int (*start)(
 		void *arg); /* on each core before its loop; not 0: the program ends with that status. May be NULL */
 	void (*stop)(void *arg); /* the host asks for the end. NULL: the program ends with status 0 */
+	/*
+	 * On a core that is about to leave (@is_leaving): its connections have gone to others, on_leave() was called for each;
+	 * its timers wait until it is back, so what is urgent is to be handed to another core now. And when it is back, which
+	 * may be after days, or because it did not leave after all. May be NULL.
+	 */
+	void (*on_core)(void *arg, int is_leaving);
 	void *arg;
 	uint32_t conns_max;  /* connections a core, more are refused. 0: all that the image may have */
 	uint32_t copies_max; /* KiB a core for ix_write(). 0: an eighth of the heap, shared by the cores */

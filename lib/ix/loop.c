@@ -62,6 +62,12 @@ static void note_signal(const struct ix_service *service)
 	service->stop(service->arg);
 }
 
+static void note_core(const struct ix_core *core, bool is_leaving)
+{
+	if (core->service->on_core)
+		core->service->on_core(core->service->arg, is_leaving);
+}
+
 static inline void note(struct ix_core *core, const struct ix_event *ev)
 {
 	struct ix_conn *c = (struct ix_conn *)ev->cookie;
@@ -93,6 +99,9 @@ static inline void note(struct ix_core *core, const struct ix_event *ev)
 		break;
 	case IX_EV_SIGNAL:
 		note_signal(core->service);
+		break;
+	case IX_EV_CORE:
+		note_core(core, ev->detail);
 		break;
 	case IX_EV_MOVING:
 		note_moving(c, ev);

@@ -210,6 +210,37 @@ static void test_move_abandoned(void **state)
 	assert_int_equal(world_answer()->value[0], 77);
 }
 
+static void test_set_cores(void **state)
+{
+	struct order_answer a = { .connections = 9, .forced = 2, .cores = 3 };
+
+	(void)state;
+	world_say(IX_PAGE_SET_CORES, 3, 0);
+	world_turn();
+	assert_int_equal(world.order.op, ORDER_CORES);
+	assert_int_equal(world.order.to, 3);
+	assert_int_equal(world_answer()->sequence, 0); /* when they run */
+	a.order = world.order;
+	a.order.done(&a);
+	assert_int_equal(world_answer()->sequence, 1);
+	assert_int_equal(world_answer()->status, IX_OK);
+	assert_int_equal(world_answer()->value[0], 3);
+	assert_int_equal(world_answer()->value[1], 9);
+	assert_int_equal(world_answer()->value[2], 2);
+	world_say(IX_PAGE_SET_CORES, 1, 0);
+	world_turn();
+	assert_int_equal(world_answer()->sequence, 1);
+	a.status = KERR_IN_USE;
+	a.order.done(&a);
+	assert_int_equal(world_answer()->status, IX_IN_USE);
+	world_answer()->value[0] = 77;
+	a.order.done(&a); /* of one that nobody waits for any more */
+	assert_int_equal(world_answer()->value[0], 77);
+	assert_int_equal(world_ask(IX_PAGE_SET_CORES, 1ull << 32 | 1, 0), IX_BAD_CALL);
+	world.order_status = KERR_INVALID;
+	assert_int_equal(world_ask(IX_PAGE_SET_CORES, 9, 0), IX_BAD_CALL);
+}
+
 /* Every command there can be, and then some: no answer is missing and nothing breaks. */
 static void test_noise(void **state)
 {
@@ -223,7 +254,7 @@ static void test_noise(void **state)
 		world_seal(&c);
 		if (rand() % 4 == 0)
 			((uint8_t *)&c)[4 + rand() % 44] ^= (uint8_t)(1 + rand() % 255);
-		if (c.op == IX_PAGE_MOVE_GROUP)
+		if (c.op == IX_PAGE_MOVE_GROUP || c.op == IX_PAGE_SET_CORES)
 			world.order_status = KERR_INVALID;
 		*world_command() = c;
 		world_turn();
@@ -241,6 +272,7 @@ int main(void)
 		TEST(test_drain),        TEST(test_stop),           TEST(test_move),
 		TEST(test_drain_tells),  TEST(test_stop),           TEST(test_move),
 		TEST(test_move_refused), TEST(test_move_abandoned), TEST(test_noise),
+		TEST(test_set_cores),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

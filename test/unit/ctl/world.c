@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "kernel/base/log.h"
+#include "kernel/cores/cores.h"
 #include "kernel/cpu/start.h"
 #include "kernel/cpu/trap.h"
 #include "kernel/event/event.h"
@@ -47,6 +48,7 @@ void world_begin(void)
 	nic = (struct nic_info){ .mac = { 2, 1, 2, 3, 4, 5 }, .queue_pairs = 2 };
 	percore_id = 0;
 	fake_core_count = 1;
+	world.core_state = IX_PAGE_CORE_RUNS;
 	fake_now = 5000 * (tsc_t)WORLD_MS;
 	ctl_core = (struct ctl_core){ 0 };
 	event_core_init(&world.events);
@@ -222,6 +224,42 @@ void power_on_exit(void (*fn)(unsigned how))
 void power_pvpanic(volatile uint8_t *device)
 {
 	world.pvpanic = device;
+}
+
+bool net_has_events(void)
+{
+	return false;
+}
+
+bool sys_has_events(void)
+{
+	return false;
+}
+
+enum ix_page_core_state cores_state(uint32_t core)
+{
+	return cores_is_silent(core) ? IX_PAGE_CORE_ABSENT : world.core_state;
+}
+
+bool cores_is_silent(uint32_t core)
+{
+	return !(cpu_running() >> core & 1);
+}
+
+uint64_t cores_present(void)
+{
+	return world.present ? world.present : cpu_running();
+}
+
+uint32_t cores_wanted(void)
+{
+	return world.wanted;
+}
+
+const struct ix_page_resize *cores_resize(uint64_t *seen)
+{
+	(*seen)++;
+	return &world.resize;
 }
 
 int order_submit(const struct order *o)

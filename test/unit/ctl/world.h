@@ -33,6 +33,11 @@ struct world {
 	struct user_end end;
 	unsigned groups;
 	uint8_t owner[IX_PAGE_GROUPS_MAX];
+	/* cores */
+	enum ix_page_core_state core_state;
+	uint64_t present;
+	uint32_t wanted;
+	struct ix_page_resize resize; /* has changed each time that it is asked for */
 	/* orders */
 	struct order order; /* the last one submitted */
 	unsigned orders;

@@ -1,12 +1,59 @@
 /* SPDX-License-Identifier: MIT */
-/* The signal waits for room among the events, and is told once. */
+/* The signal waits for room among the events, and is told once; that the core leaves comes behind all else. */
 #include "kernel/event/event.h"
+#include "kernel/net/net.h"
 #include "kernel/sys/sys.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
 static struct ix_event_array events;
+
+static bool has_net_events, has_timers;
+
+bool net_has_events(void)
+{
+	return has_net_events;
+}
+
+bool sys_has_events(void)
+{
+	return has_timers;
+}
+
+static unsigned told(void)
+{
+	event_begin();
+	sys_signal_events();
+	return event_count();
+}
+
+static void test_core(void **state)
+{
+	(void)state;
+	event_core_init(&events);
+	assert_true(sys_core_is_told());
+	has_net_events = true;
+	sys_core(true);
+	assert_int_equal(told(), 0);
+	has_net_events = false;
+	has_timers = true;
+	assert_int_equal(told(), 0);
+	assert_false(sys_core_is_told());
+	has_timers = false;
+	sys_signal();
+	assert_int_equal(told(), 2);
+	assert_int_equal(events.events[0].kind, IX_EV_SIGNAL);
+	assert_int_equal(events.events[1].kind, IX_EV_CORE);
+	assert_int_equal(events.events[1].detail, 1);
+	assert_true(sys_core_is_told());
+	has_timers = true; /* that it is back comes first */
+	sys_core(false);
+	assert_int_equal(told(), 1);
+	assert_int_equal(events.events[0].kind, IX_EV_CORE);
+	assert_int_equal(events.events[0].detail, 0);
+	assert_int_equal(told(), 0);
+}
 
 static void test_room(void **state)
 {
@@ -31,7 +78,7 @@ static void test_room(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_room) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_room), cmocka_unit_test(test_core) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
