@@ -97,7 +97,10 @@ static void idle(void)
 	tsc_t now = cpu_tsc(), deadline;
 
 	housekeeping(now);
-	if (unlikely(cores_must_park()) && cores_park()) {
+	if (unlikely(cores_must_park())) {
+		ctl_before_park(now);
+		if (!cores_park())
+			return;
 		cores_come(partition_come());
 		ctl_core_again(cores_parked_at());
 		return;

@@ -80,6 +80,8 @@ static inline void ctl_busy(unsigned calls, unsigned events)
 bool ctl_before_halt(tsc_t now);
 /** ctl_after_halt() - it slept from @from on. */
 void ctl_after_halt(tsc_t from);
+/** ctl_before_park() - the core will not turn for a while: what it says of itself is to be the last, now. */
+void ctl_before_park(tsc_t now);
 /** ctl_look() - boot core, now and then: a core that never sleeps is not woken by bell or power button. */
 void ctl_look(void);
 

@@ -172,6 +172,12 @@ void ctl_publish(tsc_t now)
 	}
 }
 
+void ctl_before_park(tsc_t now)
+{
+	if (ctl_core.block)
+		ctl_publish(now);
+}
+
 void page_ask(void)
 {
 	WRITE_ONCE(page_asked, page_asked + 1);
