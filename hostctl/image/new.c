@@ -13,16 +13,18 @@ static void add(struct blob *out, const char *text)
 	blob_add(out, text, strlen(text));
 }
 
-static void write_fields(struct blob *out, const char *name)
+/* @folder may be anywhere, with any characters in its path but a line's end, which would end the comment. */
+static void write_fields(struct blob *out, const char *folder, const char *name)
 {
 	char line[256];
 
-	snprintf(line, sizeof(line),
-		 "# Image manifest. Build: ixctl image build %s    Run: ixctl run %s -p 7007:7\n"
-		 "name: %s\nversion: 0.1.0\napp: echo\nports: [7/tcp]\n\n"
-		 "# Everything else has a default:\n",
-		 name, name, name);
-	add(out, line);
+	if (strpbrk(folder, "\r\n") == NULL)
+		blob_print(out, "# Image manifest. Build: ixctl image build %s    Run: ixctl run %s -p 7007:7\n",
+			   folder, folder);
+	blob_print(out,
+		   "name: %s\nversion: 0.1.0\napp: echo\nports: [7/tcp]\n\n"
+		   "# Everything else has a default:\n",
+		   name);
 	for (unsigned i = 0; i < schema_count; i++) {
 		const struct schema_key *key = &schema_keys[i];
 		const char *dot = strchr(key->name, '.');
@@ -55,7 +57,7 @@ int image_new(const char *name, struct err *err)
 	else if (mkdir(name, 0777) != 0)
 		err_set(err, STATUS_USAGE, "cannot make the folder %s: %s", name, strerror(errno));
 	else {
-		write_fields(&out, name);
+		write_fields(&out, name, last);
 		result = blob_write(&out, path, err);
 		if (result != 0)
 			rmdir(name);

@@ -30,8 +30,8 @@ const struct schema_key schema_keys[] = {
 	{ .name = "env", .kind = SCHEMA_PAIRS, .doc = "the program's environment" },
 	{ .name = "files",
 	  .kind = SCHEMA_FILES,
-	  .doc = "files to put into the image: PATH, or {from: PATH, to: PATH IN THE IMAGE}; carried, not readable "
-		 "yet" },
+	  .doc = "files to put into the image: PATH, or {from: PATH, to: PATH IN THE IMAGE}; the program "
+		 "opens them there" },
 	{ .name = "memory_mib",
 	  .kind = SCHEMA_NUMBER,
 	  .min = 64,

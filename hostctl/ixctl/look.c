@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ixctl ps and inspect: what is known of guests. */
+#include "hostctl/base/say.h"
 #include "hostctl/ixctl/ask.h"
 #include "hostctl/ixctl/ixctl.h"
 #include "hostctl/ixctl/table.h"
@@ -57,8 +58,10 @@ static int verb_ps_run(int argc, char **argv, struct err *err)
 	if (is_json)
 		c.on_row = ask_put_row;
 	result = client_ask(&c, err);
-	if (result == 0 && !is_json)
+	if (result == 0 && !is_json && t.count > 0)
 		table_print(&t, stdout);
+	else if (result == 0 && !is_json)
+		say("there are no guests; `ixctl up NAME IMAGE` starts one");
 	table_fini(&t);
 	json_decref(c.result);
 	return result;
@@ -97,7 +100,13 @@ static char *value_text(const json_t *value)
 	return text;
 }
 
-/* Rows "name  value" of @object, with a dot for what is inside an object; empty lists are left out. */
+static bool is_empty(const json_t *value)
+{
+	return (json_is_array(value) && json_array_size(value) == 0) ||
+	       (json_is_string(value) && *json_string_value(value) == '\0');
+}
+
+/* Rows "name  value" of @object, with a dot for what is inside an object; empty lists and texts are left out. */
 static void add_values(struct table *t, const char *prefix, const json_t *object)
 {
 	for (void *at = json_object_iter((json_t *)(uintptr_t)object); at != NULL;
@@ -109,7 +118,7 @@ static void add_values(struct table *t, const char *prefix, const json_t *object
 		if (json_is_object(value)) {
 			snprintf(name, sizeof(name), "%s%s.", prefix, json_object_iter_key(at));
 			add_values(t, name, value);
-		} else if (!json_is_array(value) || json_array_size(value) != 0) {
+		} else if (!is_empty(value)) {
 			text = value_text(value);
 			table_cell(t, "%s", name);
 			table_cell(t, "%s", text);

@@ -13,15 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/* In the order in which help lists them: what works anywhere, a host, its guests, and a look at them. */
 static const struct verb *const verbs[] = {
-	&verb_run,        &verb_image_build, &verb_image_inspect,
-	&verb_image_new, /* anywhere */
-	&verb_up,         &verb_down,        &verb_ps,
-	&verb_inspect,    &verb_events, /* on a host with ixd */
-	&verb_top,        &verb_logs,        &verb_console,
-	&verb_host_setup, &verb_host_status, &verb_host_teardown,
-	&verb_capture,    &verb_completion,  &verb_replace,
-	&verb_rollback,   &verb_scale,       &verb_help,
+	&verb_run,         &verb_image_new,     &verb_image_build, &verb_image_inspect, &verb_host_setup,
+	&verb_host_status, &verb_host_teardown, &verb_up,          &verb_down,          &verb_replace,
+	&verb_rollback,    &verb_scale,         &verb_ps,          &verb_inspect,       &verb_top,
+	&verb_events,      &verb_logs,          &verb_console,     &verb_capture,       &verb_completion,
+	&verb_help,
 };
 #define VERB_COUNT (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -93,7 +91,7 @@ static int dispatch(int argc, char **argv, struct err *err)
 	const char *verb = argc > 1 ? argv[1] : NULL;
 
 	if (verb == NULL)
-		return err_set(err, STATUS_USAGE, "say what to do: up, ps, run, image or help (`ixctl --help`)");
+		return err_set(err, STATUS_USAGE, "say what to do: run, image, host, up, ps or help (`ixctl --help`)");
 	if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)
 		return help_print("") ? STATUS_OK : STATUS_USAGE;
 	if (strcmp(verb, "--version") == 0) {

@@ -16,7 +16,8 @@ struct replace_words {
 
 static const struct verb_option options[] = {
 	{ "drain", 'd', "S", WORD_OTHER,
-	  "how long connections that are open may go on, then they are cut; 0: not at all (default: 30)" },
+	  "how long connections that are open may go on, then they are cut; new ones wait for so long, too; 0: not "
+	  "at all (default: 30)" },
 	VERB_JSON,
 	VERB_OPTIONS_END,
 };
@@ -67,8 +68,8 @@ static int replace_run(int argc, char **argv, struct err *err)
 	if (result != 0)
 		return result > 0 ? STATUS_OK : -1;
 	if (argc - words.first != 2)
-		return err_set(err, STATUS_USAGE, "replace: expected a guest's name and an image, got %d words",
-			       argc - words.first);
+		return err_set(err, STATUS_USAGE,
+			       "replace: expected a guest's name and an image or folder (ixctl replace NAME IMAGE)");
 	image = target_open(argv[words.first + 1], err);
 	if (image < 0)
 		return -1;
@@ -98,7 +99,10 @@ const struct verb verb_replace = {
 		"Checks that the image can do what guest NAME is to do, lets the guest take no new connections, waits "
 		"for "
 		"those that are open, ends it and starts the image with the same address, settings, files and secrets. "
-		"Clients that connect meanwhile wait: their system tries again until the new image is ready.\n"
+		"Clients that connect meanwhile wait: their system tries again until the new image is ready, about a "
+		"second after the last open connection has ended. It says how long each step took; so does `ixctl "
+		"events "
+		"NAME`.\n"
 		"\n"
 		"If the new image does not become ready, the one before is started again, and replace says so and "
 		"fails.",

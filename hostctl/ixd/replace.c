@@ -227,9 +227,10 @@ static void note_done(struct work *w)
 	const struct replace_times *t = &w->times;
 	const struct guest *g = w->g;
 
-	request_say(w->r, "drained in %lld ms, ended in %lld ms, started in %lld ms, ready %lld ms later",
-		    (long long)t->drain_ms, (long long)t->end_ms, (long long)t->deploy.start_ms,
-		    (long long)t->deploy.boot_ms);
+	if (w->drain_s > 0)
+		request_say(w->r, "drained in %lld ms", (long long)t->drain_ms);
+	request_say(w->r, "the old one ended in %lld ms, the new one started in %lld ms and was ready %lld ms later",
+		    (long long)t->end_ms, (long long)t->deploy.start_ms, (long long)t->deploy.boot_ms);
 	event_note(g->name, w->verb,
 		   json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I}", "image", g->image_name, "version",
 			     g->image_version, "sha256", g->image_sha256, "generation", (int)g->generation, "drain_ms",

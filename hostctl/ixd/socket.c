@@ -115,7 +115,7 @@ const char *request_known(const struct request *r, struct err *err)
 	if (all != NULL)
 		near = words_nearest(name, all, ixd.guest_count);
 	err_set(err, STATUS_USAGE, "there is no guest '%s'%s%s%s", name, near != NULL ? ", did you mean " : "",
-		near != NULL ? near : "", near != NULL ? "?" : "");
+		near != NULL ? near : "", near != NULL ? "?" : ": `ixctl ps` lists those there are");
 	pthread_mutex_unlock(&ixd.lock);
 	free(all);
 	return NULL;

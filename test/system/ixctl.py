@@ -81,7 +81,7 @@ def expect(result, status, pattern, lines=1):
 
 # ---- bad words on the command line: (words, status, what the line says) ----
 WORDS = [
-    ([], USAGE, r'run, image or help'),
+    ([], USAGE, r'run, image, host, up, ps or help'),
     (['rnu'], USAGE, r'unknown command rnu, did you mean run\?'),
     (['frobnicate'], USAGE, r'unknown command frobnicate'),
     (['image'], USAGE, r'build, inspect or new'),
@@ -214,6 +214,22 @@ def test_words(lab):
             expect(lab.run(*words, env={'IXCTL_QEMU': '/bin/true'}), status, pattern)
         except Wrong as wrong:
             raise Wrong(f'{" ".join(words)[:80]}: {wrong}') from None
+
+
+def test_new(lab):
+    """A folder to start from, wherever it is made: named by its last part, and good as it stands."""
+    os.makedirs(lab.path('some where'))
+    for folder, name in ('fresh', 'fresh'), ('some where/under', 'under'), (lab.path('x' * 60), 'x' * 60):
+        expect(lab.run('image', 'new', folder), 0, '', 0)
+        with open(lab.path(folder + '/image.yaml'), encoding='utf-8') as f:
+            text = f.read()
+        if f'\nname: {name}\n' not in text or 'ports: [7/tcp]' not in text:
+            raise Wrong(text[:300])
+        shutil.copy(lab.path('app'), lab.path(folder + '/echo'))
+        expect(lab.run('image', 'build', folder, '--kernel', 'kernel.elf', '-o', 'fresh.ix'), 0, '', 0)
+        expect(lab.run('image', 'new', folder), USAGE, r'cannot make the folder .*File exists')
+    for folder in 'Upper', 'a b', 'some where/', 'x' * 64:
+        expect(lab.run('image', 'new', folder), USAGE, r"expected a name of a-z, 0-9, '-', '_' and '\.'")
 
 
 def test_manifests(lab):
