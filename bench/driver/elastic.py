@@ -21,11 +21,10 @@ LINUX = ('linux', 'linux_fixed_queues')
 GUESTS = (*LINUX, 'ix')
 BY_IXCTL = 'ix_scale'               # under ixd, by `ixctl scale`: emulated alone, and for itself
 SHOWN_AS = {'ix': 'ix', BY_IXCTL: 'ix, ixctl scale', 'linux_fixed_queues': 'linux, all queues', 'linux': 'linux, a queue a CPU'}
-CONNECTIONS, RATE, MESSAGE_BYTES, CORES = 64, 1000, 64, '1 to 2'
+CONNECTIONS, RATE, MESSAGE_BYTES, CORES = 64, 500, 64, '1 to 2'
 PLAN = {'tcg': {'boots': 2, 'cycles': 5, 'settle_s': 3, 'window_s': 5, 'rest_s': 2},
         'kvm': {'boots': 1, 'cycles': 5, 'settle_s': 5, 'window_s': 5, 'rest_s': 3}}
 QUICK = {'boots': 1, 'cycles': 2}
-RATE_KVM = 500                      # everything is emulated there, the host of the guests too
 NESTED_S, NESTED_CPU = 1500, 1
 AIM = 5
 LIBVIRT = '/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so'
@@ -61,7 +60,7 @@ def plan_of(bench, is_quick):
     """What driver/elastic_run.py is told."""
     accel = ACCEL[bench.wire.backend]
     is_kvm = accel == 'kvm'
-    plan = {**PLAN[accel], **(QUICK if is_quick else {}), 'is_kvm': is_kvm, 'connections': CONNECTIONS, 'rate': RATE_KVM if is_kvm else RATE,
+    plan = {**PLAN[accel], **(QUICK if is_quick else {}), 'is_kvm': is_kvm, 'connections': CONNECTIONS, 'rate': RATE,
             'cpu': NESTED_CPU if is_kvm else bench.cpu, 'guests': [peer for peer in GUESTS if peer.removesuffix('_fixed_queues') in names(bench)]}
     if bench.pace < 1:
         plan['cycles'] = max(2, round(plan['cycles'] * bench.pace))
