@@ -43,9 +43,13 @@ class Boot:
                     self.cycle()
                 end, record = client.finish()
         except Failure as e:
-            raise Failure(f'{e}\n{tail(self.log)}') from e
+            raise Failure(f'{e}\n{tail(self.log)}\n{self.last_words()}') from e
         return {'peer': self.peer, 'errors': answers.errors(record), 'first_error': end['first_error'], 'answers': end['answers'],
                 'steps': [judged(step, record) for step in self.steps]}
+
+    def last_words(self):
+        """What more there is to be said of a guest that failed."""
+        return ''
 
     def cycle(self):
         """A while without a change, a core more, a core less."""
@@ -86,6 +90,9 @@ class VirshBoot(Boot):
 
     def __exit__(self, *_):
         self.virt.stop()
+
+    def last_words(self):
+        return self.virt.last_words()
 
     def boot_elements(self):
         """What is booted, as libvirt has it."""

@@ -26,6 +26,7 @@ cgroup_controllers = []
 stdio_handler = "file"
 """
 NAME, DONE = 'bench', 'bench: done'
+QEMU_LOG = f'/var/log/libvirt/qemu/{NAME}.log'
 EVENT = re.compile(r'event (\w+) at (\d+)\.(\d+) for domain \S+ (.*)$')
 TIMED_OUT = 'vcpu unplug request timed out'     # under TCG, though the vCPU is gone; the same call again counts anew
 
@@ -159,7 +160,7 @@ class Libvirt:
         for line in process.stdout:
             found = EVENT.search(line)
             if found:
-                events.append((int(found[2]) * 10**9 + int(found[3]) * 1000, found[1], json.loads(found[4])))
+                events.append((int(found[2]) * 10**9 + int(found[3]) * 1000, found[1], json.loads(found[4]) if found[4].startswith('{') else {}))
 
     def stop(self):
         """The guest, if there is one."""
@@ -169,6 +170,14 @@ class Libvirt:
             self.watcher = None
         if self.virsh and self.virsh.process.poll() is None:
             self.virsh.call(f'destroy {NAME}')
+
+    def last_words(self):
+        """What QEMU told of last, and what it wrote."""
+        text = [f'{event} {data}' for _, event, data in self.events[-4:]]
+        if os.path.exists(QEMU_LOG):
+            with open(QEMU_LOG, encoding='utf-8', errors='replace') as f:
+                text += f.read().splitlines()[-4:]
+        return '\n'.join(f'  | {line[-400:]}' for line in text)
 
     def set_vcpus(self, cores):
         """The call that is measured. Return: when it was made and when it came back (CLOCK_REALTIME, ns), whether libvirt did
