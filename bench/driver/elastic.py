@@ -32,11 +32,19 @@ AIM = 5
 LIBVIRT = '/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so'
 # metric, step, what it is called in the table, whether the aim is of it
 SHOWN = (('first_service_ms', 'grow', 'call to the first answer of the new core', True),
+         ('first_service_after_call_ms', 'grow', 'of that, after the call has returned', False),
          ('stall_ms_max', 'grow', 'longest stall of any connection, a core more', True),
          ('drain_ms', 'shrink', 'call until the core is given back', False),
          ('last_service_ms', 'shrink', 'call to the last answer of that core', False),
          ('stall_ms_max', 'shrink', 'longest stall of any connection, a core less', True),
          ('stall_ms_max', 'none', 'longest stall when nothing changes', False))
+
+
+# What elastic_run.py calls it: metric, unit.
+METRICS = {'first_service_ms': ('first_service_ms', 'ms'), 'after_ms': ('first_service_after_call_ms', 'ms'),
+           'share': ('new_core_share', 'of the answers'), 'last_service_ms': ('last_service_ms', 'ms'), 'call_ms': ('call_ms', 'ms'),
+           'told_ms': ('drain_ms', 'ms'), 'stall_ms': ('stall_ms_max', 'ms'), 'errors': ('errors', 'requests')}
+RENAMED = {('told_ms', 'grow'): 'vcpu_taken_ms'}
 
 
 class OwnWire:
@@ -73,8 +81,9 @@ def plan_of(bench, is_quick):
     """What driver/elastic_run.py is told."""
     accel = ACCEL[bench.wire.backend]
     is_kvm = accel == 'kvm'
+    guests = [peer for peer in GUESTS if peer.removesuffix('_fixed_queues') in names(bench)]
     plan = {**PLAN[accel], **(QUICK if is_quick else {}), 'is_kvm': is_kvm, 'connections': CONNECTIONS, 'rate': RATE,
-            'cpu': NESTED_CPU if is_kvm else bench.cpu, 'guests': [peer for peer in GUESTS if peer.removesuffix('_fixed_queues') in names(bench)]}
+            'cpu': NESTED_CPU if is_kvm else bench.cpu, 'guests': guests}
     if bench.pace < 1:
         plan['cycles'] = max(2, round(plan['cycles'] * bench.pace))
     return plan
@@ -155,12 +164,11 @@ def add_boot(out, boot, plan):
     for n, step in enumerate(boot['steps']):
         if step['step'] == 'grow' and step['first_service_ms'] is None:
             raise Failure(f'{peer}: the new core did not answer within {plan["window_s"]} s (step {n} of its boot)')
-        for metric, key, unit in (('first_service_ms', 'first_service_ms', 'ms'), ('new_core_share', 'share', 'of the answers'),
-                                  ('last_service_ms', 'last_service_ms', 'ms'), ('call_ms', 'call_ms', 'ms'),
-                                  ('drain_ms' if step['step'] == 'shrink' else 'vcpu_taken_ms', 'told_ms', 'ms'),
-                                  ('stall_ms_max', 'stall_ms', 'ms'), ('errors', 'errors', 'requests')):
+        if step['step'] == 'grow' and peer != BY_IXCTL:
+            step = {**step, 'after_ms': step['first_service_ms'] - step['call_ms']}
+        for key, (metric, unit) in METRICS.items():
             if step.get(key) is not None:
-                out.add(peer, metric, round(step[key], 3), unit, **where, step=step['step'])
+                out.add(peer, RENAMED.get((key, step['step']), metric), round(step[key], 3), unit, **where, step=step['step'])
 
 
 def show(out):

@@ -160,7 +160,8 @@ class Libvirt:
         for line in process.stdout:
             found = EVENT.search(line)
             if found:
-                events.append((int(found[2]) * 10**9 + int(found[3]) * 1000, found[1], json.loads(found[4]) if found[4].startswith('{') else {}))
+                data = json.loads(found[4]) if found[4].startswith('{') else {}
+                events.append((int(found[2]) * 10**9 + int(found[3]) * 1000, found[1], data))
 
     def stop(self):
         """The guest, if there is one."""
