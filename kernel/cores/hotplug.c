@@ -38,7 +38,7 @@ static struct {
 	const struct acpi_info *acpi;
 	uint32_t limit;
 	bool is_there;
-	uint32_t spurious, beyond;
+	uint32_t spurious;
 } hotplug;
 
 static void select(uint32_t selector)
@@ -99,18 +99,6 @@ static void give_back(uint32_t selector)
 	tell(selector, OST_EJECT, OST_DONE);
 }
 
-static void take_beyond(uint32_t selector, uint8_t flags)
-{
-	if (flags & FLAG_INSERTED) {
-		hotplug.beyond++;
-		log_line("cores: vCPU %u is not used: the image has room for %u cores (cores.max)", selector,
-			 hotplug.limit);
-		tell(selector, OST_INSERT, OST_FAILED);
-	}
-	if (flags & FLAG_REMOVE)
-		give_back(selector);
-}
-
 static void take(uint32_t selector, uint8_t flags)
 {
 	/* Written together they would be lost together, should the device take but one of them. */
@@ -120,14 +108,14 @@ static void take(uint32_t selector, uint8_t flags)
 		cpu_out8(PORT + FLAGS, FLAG_REMOVE);
 	if (!(flags & FLAG_ENABLED))
 		return; /* it was here for a moment */
-	if (selector >= hotplug.limit) {
-		take_beyond(selector, flags);
-		return;
-	}
 	if (flags & FLAG_INSERTED)
 		cores_inserted(selector);
-	if (flags & FLAG_REMOVE)
+	if (!(flags & FLAG_REMOVE))
+		return;
+	if (selector < hotplug.limit)
 		cores_removal_asked(selector);
+	else
+		give_back(selector);
 }
 
 /* Return: whether there was an event. */
@@ -175,7 +163,7 @@ bool hotplug_init(const struct acpi_info *acpi, uint32_t limit)
 {
 	hotplug.acpi = acpi;
 	hotplug.limit = MIN(limit, CORES_MAX);
-	hotplug.spurious = hotplug.beyond = 0;
+	hotplug.spurious = 0;
 	/* Without general-purpose events these ports are somebody else's, or nobody's. */
 	hotplug.is_there = acpi->gpe0_port && find();
 	if (hotplug.is_there && !is_in_order()) {
@@ -232,9 +220,4 @@ void hotplug_refuse(uint32_t core, enum ix_page_refusal why)
 uint32_t hotplug_spurious(void)
 {
 	return hotplug.spurious;
-}
-
-uint32_t hotplug_beyond(void)
-{
-	return hotplug.beyond;
 }

@@ -9,7 +9,7 @@
 
 /**
  * hotplug_init() - find the registers, put them into their modern mode and have a change raise an interrupt
- * @acpi: stays. @limit: cores that there is room for; what is beyond is counted and refused.
+ * @acpi: stays. @limit: cores that there is room for; what comes beyond is told of, too, to be refused.
  * After acpi_events_init(), whose interrupt leads to what cores.c is told.
  * Return: false if this machine has none: what is there at the start is all there will ever be.
  */
@@ -22,7 +22,10 @@ uint32_t hotplug_apic_id(uint32_t core);
 
 /** hotplug_poll() - take all that has changed, as happens by itself after an interrupt and once a second; calls for each one of the next two. */
 void hotplug_poll(void);
-/** cores_inserted() - vCPU @core is there. cores_removal_asked() - the host wants it back; cores.c. */
+/**
+ * cores_inserted() - vCPU @core is there; it may be any number, one beyond the limit is to be refused
+ * cores_removal_asked() - the host wants back one of those below the limit.
+ */
 void cores_inserted(uint32_t core);
 void cores_removal_asked(uint32_t core);
 
@@ -32,5 +35,3 @@ void hotplug_refuse(uint32_t core, enum ix_page_refusal why);
 
 /** hotplug_spurious() - interrupts that told of no change so far. */
 uint32_t hotplug_spurious(void);
-/** hotplug_beyond() - vCPUs so far that came beyond the limit, and are left alone. */
-uint32_t hotplug_beyond(void);
