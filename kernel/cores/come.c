@@ -30,6 +30,7 @@ void come_begin(uint32_t core)
 	r->again = now + cpu_us_to_tsc(AGAIN_US);
 	r->deadline = now + cpu_us_to_tsc(SILENT_US);
 	m->starting = core;
+	link_of(core)->is_late = true;
 	store_release(&link_of(core)->phase, PHASE_COMING);
 	boot_ap_prepare(map_core_root(core), mem_va(0));
 	smp_begin(core, hotplug_apic_id(core), START_PAGE);
@@ -70,9 +71,9 @@ static void fail(uint32_t core, enum ix_page_refusal why)
 }
 
 /* Its clock must be the one that we all count by: what it read lies between what we read before and after. */
-static bool is_sane(uint32_t core, tsc_t now)
+static bool is_sane(uint32_t core)
 {
-	tsc_t begun = cores_machine.core[core].begun, there = 0;
+	tsc_t begun = cores_machine.core[core].begun, there = 0, now = cpu_tsc();
 
 	if (cores_probe_of(core, &there) && there >= begun && there <= now)
 		return true;
@@ -98,7 +99,7 @@ void come_poll(void)
 		flow_inherit(core);
 		fail(core, IX_PAGE_REFUSED_MEMORY);
 	} else if (smp_is_started(core)) {
-		if (is_sane(core, now))
+		if (is_sane(core))
 			let_go(core);
 		else
 			fail(core, IX_PAGE_REFUSED_SILENT);

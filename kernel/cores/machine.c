@@ -201,11 +201,12 @@ static void answer_wish(void)
 static void look(struct time_node *node)
 {
 	struct cores_machine *m = &cores_machine;
-	uint64_t wanted = target();
+	uint64_t wanted;
 	bool is_done = true;
 
 	(void)node;
 	come_poll();
+	wanted = target(); /* now that it is known who cannot be used */
 	for (uint32_t core = 1; core < m->limit; core++)
 		is_done = look_at(core, wanted >> core & 1) && is_done;
 	is_done = deal_groups() && is_done;

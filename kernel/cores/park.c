@@ -134,7 +134,7 @@ bool cores_core_wait(void)
 {
 	struct cores_link *link = link_of(core_id());
 
-	if (phase_of(core_id()) != PHASE_COMING && !park.was_here)
+	if (!link->is_late)
 		return false;
 	park.must_greet = true;
 	while (load_acquire(&link->phase) == PHASE_COMING)

@@ -34,6 +34,7 @@ struct cores_link {
 	struct flow_message barrier, ask, off, hello;
 	uint64_t barrier_left; /* cores that it has still to visit */
 	uint32_t phase;        /* enum cores_phase, atomic */
+	bool is_late;          /* by the boot core before it starts its processor: it was not there from the start */
 } ALIGNED(64);
 extern struct cores_link cores_links[CORES_MAX];
 
