@@ -20,10 +20,10 @@ class Guest:
     """One guest on the tap. Use as a context: it is ended, by its process id, whatever happens."""
 
     def __init__(self, image, cpus=1, memory=None, overrides=(), qemu=(), args=None, address=f'{lab.GUEST}/{lab.PREFIX}',
-                 net=f'tap={lab.TAP}'):
+                 net=f'tap={lab.TAP}', words=()):
         ixctl = str(lab.build_folder() / 'bin' / 'ixctl')
         image = lab.build_folder() / image
-        words = [ixctl, 'run', str(image), '--net', net, '--cpus', str(cpus), '--accel', ACCEL]
+        words = [ixctl, 'run', str(image), '--net', net, '--cpus', str(cpus), '--accel', ACCEL, *words]
         words += ['--memory', str(memory)] if memory else []
         words += ['--address', address, '--gateway', lab.HOST] if address else []
         words += ['--set', f'net.address6={lab.GUEST6}/{lab.PREFIX6}'] if address else []
