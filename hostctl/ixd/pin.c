@@ -148,6 +148,16 @@ static struct done *done_of(const struct known *k)
 	return d;
 }
 
+/* Guests that are no more need no memory of theirs. Under the lock. */
+static void forget_removed(void)
+{
+	for (unsigned i = 0; i < all->done_count;)
+		if (known_find(all->done[i].name) != NULL)
+			i++;
+		else
+			all->done[i] = all->done[--all->done_count];
+}
+
 /* Those of a guest that are not where they should be. */
 static void add_tasks(const struct known *k, const struct place_set *shared, const struct place_set *others)
 {
@@ -205,6 +215,7 @@ static void place(const struct place_topology *t)
 	static struct place_set shared, others;
 
 	collect();
+	forget_removed();
 	place_all(t, all->places, all->count);
 	place_shared(t, all->places, all->count, &shared);
 	place_others(t, all->places, all->count, &others);
