@@ -98,7 +98,8 @@ static void look_at_host(void)
 	allowed(&mine);
 	place_settle(&t, &mine, &pollers);
 	pthread_mutex_lock(&topology_lock);
-	if (!has_topology || memcmp(&t, &topology, sizeof(t)) != 0) {
+	if (!has_topology || memcmp(&t.guests, &topology.guests, sizeof(t.guests)) != 0 ||
+	    memcmp(&t.pollers, &topology.pollers, sizeof(t.pollers)) != 0) {
 		place_words(&t.there, there, sizeof(there));
 		place_words(&t.guests, guests, sizeof(guests));
 		place_words(&t.pollers, polling, sizeof(polling));

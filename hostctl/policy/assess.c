@@ -57,11 +57,11 @@ static void add_core(struct sums *s, const struct policy_core *c)
 
 static void add_cores(struct sums *s, const struct policy_guest *g)
 {
-	*s = (struct sums){ .groups = g->groups, .cores = g->cores };
+	*s = (struct sums){ .groups = g->groups, .cores = g->cores > 0 ? g->cores : 1 };
 	for (uint32_t i = 0; i < g->cores; i++)
 		add_core(s, &g->core[i]);
-	s->depth_slow /= g->cores;
-	s->idle_fast /= g->cores;
+	s->depth_slow /= s->cores;
+	s->idle_fast /= s->cores;
 }
 
 /* Share of all work that the core with most flow groups has when @n cores have an even deal of them, ppm. */
