@@ -65,6 +65,7 @@ static void run_application(void)
 			break;
 		case USER_INTERRUPTED:
 			/* Its arrays are in use: it goes on first, unless the partition ends. */
+			cores_interrupted();
 			if (user_is_ending())
 				return;
 			break;

@@ -42,6 +42,7 @@ static void let_go(uint32_t core)
 	struct cores_machine *m = &cores_machine;
 
 	m->core[core].stage = true;
+	visit_skip(core);
 	flow_return(core);
 	m->running |= 1ull << core;
 	machine_publish();

@@ -30,6 +30,9 @@ NORETURN void cores_fail(const char *step);
 /** cores_come() - it turns from now on, for the first time or again. @is_new: the partition was loaded anew since. */
 void cores_come(bool is_new);
 
+/** cores_interrupted() - ring 3 was, and goes on. */
+void cores_interrupted(void);
+
 /* ---- a core that goes ---- */
 extern PERCORE bool cores_park_is_due;
 /** cores_must_park() - whether the calling core, which has nothing to do, has nothing left and is to park: cores_park(). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A core leaves, as the boot core sees it. First nobody gives it anything any more: its groups go, and a message that visits all cores says
- * that each has looked at cpu_open() since. Then it gives away the rest by itself (park.c). Then nobody looks for anything there any more,
- * which is again known when all have been visited, and it parks. If that is not over in time, because ring 3 holds a core, it stays.
+ * A core leaves, as the boot core sees it. First nobody gives it anything any more: its groups go, and all know it (visit.c). Then it
+ * gives away the rest by itself (park.c). Then nobody looks for anything there any more, which is again to be known to all, and it
+ * parks. If that is not over in time, because ring 3 holds the core, it stays.
  */
 #include "kernel/base/err.h"
 #include "kernel/base/log.h"
@@ -14,31 +14,6 @@ static void send(uint32_t core, struct flow_message *m, enum cores_message kind)
 {
 	m->kind = kind;
 	flow_post(core, m);
-}
-
-/* One of before, which is still under way, says nothing about now. */
-static void begin_barrier(uint32_t core)
-{
-	struct cores_machine *m = &cores_machine;
-	struct cores_link *link = link_of(core);
-
-	if (m->core[core].barrier != BARRIER_DONE) {
-		m->core[core].barrier = BARRIER_AGAIN;
-		return;
-	}
-	link->barrier_left = m->running & ~1ull;
-	m->core[core].barrier = BARRIER_OUT;
-	send((uint32_t)__builtin_ctzll(link->barrier_left), &link->barrier, CORES_BARRIER);
-}
-
-static void end_barrier(uint32_t core)
-{
-	struct core_record *r = &cores_machine.core[core];
-	bool must_repeat = r->barrier == BARRIER_AGAIN;
-
-	r->barrier = BARRIER_DONE;
-	if (must_repeat && r->state == IX_PAGE_CORE_LEAVING)
-		begin_barrier(core);
 }
 
 void leave_begin(uint32_t core)
@@ -53,7 +28,7 @@ void leave_begin(uint32_t core)
 	m->open &= ~(1ull << core);
 	machine_publish();
 	store_release(&link_of(core)->phase, PHASE_ASKED);
-	begin_barrier(core);
+	r->visit = visit_begin();
 }
 
 static void run_on(uint32_t core)
@@ -91,9 +66,14 @@ void leave_off(uint32_t core)
 static void give_up(uint32_t core)
 {
 	struct cores_machine *m = &cores_machine;
+	static const char *const step[] = { [LEAVE_AWAY] = "given its flow groups away",
+					    [LEAVE_DRAIN] = "given the rest away",
+					    [LEAVE_SILENT] = "been forgotten by all",
+					    [LEAVE_PARK] = "parked" };
 	enum ix_page_refusal why = m->is_without_memory ? IX_PAGE_REFUSED_MEMORY : IX_PAGE_REFUSED_BUSY;
 
 	machine_refuse(core, why);
+	log_line("cores: core %u had not %s in %u ms", core, step[m->core[core].stage], IX_PAGE_LEAVE_MS);
 	if (m->asked_back >> core & 1)
 		hotplug_refuse(core, why);
 	m->asked_back &= ~(1ull << core);
@@ -120,11 +100,11 @@ void leave_poll(uint32_t core)
 		return;
 	if (cpu_tsc() >= r->deadline) {
 		give_up(core);
-	} else if (r->stage == LEAVE_AWAY && r->barrier == BARRIER_DONE && owns_nothing(core) && !m->moving &&
-		   order_is_idle() && !m->must_steer) {
+	} else if (r->stage == LEAVE_AWAY && owns_nothing(core) && !order_gives_to(core) && !m->must_steer &&
+		   visit_is_over(r->visit)) {
 		r->stage = LEAVE_DRAIN;
 		send(core, &link->ask, CORES_DRAIN);
-	} else if (r->stage == LEAVE_SILENT && r->barrier == BARRIER_DONE) {
+	} else if (r->stage == LEAVE_SILENT && visit_is_over(r->visit)) {
 		r->stage = LEAVE_PARK;
 		send(core, &link->ask, CORES_PARK);
 	}
@@ -140,7 +120,7 @@ static void drained(uint32_t core)
 	m->core[core].stage = LEAVE_SILENT;
 	m->serving &= ~(1ull << core);
 	machine_publish();
-	begin_barrier(core);
+	m->core[core].visit = visit_begin();
 }
 
 static void parked(uint32_t core)
@@ -160,9 +140,6 @@ void leave_message(uint32_t core, enum cores_message kind)
 	struct cores_link *link = link_of(core);
 
 	switch (kind) {
-	case CORES_BARRIER:
-		end_barrier(core);
-		break;
 	case CORES_DRAINED:
 		drained(core);
 		break;

@@ -81,8 +81,7 @@ static void on_moved(const struct order_answer *a)
 		m->resize.connections += a->connections;
 		m->resize.forced += a->forced;
 	}
-	if (!m->moving)
-		machine_soon();
+	machine_soon();
 }
 
 static void note_given(void)
@@ -105,7 +104,10 @@ static bool deal_groups(void)
 	uint8_t owner[FLOW_GROUPS_MAX];
 	unsigned count;
 
-	if (m->moving || !order_is_idle() || cpu_tsc() < m->retry_at)
+	/* Of several that the device has to follow, it follows all at once. */
+	if (m->must_steer)
+		m->must_steer = flow_steer() != 0;
+	if (m->moving || m->must_steer || !order_is_idle() || cpu_tsc() < m->retry_at)
 		return false;
 	for (unsigned g = 0; g < flow_groups(); g++)
 		owner[g] = (uint8_t)flow_owner((uint8_t)g);
@@ -117,9 +119,7 @@ static bool deal_groups(void)
 	}
 	if (count)
 		return false;
-	if (m->must_steer && flow_steer())
-		return false;
-	m->must_steer = m->is_without_memory = false;
+	m->is_without_memory = false;
 	note_given();
 	return true;
 }
@@ -283,18 +283,9 @@ void cores_removal_asked(uint32_t core)
 }
 
 /* ---- messages ---- */
-static void on_message(struct flow_message *message);
-
 static struct cores_link *link_of_message(const struct flow_message *m)
 {
 	return &cores_links[((uintptr_t)m - (uintptr_t)cores_links) / sizeof(struct cores_link)];
-}
-
-/* To the next core, from the last one back to the boot core. */
-static void pass_on(struct cores_link *link)
-{
-	link->barrier_left &= ~(1ull << core_id());
-	flow_post(link->barrier_left ? (uint32_t)__builtin_ctzll(link->barrier_left) : 0, &link->barrier);
 }
 
 static void on_message(struct flow_message *message)
@@ -302,8 +293,8 @@ static void on_message(struct flow_message *message)
 	struct cores_link *link = link_of_message(message);
 	uint32_t core = (uint32_t)(link - cores_links);
 
-	if (message->kind == CORES_BARRIER && (core_id() || link->barrier_left))
-		pass_on(link);
+	if (message->kind == CORES_VISIT)
+		visit_message(link);
 	else if (core_id())
 		park_message(link, message);
 	else if (message->kind == CORES_HELLO)

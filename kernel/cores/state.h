@@ -9,8 +9,8 @@
 
 /* Kinds of messages. To a core, and its answer with the same message. */
 enum cores_message {
-	CORES_BARRIER = ORDER_MESSAGES, /* to each core in turn, and back: all have turned since */
-	CORES_DRAIN,                    /* give away all that is left; back when that is done: */
+	CORES_VISIT = ORDER_MESSAGES, /* to each core, and back: it has turned since */
+	CORES_DRAIN,                  /* give away all that is left; back when that is done: */
 	CORES_DRAINED,
 	CORES_PARK, /* nobody sends you anything any more: park; back when it has: */
 	CORES_PARKED,
@@ -31,14 +31,13 @@ enum cores_phase {
 
 /* Between the boot core and another one. A message is with who was sent it until it comes back. */
 struct cores_link {
-	struct flow_message barrier, ask, off, hello;
-	uint64_t barrier_left; /* cores that it has still to visit */
-	uint32_t phase;        /* enum cores_phase, atomic */
-	bool is_late;          /* by the boot core before it starts its processor: it was not there from the start */
+	struct flow_message visit, ask, off, hello;
+	uint32_t phase; /* enum cores_phase, atomic */
+	uint32_t seen;  /* of the visits, the last that the core knows of; atomic */
+	bool is_late;   /* by the boot core before it starts its processor: it was not there from the start */
 } ALIGNED(64);
 extern struct cores_link cores_links[CORES_MAX];
 
-enum barrier { BARRIER_DONE, BARRIER_OUT, BARRIER_AGAIN };
 enum leave_stage {
 	LEAVE_AWAY,   /* its groups go, and everybody hears that nothing more is for it */
 	LEAVE_DRAIN,  /* CORES_DRAIN is with it */
@@ -50,7 +49,8 @@ enum leave_stage {
 struct core_record {
 	uint8_t state;   /* enum ix_page_core_state */
 	uint8_t stage;   /* LEAVING: enum leave_stage; STARTING: whether it has been let go */
-	uint8_t barrier; /* enum barrier */
+	bool is_visited; /* CORES_VISIT is with it */
+	uint32_t visit;  /* LEAVING: all must have seen this one */
 	tsc_t begun, again, deadline;
 };
 
@@ -89,6 +89,14 @@ uint64_t machine_us(void);
 /* ---- cores.c ---- */
 /** cores_probe_of() - what @core saw as it began: its clock. Return: whether its window is its own. */
 bool cores_probe_of(uint32_t core, tsc_t *tsc);
+
+/* ---- visit.c: boot core ---- */
+/** visit_begin() - what the boot core has changed so far is to be known to all. Return: for visit_is_over(). */
+uint32_t visit_begin(void);
+bool visit_is_over(uint32_t visit);
+/** visit_skip() - @core has not turned yet, so it knows. visit_message() - a core has turned; on all cores. */
+void visit_skip(uint32_t core);
+void visit_message(struct cores_link *link);
 
 /* ---- come.c: boot core ---- */
 /** come_begin() - start vCPU @core, without waiting. come_again() - one that is parked. come_poll() - the one that starts. come_done() - it turns. */

@@ -19,6 +19,7 @@ static struct order_queue {
 	uint32_t count;
 	bool is_moving[FLOW_GROUPS_MAX];
 	void (*done[FLOW_GROUPS_MAX])(const struct order_answer *answer); /* of those that move */
+	uint8_t to[FLOW_GROUPS_MAX];
 	uint32_t moving;
 	void (*on_answer)(const struct order_answer *answer);
 } order_queue;
@@ -47,6 +48,14 @@ void order_core_init(void)
 bool order_is_idle(void)
 {
 	return !order_queue.count && !order_queue.moving;
+}
+
+bool order_gives_to(uint32_t core)
+{
+	for (unsigned g = 0; g < FLOW_GROUPS_MAX; g++)
+		if (order_queue.is_moving[g] && order_queue.to[g] == core)
+			return true;
+	return false;
 }
 
 int order_submit(const struct order *o)
@@ -90,6 +99,7 @@ static __attribute__((noinline)) void begin_waiting(void)
 		}
 		q->is_moving[o.group] = true;
 		q->done[o.group] = o.done;
+		q->to[o.group] = (uint8_t)o.to;
 		q->moving++;
 	}
 	q->count = kept;

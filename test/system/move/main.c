@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A service whose every byte can be checked, for connections that change cores (moves.py). A connection
+ * A service whose every byte can be checked, for connections that change cores (moves.py, parking.py). A connection
  * begins with four bytes: where in the pattern its stream begins (little endian), what it wants, 0.
  *
  *   'S'  both sides send the pattern until the client finishes; then a trailer: bytes received, errors
  *   'T'  a byte every 100 ms, counting up, by a timer of the core that the connection is on
+ *   'H'  the number of the core that the connection is on, a byte; it holds that core for 4.6 s when another byte comes
+ *   'X'  the program faults
  *   '?'  the counters as text
  */
 #include "lib/ix/ix.h"
@@ -18,6 +20,8 @@
 #define PIECE 16384u
 #define OURS 1000u /* our stream begins so much further on */
 #define TICK_NS 100000000ull
+#define HOLD_NS 4600000000ull /* more than ring 0 waits for, less than the watchdog */
+#define CORES_MAX 64u
 
 struct client {
 	struct ix_conn *conn;
@@ -31,7 +35,9 @@ struct client {
 };
 
 static uint8_t pattern[PERIOD + PIECE];
-static atomic_uint opened, closed, left, came, misplaced;
+static atomic_uint opened, closed, left, came, misplaced, leaving, back;
+static atomic_uint beats[CORES_MAX]; /* of a timer of each core */
+static struct ix_timer beat_timers[CORES_MAX];
 
 static uint8_t at(uint64_t i)
 {
@@ -64,10 +70,13 @@ static void fill(struct ix_conn *conn)
 
 static void say(struct ix_conn *conn)
 {
-	char text[160];
-	int n = snprintf(text, sizeof(text), "opened %u closed %u left %u came %u misplaced %u\n", opened, closed, left,
-			 came, misplaced);
+	char text[768];
+	int n = snprintf(text, sizeof(text), "opened %u closed %u left %u came %u misplaced %u leaving %u back %u",
+			 opened, closed, left, came, misplaced, leaving, back);
 
+	for (uint32_t core = 0; core < ix_cores(); core++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " beats%u %u", (unsigned)core, beats[core]);
+	text[n++] = '\n';
 	ix_write(conn, text, (size_t)n);
 	ix_close(conn);
 }
@@ -84,11 +93,25 @@ static void begin(struct ix_conn *conn, struct client *c)
 	if (c->want == 'T') {
 		c->due_ns = ix_now_ns() + TICK_NS;
 		ix_timer_start(&c->timer, TICK_NS);
+	} else if (c->want == 'H') {
+		uint8_t core = (uint8_t)ix_core();
+
+		ix_write(conn, &core, 1);
+	} else if (c->want == 'X') {
+		__builtin_trap();
 	} else if (c->want == '?') {
 		say(conn);
 	} else {
 		fill(conn);
 	}
+}
+
+static void hold(void)
+{
+	uint64_t until = ix_now_ns() + HOLD_NS;
+
+	while (ix_now_ns() < until)
+		__builtin_ia32_pause();
 }
 
 static void on_read(struct ix_conn *conn)
@@ -101,6 +124,8 @@ static void on_read(struct ix_conn *conn)
 		misplaced++;
 	if (!c->want)
 		begin(conn, c);
+	if (c->want == 'H' && ix_unread(conn))
+		hold();
 	while (c->want && (data = ix_peek(conn, &bytes)) != NULL) {
 		for (size_t i = 0; i < bytes; i++)
 			c->errors += data[i] != at(c->seed + c->received + i);
@@ -178,9 +203,32 @@ static const struct ix_handlers handlers = { .on_open = on_open,
 					     .on_leave = on_leave,
 					     .on_move = on_move };
 
+static void beat(struct ix_timer *t)
+{
+	beats[ix_core()]++;
+	ix_timer_start(t, TICK_NS);
+}
+
+static int start(void *arg)
+{
+	(void)arg;
+	beat_timers[ix_core()].fn = beat;
+	ix_timer_start(&beat_timers[ix_core()], TICK_NS);
+	return 0;
+}
+
+static void on_core(void *arg, int is_leaving)
+{
+	(void)arg;
+	if (is_leaving)
+		leaving++;
+	else
+		back++;
+}
+
 int main(void)
 {
-	static const struct ix_service service;
+	static const struct ix_service service = { .start = start, .on_core = on_core };
 
 	for (unsigned i = 0; i < sizeof(pattern); i++)
 		pattern[i] = (uint8_t)(i % PERIOD * 7 + (i % PERIOD >> 8));
