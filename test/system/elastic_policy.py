@@ -115,12 +115,11 @@ def quiet(load):
 
 def up(load, work):
     """More than one core can do, until all four are at it."""
-    since = len(scales())
     load.forget()
     await_cores(lambda cores: cores == CORES, 'four cores')
     work.check()
     stall = load.goes_on()
-    words = check_events(since)
+    words = check_events(0)
     check(words, 'no event')
     return f'{", ".join(words)}; stall {stall * 1000:.0f} ms'
 

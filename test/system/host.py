@@ -68,7 +68,7 @@ def test_bare():
     one_line(hostlab.ixctl('host', 'stats', status=None), 64, 'did you mean status')
     one_line(hostlab.Done([hostlab.program('ixd')], 10), 103, 'not set up: run ixctl host setup')
     one_line(hostlab.ixctl_as_nobody('host', 'setup'), 64, 'as root')
-    return 'status names all that is missing; six mistakes, one line each'
+    return 'status names all that is missing; seven mistakes, one line each'
 
 
 def test_missing_package():
@@ -94,7 +94,10 @@ def test_setup():
     check(pids['ixd'] == hostlab.pid_of('/run/ix/ixd.pid'), 'the second setup started ixd anew')
     status = hostlab.ixctl('host', 'status', '--json').json()
     check(status['good'] and all(c['good'] for c in status['checks']), f'{status}')
-    check(hostlab.ixctl('host', 'status').out.count('\n') == len(status['checks']), 'status is not a line each')
+    lines, _, cores = hostlab.ixctl('host', 'status').out.partition('\n\n')
+    check(lines.count('\n') + 1 == len(status['checks']), f'status is not a line each: {lines}')
+    check(status['cores']['given'] == 0 and status['cores']['cores'] >= 1 and f'0 of {status["cores"]["cores"]} cores are given' in cores,
+          f'{cores} {status["cores"]}')
     return f'{len(status["checks"])} checks are good'
 
 
