@@ -198,11 +198,11 @@ def test_sandbox():
 
 def test_group():
     """Whoever is in the group may use ixctl, others not."""
-    machine.run('useradd', '-m', '-G', 'ix', 'operator')
+    machine.run('useradd', '-m', '-G', 'ix', 'member')
     machine.run('useradd', '-m', 'stranger')
-    check('web' in machine.run('runuser', '-u', 'operator', '--', 'ixctl', 'ps').out, 'an operator does not see the guests')
+    check('web' in machine.run('runuser', '-u', 'member', '--', 'ixctl', 'ps').out, 'a member does not see the guests')
     check('group ix' in machine.run('runuser', '-u', 'stranger', '--', 'ixctl', 'ps', status=64).err, 'a stranger is not told why')
-    for user in 'operator', 'stranger':
+    for user in 'member', 'stranger':
         machine.run('userdel', '-r', user, status=None)     # it complains about a mail folder that there is none of
 
 
