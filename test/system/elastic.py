@@ -187,6 +187,28 @@ def kill_ixd(load, to, delay):
     return f'{before} -> {to} after {delay * 1000:.0f} ms ({"under way" if "scaling" in asked else "done already"})'
 
 
+def libvirtd_killed(load):
+    """libvirtd dies while a resize is under way; once it is back, what was asked for is so, or what was so before, and all agree."""
+    to_one(load)
+    load.forget()
+    pid = hostlab.pid_of('/run/libvirtd.pid')
+    with subprocess.Popen([hostlab.program('ixctl'), 'scale', 'web', '--cpus', '3'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE) as process:
+        while 'scaling' not in asked_for() and process.poll() is None:
+            pass
+        os.kill(pid, signal.SIGKILL)
+        said = process.communicate(timeout=SECONDS)[1].decode().splitlines()
+    left = 'scaling' in asked_for()
+    hostlab.wait_for(lambda: hostlab.pid_of('/run/libvirtd.pid') != pid, 10, 'libvirtd ends')
+    hostlab.set_up()
+    hostlab.wait_for(lambda: is_so(asked_for()['cores']), SECONDS, seen)
+    cores = asked_for()['cores']
+    check(cores in (1, 3), seen())
+    share(load, cores)
+    stall = load.goes_on()
+    return f'"{said[-1] if said else ""}", {"goes on when it is back" if left else "done or given up"}: {cores} cores; stall {stall * 1000:.0f} ms'
+
+
 def ixd_killed(load, delays):
     """At several moments, on the way up and down."""
     to_one(load)
@@ -295,6 +317,7 @@ def main():
         report.run('by_hand', by_hand, load)
         report.run('by_virsh', by_virsh, load)
         report.run('ixd_killed', ixd_killed, load, (0, 0.02))
+        report.run('libvirtd_killed', libvirtd_killed, load)
         report.run('bytes', lambda: f'{load.stop()} bytes came back as they were sent, none was reset')
         report.run('budget', budget)
     report.close()
