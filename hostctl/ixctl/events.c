@@ -46,7 +46,8 @@ static int put_event(void *arg, const json_t *row)
 	fprintf(f, "%s  %-12s  %s", ask_text(row, "utc"), *guest != '\0' ? guest : "(host)", ask_text(row, "event"));
 	for (void *at = json_object_iter((json_t *)(uintptr_t)detail); at != NULL;
 	     at = json_object_iter_next((json_t *)(uintptr_t)detail, at)) {
-		char *text = json_dumps(json_object_iter_value(at), JSON_ENCODE_ANY | JSON_COMPACT);
+		char *text = json_dumps(json_object_iter_value(at),
+					JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
 
 		fprintf(f, "  %s=%s", json_object_iter_key(at), text != NULL ? text : "");
 		free(text);

@@ -75,7 +75,7 @@ static void append(const char *guest, const char *line, size_t bytes)
 void event_note(const char *guest, const char *event, json_t *detail)
 {
 	json_t *o = stamp(guest, event, detail);
-	char *text = json_dumps(o, JSON_COMPACT), *line;
+	char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9)), *line;
 	int bytes;
 
 	if (text == NULL || (bytes = asprintf(&line, "%s\n", text)) < 0)

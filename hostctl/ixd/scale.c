@@ -54,6 +54,16 @@ static int is_running(const char *name, struct err *err)
 	return info.state == DOMAIN_RUNNING ? 0 : err_set(err, STATUS_USAGE, "%s does not run", name);
 }
 
+/* Whoever asked need not ask again. */
+static void say_later(struct err *err)
+{
+	struct err why = *err;
+
+	*err = (struct err){ 0 };
+	err_set(err, why.status, "%s; ixd goes on when libvirt answers", why.text);
+	err_fini(&why);
+}
+
 int scale_by_record(struct resize *rs, struct err *err)
 {
 	struct guest *g = rs->g;
@@ -73,6 +83,8 @@ int scale_by_record(struct resize *rs, struct err *err)
 		end(rs, result == 0, was);
 		scale_remember(g->name, false);
 	}
+	if (result != 0 && g->scaling[0] != '\0')
+		say_later(err);
 	scale_note(rs, result == 0 ? NULL : err->text);
 	scale_know(g);
 	free(rs->cores);

@@ -206,7 +206,8 @@ def libvirtd_killed(load):
     check(cores in (1, 3), seen())
     share(load, cores)
     stall = load.goes_on()
-    return f'"{said[-1] if said else ""}", {"goes on when it is back" if left else "done or given up"}: {cores} cores; stall {stall * 1000:.0f} ms'
+    check(not left or 'goes on when libvirt answers' in said[-1], said)
+    return f'"{said[-1] if said else ""}"; then {cores} cores; stall {stall * 1000:.0f} ms'
 
 
 def ixd_killed(load, delays):

@@ -145,6 +145,7 @@ static void may_die(void)
 {
 	if (++elastic->steps == elastic->dies_at)
 		_exit(77);
+	elastic->is_away |= elastic->steps == elastic->away_at;
 }
 
 static void device_del(const char *command)

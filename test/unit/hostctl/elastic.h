@@ -26,6 +26,7 @@ struct elastic {
 	uint32_t commands;
 	/* ixd */
 	uint32_t steps, dies_at; /* calls so far; before the one of this number it is killed, 0: never */
+	uint32_t away_at;        /* and before this one libvirtd is */
 	int64_t clock_ms;        /* how far now_ms() is ahead of time */
 	char events[ELASTIC_EVENTS_MAX][400];
 	uint32_t event_count;

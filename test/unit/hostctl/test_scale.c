@@ -243,6 +243,41 @@ static void test_libvirt_away(void **state)
 	check(1, 1, true);
 }
 
+/* libvirtd goes before each call in turn: what was asked for is so when it is back, and nobody need ask again. */
+static void test_libvirt_goes(void **state)
+{
+	unsigned left = 0;
+
+	(void)state;
+	for (uint32_t step = 1; step < 12; step++) {
+		struct err err = { 0 };
+		bool is_open;
+
+		if (step > 1)
+			elastic_end();
+		elastic_begin(1, 4, false);
+		scale(4, &hand, NULL);
+		elastic->steps = 0;
+		elastic->away_at = step;
+		if (scale_guest("web", 2, &hand, &err) == 0) {
+			elastic->is_away = false; /* it went when all was done */
+			check(2, 2, false);
+			continue;
+		}
+		is_open = known_find("web")->scale.is_open;
+		assert_int_equal(strstr(err.text, "goes on when libvirt answers") != NULL, is_open);
+		err_fini(&err);
+		left += is_open;
+		elastic_look();
+		elastic->away_at = 0;
+		elastic->is_away = false;
+		elastic_look();
+		elastic_look();
+		check(is_open ? 2 : 4, is_open ? 2 : 4, false);
+	}
+	assert_in_range(left, 5, 11);
+}
+
 /* One that is killed before its step @step. Return: whether there was such a step. */
 static bool killed_at(uint32_t step, uint32_t to)
 {
@@ -381,19 +416,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_by_hand_emulated),
-		TEST(test_by_hand_kvm),
-		TEST(test_refused),
-		TEST(test_policy_parks),
-		TEST(test_virsh),
-		TEST(test_budget),
-		TEST(test_budget_of_others),
-		TEST(test_guest_refuses),
-		TEST(test_libvirt_away),
-		TEST(test_killed_growing),
-		TEST(test_killed_shrinking),
-		TEST(test_next_move),
-		TEST(test_answers_of_qemu),
+		TEST(test_by_hand_emulated), TEST(test_by_hand_kvm),     TEST(test_refused),
+		TEST(test_policy_parks),     TEST(test_virsh),           TEST(test_budget),
+		TEST(test_budget_of_others), TEST(test_guest_refuses),   TEST(test_libvirt_away),
+		TEST(test_libvirt_goes),     TEST(test_killed_growing),  TEST(test_killed_shrinking),
+		TEST(test_next_move),        TEST(test_answers_of_qemu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
