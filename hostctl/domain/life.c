@@ -68,7 +68,7 @@ static void look(int *fd, const struct domain_end *how)
 {
 	struct pollfd end = { .fd = *fd, .events = POLLIN };
 
-	if (poll(&end, 1, POLL_MS) <= 0)
+	if (poll(&end, 1, POLL_MS) <= 0 || how->on_dead == NULL)
 		return;
 	close(*fd);
 	*fd = -1;

@@ -84,7 +84,7 @@ WORDS = [
     ([], USAGE, r'run, image, host, up, ps or help'),
     (['rnu'], USAGE, r'unknown command rnu, did you mean run\?'),
     (['frobnicate'], USAGE, r'unknown command frobnicate'),
-    (['image'], USAGE, r'build, inspect or new'),
+    (['image'], USAGE, r'new, build or inspect'),
     (['image', 'biuld'], USAGE, r'did you mean build\?'),
     (['image', 'build'], USAGE, r'expected one folder'),
     (['image', 'build', 'toy', 'toy'], USAGE, r'expected one folder.*got 2'),
