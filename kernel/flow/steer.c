@@ -21,7 +21,7 @@ void steer_notify(struct flow_core *c)
 {
 	const struct flow_state *f = &flow_state;
 	uint32_t me = core_id();
-	uint64_t to = c->frames_to;
+	uint64_t to = c->frames_to, mine = 1ull << me;
 	uint32_t keeper = CORES_MAX;
 
 	if (c->sends_pushed) {
@@ -36,9 +36,9 @@ void steer_notify(struct flow_core *c)
 		to &= to - 1;
 		/* An atomic OR is a full fence: it comes before the look at sleeping. */
 		if (c->frames_to >> target & 1)
-			__atomic_fetch_or(&in->frames, 1ull << me, __ATOMIC_SEQ_CST);
+			__atomic_fetch_or(&in->frames, mine, __ATOMIC_SEQ_CST);
 		if (target == keeper)
-			__atomic_fetch_or(&in->sends, 1ull << me, __ATOMIC_SEQ_CST);
+			__atomic_fetch_or(&in->sends, mine, __ATOMIC_SEQ_CST);
 		/* Whoever takes the word away rings: one wake-up a sleep, however long it takes to get up. */
 		if (target != me && __atomic_load_n(&in->sleeping, __ATOMIC_SEQ_CST) &&
 		    __atomic_exchange_n(&in->sleeping, 0, __ATOMIC_SEQ_CST)) {
