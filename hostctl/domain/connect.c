@@ -52,7 +52,9 @@ void domains_free(struct domains *d)
 
 int connect_error(struct err *err, const char *what)
 {
-	const char *text = virGetLastErrorMessage();
+	/* A call that was cut short by libvirtd's end may leave no word behind. */
+	const char *text = virGetLastErrorCode() != VIR_ERR_OK ? virGetLastErrorMessage()
+							       : "libvirtd went away meanwhile";
 	int bytes = (int)strcspn(text, "\r\n");
 
 	return err_set(err, STATUS_MACHINE, "%s: %.*s", what, bytes, text);
