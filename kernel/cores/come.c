@@ -14,7 +14,7 @@
 #include "kernel/mem/mem.h"
 
 #define AGAIN_US 100000u
-#define SILENT_US 3000000u
+#define SILENT_US 8000000u /* a busy host may take seconds to run a thread that is new; ixd waits for longer */
 #define START_PAGE (BOOT_AP_PAGE >> 12)
 
 void come_begin(uint32_t core)
