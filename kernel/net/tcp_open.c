@@ -58,14 +58,26 @@ static bool is_port_ours(const struct demux_tuple *t)
 	return flow_owner(tuple_group(t)) == core_id();
 }
 
+/* A core that has just come has no group yet, one that leaves has none any more. */
+static bool is_bare(void)
+{
+	for (unsigned g = 0; g < flow_groups(); g++)
+		if (flow_owner((uint8_t)g) == core_id())
+			return false;
+	return true;
+}
+
 /* Return: false if no port was found. */
 static bool choose_port(struct demux_tuple *t)
 {
+	/* No port is such a core's: the connection begins all the same, and goes where its first answer arrives (stray.c). */
+	bool is_any = !flow_is_queue() && is_bare();
+
 	for (unsigned i = 0; i < PORT_TRIES; i++) {
 		uint16_t port = (uint16_t)(PORT_FIRST + LWIP_RAND() % PORT_COUNT);
 
 		t->local_port = be16(port);
-		if (is_port_ours(t) && is_tuple_free(t) && !binding_find(BINDING_TCP, port))
+		if ((is_any || is_port_ours(t)) && is_tuple_free(t) && !binding_find(BINDING_TCP, port))
 			return true;
 	}
 	return false;

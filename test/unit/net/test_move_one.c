@@ -220,6 +220,52 @@ static void test_eight(void **state)
 	close_one(&p, handle, to);
 }
 
+/* ---- where groups are not queues ---- */
+static void give_all_away(uint32_t core)
+{
+	for (unsigned g = 0; g < flow_groups(); g++) {
+		struct order o = { .op = ORDER_MOVE, .group = g, .to = (core + 1 + g % 3) % CORES_IN_TEST };
+
+		if (flow_owner((uint8_t)g) != core)
+			continue;
+		cores_switch(0);
+		assert_int_equal(order_submit(&o), 0);
+		under_way = 1;
+		while (under_way)
+			cores_all(1);
+		assert_int_equal(last_status, 0);
+	}
+}
+
+/* A core that has just come, or is about to leave, has no group: what it begins goes where the first answer arrives. */
+static void test_bare(void **state)
+{
+	ix_handle_t handle;
+	struct peer p;
+	uint32_t to;
+
+	(void)state;
+	begin();
+	if (MODE == CORES_QUEUE)
+		return;
+	give_all_away(2);
+	for (unsigned is_pinned = 0; is_pinned < 2; is_pinned++) {
+		cores_switch(2);
+		handle = connect_to(&p, is_pinned ? IX_CONNECT_PINNED : 0);
+		to = flow_owner(group_of(&p));
+		assert_int_not_equal(to, 2);
+		cores_switch(0);
+		peer_send(&p, SYN | ACK, NULL, 0);
+		if (!is_pinned) {
+			assert_int_equal(wait_for(IX_EV_MOVING), 2);
+			assert_int_equal(event_on(2, IX_EV_MOVING)->detail, to);
+			assert_int_equal(net_release(handle), IX_OK);
+		}
+		assert_int_equal(wait_for(IX_EV_CONNECTED), is_pinned ? 2 : to);
+		close_one(&p, handle, is_pinned ? 2 : to);
+	}
+}
+
 static void test_empty(void **state)
 {
 	(void)state;
@@ -238,7 +284,7 @@ int main(void)
 		cmocka_unit_test(test_retransmission), cmocka_unit_test(test_delayed_ack),
 		cmocka_unit_test(test_time_wait),      cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_connect),        cmocka_unit_test(test_eight),
-		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_bare),           cmocka_unit_test(test_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
