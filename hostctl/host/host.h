@@ -10,6 +10,7 @@
 
 #define HOST_VSWITCHD \
 	"/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk" /* the package prefers the build without DPDK */
+#define HOST_QEMU_FOLDER "/var/lib/libvirt/qemu"             /* in which each guest's QEMU has a folder of its own */
 #define HOST_CHECKS_MAX 16u
 #define HOST_CORES_MAX 4096u
 

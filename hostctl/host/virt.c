@@ -8,6 +8,7 @@
 #include "hostctl/host/part.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define QEMU_CONF "/etc/libvirt/qemu.conf"
 #define GUESTS_END "libvirt-guests.service"
@@ -59,6 +60,21 @@ static int start_guests_end(struct err *err)
 	return STEP(err, "systemctl", "start", GUESTS_END);
 }
 
+/*
+ * Guests' QEMUs, each a user of its own, pass this folder to their own inside, which are closed to others. libvirt's own packages
+ * have it so, Debian's have not; a mode that somebody told dpkg is somebody's wish.
+ */
+static int open_qemu_folder(struct err *err)
+{
+	struct stat st;
+
+	if (stat(HOST_QEMU_FOLDER, &st) != 0 || (st.st_mode & S_IXOTH) != 0 ||
+	    STEP_TRY("dpkg-statoverride", "--list", HOST_QEMU_FOLDER))
+		return 0;
+	return STEP(err, "dpkg-statoverride", "--update", "--add", "libvirt-qemu", "libvirt-qemu", "0751",
+		    HOST_QEMU_FOLDER);
+}
+
 int part_virt(struct err *err)
 {
 	int changed = step_is_systemd() ? 0 : put_settings(ours, err), started;
@@ -67,7 +83,7 @@ int part_virt(struct err *err)
 		return -1;
 	if (changed > 0 && service_pid(SERVICE_LIBVIRT) != 0 && service_stop(SERVICE_LIBVIRT, err) != 0)
 		return -1; /* guests go on without it */
-	started = service_start(SERVICE_LIBVIRT, err);
+	started = open_qemu_folder(err) == 0 ? service_start(SERVICE_LIBVIRT, err) : -1;
 	if (started > 0)
 		say("libvirt: started");
 	return started < 0 ? -1 : start_guests_end(err);

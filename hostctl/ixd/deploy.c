@@ -153,9 +153,12 @@ static int make(struct made *m, const struct guest *g, struct err *err)
 		.console_log = m->console,
 		.queue_pairs = g->cpus_max,
 		.is_kvm = ixd.host.is_kvm,
-		.uid = g->uid != 0 ? user_uid(g) : 0,
-		.gid = g->uid != 0 ? user_gid(g) : 0,
+		.uid = user_is_own(g) ? user_uid(g) : 0,
+		.gid = user_is_own(g) ? user_gid(g) : 0,
 	};
+	if (!user_is_own(g))
+		event_note(g->name, "shared-user",
+			   json_pack("{s:s}", "why", HOST_QEMU_FOLDER " is closed to others: run ixctl host setup"));
 	name_mac(g->name, m->plan.mac);
 	make_files(m, g);
 	if (result != 0 || make_cmdline(m, g, err) != 0 || make_seed(m->seed, g, err) != 0)

@@ -2,6 +2,8 @@
 /*
  * A user of its own for each guest: whoever gets out of one guest into its QEMU can read page, seed, secrets, sockets and memory
  * of no other, nor stop its process. The user has no name and no account. It stays the guest's until `down`.
+ * QEMU has to pass libvirt's folder, which Debian closes to others and `host setup` opens; while it is closed, guests share
+ * libvirt's user.
  */
 #include "hostctl/ixd/user.h"
 #include <pwd.h>
@@ -72,9 +74,16 @@ int user_save(struct guest *g, struct err *err)
 	return result;
 }
 
+bool user_is_own(const struct guest *g)
+{
+	struct stat st;
+
+	return g->uid != 0 && stat(HOST_QEMU_FOLDER, &st) == 0 && (st.st_mode & S_IXOTH) != 0;
+}
+
 uint32_t user_uid(const struct guest *g)
 {
-	return g->uid != 0 ? g->uid : ixd.host.qemu_uid;
+	return user_is_own(g) ? g->uid : ixd.host.qemu_uid;
 }
 
 /* A group of its own, too; but where /dev/kvm is a group's it has to be that one. */
@@ -82,7 +91,7 @@ uint32_t user_gid(const struct guest *g)
 {
 	struct stat st;
 
-	if (g->uid == 0)
+	if (!user_is_own(g))
 		return ixd.host.qemu_gid;
 	if (ixd.host.is_kvm && stat("/dev/kvm", &st) == 0 && (st.st_mode & S_IROTH) == 0)
 		return st.st_gid;

@@ -55,6 +55,9 @@ def furnish():
     for folder in EMPTY:
         os.makedirs(folder, exist_ok=True)
         mount('tmpfs', folder, 0, 'mode=0755')
+    pathlib.Path('/var/lib/libvirt/qemu').mkdir()
+    os.chmod('/var/lib/libvirt/qemu', 0o750)        # as Debian's package makes it
+    shutil.chown('/var/lib/libvirt/qemu', 'libvirt-qemu', 'libvirt-qemu')
     for folder in '/run/lock', '/var/log/openvswitch', '/var/log/libvirt/qemu':
         os.makedirs(folder)
     shutil.rmtree('/var/lib/ix', ignore_errors=True)
