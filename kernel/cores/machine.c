@@ -15,7 +15,7 @@
 #define SOON_TICKS 1u
 #define START_TICKS (100u / TIME_TICK_US)
 #define BUSY_TICKS (1000u / TIME_TICK_US)
-#define RETRY_US 100000u
+#define RETRY_US 10000u
 
 struct cores_machine cores_machine;
 struct cores_link cores_links[CORES_MAX];
@@ -77,6 +77,7 @@ static void on_moved(const struct order_answer *a)
 		m->retry_at = cpu_tsc() + cpu_us_to_tsc(RETRY_US);
 	} else {
 		m->must_steer = true;
+		m->is_without_memory = false;
 		m->resize.groups++;
 		m->resize.connections += a->connections;
 		m->resize.forced += a->forced;
@@ -107,17 +108,17 @@ static bool deal_groups(void)
 	/* Of several that the device has to follow, it follows all at once. */
 	if (m->must_steer)
 		m->must_steer = flow_steer() != 0;
-	if (m->moving || m->must_steer || !order_is_idle() || cpu_tsc() < m->retry_at)
+	if (cpu_tsc() < m->retry_at)
 		return false;
 	for (unsigned g = 0; g < flow_groups(); g++)
-		owner[g] = (uint8_t)flow_owner((uint8_t)g);
+		owner[g] = (uint8_t)order_owner(g);
 	count = deal(owner, flow_groups(), m->open, moves);
 	for (unsigned i = 0; i < count; i++) {
 		struct order o = { .op = ORDER_MOVE, .group = moves[i].group, .to = moves[i].to, .done = on_moved };
 
 		m->moving += !order_submit(&o);
 	}
-	if (count)
+	if (count || m->moving || m->must_steer || !order_is_idle())
 		return false;
 	m->is_without_memory = false;
 	note_given();

@@ -58,6 +58,16 @@ bool order_gives_to(uint32_t core)
 	return false;
 }
 
+uint32_t order_owner(uint32_t group)
+{
+	const struct order_queue *q = &order_queue;
+
+	for (uint32_t i = q->count; i-- > 0;)
+		if (q->waiting[i].group == group)
+			return q->waiting[i].to;
+	return q->is_moving[group] ? q->to[group] : flow_owner((uint8_t)group);
+}
+
 int order_submit(const struct order *o)
 {
 	if (o->op == ORDER_CORES && submit_cores)

@@ -45,8 +45,9 @@ void order_on_answer(void (*fn)(const struct order_answer *answer));
 int order_submit(const struct order *o);
 /** order_is_idle() - boot core: no group is on its way, or waits for one. */
 bool order_is_idle(void);
-/** order_gives_to() - boot core: whether a group is on its way to @core. */
+/** order_gives_to() - boot core: whether a group is on its way to @core. order_owner() - whose @group is when all orders are done. */
 bool order_gives_to(uint32_t core);
+uint32_t order_owner(uint32_t group);
 
 /* ---- for kernel/cores, which stands above ---- */
 #define ORDER_MESSAGES 0x100u /* kinds of messages from here on are its */

@@ -5,7 +5,7 @@
 #include "kernel/cpu/cpu.h"
 
 uint32_t fake_core_count = 1;
-uint64_t fake_cores;
+uint64_t fake_cores, fake_serving, fake_open;
 unsigned fake_wakes[CORES_MAX];
 uint64_t cpu_tsc_hz = 1000000000;
 
@@ -41,12 +41,12 @@ uint64_t cpu_running(void)
 
 uint64_t cpu_serving(void)
 {
-	return cpu_running();
+	return fake_serving ? fake_serving : cpu_running();
 }
 
 uint64_t cpu_open(void)
 {
-	return cpu_running();
+	return fake_open ? fake_open : cpu_running();
 }
 
 void cpu_random(void *out, size_t bytes)

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cores park and come again, are taken away and given back, while streams of known bytes go on: kernel/cores as it stands, the processors
+ * and the hotplug registers a test's. A core sleeps where it would execute HLT: from there it comes back by longjmp().
+ */
+#include <stdlib.h>
+#include "boot/boot.h"
+#include "kernel/base/err.h"
+#include "kernel/cores/cores.h"
+#include "kernel/cores/hotplug.h"
+#include "kernel/cores/state.h"
+#include "kernel/cpu/start.h"
+#include "kernel/mem/map.h"
+#include "kernel/sys/sys.h"
+#include "kernel/user/user.h"
+#include "test/fake/cpu.h"
+#include "test/unit/net/streams.h"
+
+#ifndef MODE
+#define MODE CORES_HASH
+#endif
+#define STEPS 6000u
+
+tsc_t fake_now;
+uint64_t fake_msr[2];
+
+static struct {
+	jmp_buf halt;
+	bool is_asleep[CORES_IN_TEST]; /* in HLT, or without a processor */
+	bool is_gone[CORES_IN_TEST];   /* its processor is */
+	bool is_begun[CORES_IN_TEST];  /* a new one is on its way */
+	bool is_kept[CORES_IN_TEST];   /* by ring 3, which does not come back */
+	bool is_dead[CORES_IN_TEST];   /* its processor does not start */
+	bool is_telling[CORES_IN_TEST], leaves[CORES_IN_TEST];
+	unsigned told, parked, ejected, refused[IX_PAGE_REFUSED_NR];
+	unsigned answers, failed;
+	uint32_t running; /* as the last answer says, which was: */
+	int status;
+} test;
+
+/* ---- processors ---- */
+void smp_set_cores(uint64_t running, uint64_t serving, uint64_t open)
+{
+	fake_cores = running;
+	fake_serving = serving;
+	fake_open = open;
+}
+
+void boot_ap_prepare(pa_t root, uint8_t *low)
+{
+	(void)root;
+	(void)low;
+}
+
+pa_t map_core_root(uint32_t core)
+{
+	return core;
+}
+
+void smp_begin(uint32_t core, uint32_t id, uint8_t start_page)
+{
+	(void)start_page;
+	assert_int_equal(id, core + 100);
+	assert_true(test.is_gone[core]);
+	test.is_begun[core] = !test.is_dead[core];
+}
+
+void smp_repeat(uint32_t core, uint8_t start_page)
+{
+	(void)start_page;
+	assert_true(core < CORES_IN_TEST);
+}
+
+bool smp_is_started(uint32_t core)
+{
+	return test.is_begun[core];
+}
+
+void smp_stop(uint32_t core)
+{
+	test.is_begun[core] = false;
+}
+
+bool cores_probe_of(uint32_t core, tsc_t *tsc)
+{
+	(void)core;
+	*tsc = fake_now;
+	return true;
+}
+
+void cpu_halt_until(tsc_t deadline)
+{
+	assert_int_equal(deadline, UINT64_MAX);
+	longjmp(test.halt, 1);
+}
+
+/* ---- hotplug registers ---- */
+uint32_t hotplug_apic_id(uint32_t core)
+{
+	return core + 100;
+}
+
+void hotplug_poll(void)
+{
+}
+
+void hotplug_eject(uint32_t core)
+{
+	assert_true(test.is_asleep[core]);
+	test.is_gone[core] = true;
+	test.ejected++;
+}
+
+void hotplug_refuse(uint32_t core, enum ix_page_refusal why)
+{
+	assert_true(core < CORES_IN_TEST + 1);
+	test.refused[why]++;
+}
+
+/* ---- ring 3 ---- */
+bool user_is_ending(void)
+{
+	return false;
+}
+
+bool user_is_started(void)
+{
+	return true;
+}
+
+void user_park(void)
+{
+	test.parked++;
+}
+
+/* That it leaves is told when all else has been: no connection may be known here then. */
+void sys_core(bool leaves)
+{
+	test.is_telling[core_id()] = true;
+	test.leaves[core_id()] = leaves;
+}
+
+bool sys_core_is_told(void)
+{
+	return !test.is_telling[core_id()];
+}
+
+static void check_nothing_here(uint32_t core)
+{
+	for (unsigned i = 0; i < STREAMS; i++) {
+		const struct stream *t = &streams.all[i];
+
+		assert_false(t->app == APP_OPEN && t->core == core && !t->is_told);
+	}
+}
+
+static void tell(uint32_t core)
+{
+	if (!test.is_telling[core] || (test.leaves[core] && net_has_events()))
+		return;
+	test.is_telling[core] = false;
+	if (test.leaves[core])
+		check_nothing_here(core);
+	test.told++;
+}
+
+/* ---- turns ---- */
+static void wake(uint32_t core)
+{
+	if (test.is_gone[core] && !test.is_begun[core])
+		return;
+	if (phase_of(core) != PHASE_RUNS)
+		return;
+	cores_switch(core);
+	if (test.is_gone[core])
+		assert_true(cores_core_wait());
+	test.is_asleep[core] = test.is_gone[core] = test.is_begun[core] = false;
+	cores_come(false);
+}
+
+static void turn(uint32_t core)
+{
+	fake_now = world.now_us * 1000;
+	if (test.is_asleep[core]) {
+		wake(core);
+		return;
+	}
+	if (test.is_kept[core])
+		return;
+	cores_turn(core);
+	tell(core);
+	streams_ring3(core);
+	if (!cores_must_park())
+		return;
+	if (setjmp(test.halt)) {
+		check_nothing_here(core_id());
+		test.is_asleep[core_id()] = true;
+		return;
+	}
+	assert_false(cores_park());
+}
+
+static void step(void)
+{
+	world.now_us += (uint64_t)(rand() % 300);
+	if (world.sent_count > SENT_MAX / 2 || rand() % 3 == 0)
+		streams_peers();
+	turn((uint32_t)rand() % CORES_IN_TEST);
+}
+
+static void run(unsigned steps)
+{
+	while (steps--)
+		step();
+}
+
+static void on_answer(const struct order_answer *a)
+{
+	test.answers++;
+	test.failed += a->status != 0;
+	test.status = a->status;
+	test.running = a->cores;
+}
+
+static void order_cores(uint32_t count)
+{
+	cores_switch(0);
+	assert_int_equal(order_submit(&(struct order){ .op = ORDER_CORES, .to = count, .done = on_answer }), 0);
+}
+
+static unsigned running(void)
+{
+	return cpu_count(cpu_running());
+}
+
+static uint64_t owners(void)
+{
+	uint64_t set = 0;
+
+	for (unsigned g = 0; g < flow_groups(); g++)
+		set |= 1ull << flow_owner((uint8_t)g);
+	return set;
+}
+
+static void wait_answer(uint32_t count)
+{
+	unsigned before, steps = 0;
+
+	order_cores(count); /* one that was under way is answered by that */
+	before = test.answers;
+	for (; test.answers == before; steps++) {
+		assert_true(steps < 100000);
+		step();
+	}
+}
+
+static void set_cores(uint32_t count)
+{
+	wait_answer(count);
+	assert_int_equal(test.status, 0);
+	assert_int_equal(test.running, count);
+	assert_int_equal(running(), count);
+	assert_int_equal(owners(), (1ull << count) - 1);
+}
+
+/* Everything comes to its end, with no byte missing. */
+static void finish(void)
+{
+	bool is_busy = true;
+
+	streams.is_closing = true;
+	streams.loss = 0;
+	for (unsigned steps = 0; is_busy; steps++) {
+		assert_true(steps < 200000);
+		step();
+		is_busy = false;
+		for (unsigned i = 0; i < STREAMS; i++)
+			is_busy |= streams.all[i].state != PEER_NONE || streams.all[i].app != APP_NONE;
+	}
+	streams.is_closing = false;
+	assert_int_equal(streams.closed, streams.opened);
+}
+
+static uint8_t queue_of(uint16_t port)
+{
+	return (uint8_t)(port % CORES_IN_TEST);
+}
+
+static void begin(unsigned seed)
+{
+	static bool is_up;
+	struct cores_machine *m = &cores_machine;
+
+	srand(seed);
+	if (!is_up) {
+		cores.queue_of = queue_of;
+		cores_begin(MODE, WORLD_OFFLOADS);
+		*m = (struct cores_machine){
+			.changes = 1, .limit = CORES_IN_TEST, .min = 1, .max = CORES_IN_TEST, .wanted = CORES_IN_TEST
+		};
+		m->present = m->running = m->serving = m->open = (1ull << CORES_IN_TEST) - 1;
+		for (uint32_t core = CORES_IN_TEST; core-- > 0;) {
+			m->core[core].state = IX_PAGE_CORE_RUNS;
+			cores_switch(core);
+			fake_now = world.now_us * 1000;
+			cores_core_init();
+			cores_come(false);
+		}
+		streams_begin();
+		is_up = true;
+	}
+	m->min = 1;
+	streams.loss = streams.slow = 0;
+	streams.opened = streams.closed = streams.moved = 0;
+	set_cores(CORES_IN_TEST);
+}
+
+/* ---- cases ---- */
+static void test_one_by_one(void **state)
+{
+	unsigned told;
+
+	(void)state;
+	begin(1);
+	told = test.told;
+	for (unsigned n = 0; n < 12; n++) {
+		run(1000);
+		set_cores(1 + n * 7 % CORES_IN_TEST);
+	}
+	set_cores(CORES_IN_TEST);
+	run(1000); /* what came last is told */
+	assert_true(test.told > told && (test.told - told) % 2 == 0);
+	assert_true(test.parked > 5 && !test.failed);
+	finish();
+}
+
+/* Another wish before the last one is done, losses, a ring 3 that takes its time. */
+static void test_at_random(void **state)
+{
+	(void)state;
+	for (unsigned seed = 20; seed < 24; seed++) {
+		begin(seed);
+		streams.loss = seed % 2 ? 30 : 0;
+		streams.slow = seed % 3 ? 0 : 20;
+		for (unsigned n = 0; n < STEPS / 100; n++) {
+			order_cores(1 + (uint32_t)rand() % CORES_IN_TEST);
+			run((unsigned)rand() % 200);
+		}
+		streams.slow = 0;
+		set_cores(1);
+		set_cores(CORES_IN_TEST);
+		finish();
+	}
+}
+
+static void plug(uint32_t core)
+{
+	if (!test.is_gone[core] || cores_machine.present >> core & 1)
+		return;
+	cores_switch(0);
+	cores_inserted(core);
+}
+
+static void unplug(uint32_t core)
+{
+	if (!(cores_machine.present >> core & 1))
+		return;
+	cores_switch(0);
+	cores_removal_asked(core);
+}
+
+static void wait_present(uint64_t set)
+{
+	for (unsigned steps = 0; cores_machine.present != set || cpu_open() != set || owners() != set; steps++) {
+		assert_true(steps < 200000);
+		step();
+	}
+}
+
+static void test_hotplug(void **state)
+{
+	uint32_t gone;
+
+	(void)state;
+	begin(30);
+	unplug(2);
+	wait_present(0xb);
+	assert_true(test.is_gone[2]);
+	for (unsigned n = 0; n < STEPS / 200; n++) {
+		if (rand() % 2)
+			plug(1 + (uint32_t)rand() % 3);
+		else
+			unplug(1 + (uint32_t)rand() % 3);
+		run((unsigned)rand() % 400);
+	}
+	for (uint32_t core = 1; core < CORES_IN_TEST; core++)
+		unplug(core);
+	wait_present(1);
+	gone = test.ejected;
+	assert_true(gone > 5);
+	for (uint32_t core = 1; core < CORES_IN_TEST; core++)
+		plug(core);
+	wait_present(0xf);
+	finish();
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	begin(40);
+	cores_switch(0);
+	cores_removal_asked(0);
+	assert_int_equal(test.refused[IX_PAGE_REFUSED_BOOT], 1);
+	cores_machine.min = CORES_IN_TEST;
+	cores_removal_asked(3);
+	assert_int_equal(test.refused[IX_PAGE_REFUSED_MINIMUM], 1);
+	cores_machine.min = 1;
+	cores_inserted(CORES_IN_TEST);
+	assert_int_equal(test.refused[IX_PAGE_REFUSED_MANY], 1);
+	unplug(2);
+	wait_present(0xb);
+	test.is_dead[2] = true;
+	plug(2);
+	for (unsigned steps = 0; !test.refused[IX_PAGE_REFUSED_SILENT]; steps++) {
+		assert_true(steps < 200000);
+		step();
+	}
+	test.is_dead[2] = false;
+	unplug(2); /* it was never more than there */
+	wait_present(0xb);
+	plug(2);
+	wait_present(0xf);
+	finish();
+}
+
+/* Ring 3 does not come back on one core: after four seconds that one stays, while the others have gone; later it goes, too. */
+static void test_kept(void **state)
+{
+	(void)state;
+	begin(50);
+	run(2000);
+	test.is_kept[2] = true;
+	order_cores(1);
+	test.status = 0;
+	for (unsigned steps = 0; running() != 2 || !cores_machine.was_refused; steps++) {
+		assert_true(steps < 200000);
+		cores_switch(2);
+		cores_interrupted(); /* as the wake-up finds it there */
+		step();
+	}
+	assert_int_equal(cpu_running(), 5);
+	test.is_kept[2] = false;
+	for (unsigned steps = 0; !test.status; steps++) {
+		assert_true(steps < 200000);
+		step();
+	}
+	assert_int_equal(test.status, KERR_IN_USE);
+	assert_int_equal(owners(), 5);
+	set_cores(1);
+	set_cores(CORES_IN_TEST);
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_by_one), cmocka_unit_test(test_at_random), cmocka_unit_test(test_hotplug),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
