@@ -23,8 +23,8 @@ GUESTS = (*LINUX, 'ix')
 BY_IXCTL = 'ix_scale'               # under ixd, by `ixctl scale`: emulated alone, and for itself
 SHOWN_AS = {'ix': 'ix', BY_IXCTL: 'ix, ixctl scale', 'linux_fixed_queues': 'linux, all queues', 'linux': 'linux, a queue a CPU'}
 CONNECTIONS, RATE, MESSAGE_BYTES, CORES = 64, 500, 64, '1 to 2'
-PLAN = {'tcg': {'boots': 2, 'cycles': 5, 'settle_s': 3, 'window_s': 5, 'rest_s': 2},
-        'kvm': {'boots': 1, 'cycles': 5, 'settle_s': 5, 'window_s': 5, 'rest_s': 3}}
+PLAN = {'tcg': {'boots': 2, 'cycles': 4, 'settle_s': 3, 'window_s': 4, 'rest_s': 1},
+        'kvm': {'boots': 1, 'cycles': 5, 'settle_s': 5, 'window_s': 4, 'rest_s': 2}}
 QUICK = {'boots': 1, 'cycles': 2}
 NESTED_S, NESTED_CPU = 1500, 1
 NICE = -15
