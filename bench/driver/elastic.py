@@ -24,7 +24,7 @@ BY_IXCTL = 'ix_scale'               # under ixd, by `ixctl scale`: emulated alon
 SHOWN_AS = {'ix': 'ix', BY_IXCTL: 'ix, ixctl scale', 'linux_fixed_queues': 'linux, all queues', 'linux': 'linux, a queue a CPU'}
 CONNECTIONS, RATE, MESSAGE_BYTES, CORES = 64, 500, 64, '1 to 2'
 PLAN = {'tcg': {'boots': 2, 'cycles': 4, 'settle_s': 3, 'window_s': 4, 'rest_s': 1},
-        'kvm': {'boots': 1, 'cycles': 5, 'settle_s': 5, 'window_s': 4, 'rest_s': 2}}
+        'kvm': {'boots': 2, 'cycles': 3, 'settle_s': 5, 'window_s': 4, 'rest_s': 2}}
 QUICK = {'boots': 1, 'cycles': 2}
 NESTED_S, NESTED_CPU, BROKEN = 600, 1, 1
 NICE = -15
@@ -154,9 +154,11 @@ def measure_some(bench, plan, out):
     with first_in_line():
         status, said = (in_the_machine if plan['is_kvm'] else here)(bench, plan)
     lines = [line.split(' ', 1) for line in said.splitlines() if line.startswith(('measured: ', 'failed: '))]
-    for _, text in (line for line in lines if line[0] == 'measured:'):
-        add_boot(out, json.loads(text), plan)
-    failures = [json.loads(text) for kind, text in lines if kind == 'failed:']
+    boots = [json.loads(text) for _, text in lines]
+    for boot in boots:
+        if 'steps' in boot:
+            add_boot(out, boot, plan)
+    failures = [boot for boot in boots if boot.get('why')]
     if failures:
         raise Failure('\n'.join(f'{f["peer"]}: {f["why"]}' for f in failures))
     if status or len(lines) != plan['boots'] * len(plan['guests']):
@@ -185,11 +187,11 @@ def show(out):
     for metric, step, text, has_aim in SHOWN:
         medians = {peer: out.median(peer, metric, step=step) for peer in SHOWN_AS}
         worst = {peer: max(out.values(peer, metric, step=step), default=None) for peer in SHOWN_AS}
-        best = min((medians[peer] for peer in LINUX if medians[peer] is not None), default=None)
-        rows.append([text, *(f'{shown(medians[peer], 1)} / {shown(worst[peer], 1)}' for peer in SHOWN_AS), ratio(medians['ix'], best),
+        ratios = [ratio(medians['ix'], medians[peer]) for peer in reversed(LINUX)]
+        rows.append([text, *(f'{shown(medians[peer], 1)} / {shown(worst[peer], 1)}' for peer in SHOWN_AS), *ratios,
                      str(AIM) if has_aim else ''])
     print_table('a core more and a core less while 64 connections are served, ms: median / worst',
-                ['', *SHOWN_AS.values(), 'better linux/ix', 'aim'], rows)
+                ['', *SHOWN_AS.values(), 'all queues / ix', 'a queue a CPU / ix', 'aim'], rows)
     for peer, text in SHOWN_AS.items():
         resizes = len(out.values(peer, 'first_service_ms'))
         print(f'  {text}: {resizes} times; {sum(out.values(peer, "errors", step="all"))} errors in '

@@ -35,17 +35,21 @@ class Boot:
         raise NotImplementedError
 
     def measure(self):
-        """What is printed of it."""
-        try:
-            with answers.Client(self.bench, self.plan['connections'], self.plan['rate'], self.address) as client:
-                time.sleep(self.plan['settle_s'])
+        """What is printed of it: of a boot that fails the steps before that, and why."""
+        why = ''
+        with answers.Client(self.bench, self.plan['connections'], self.plan['rate'], self.address) as client:
+            time.sleep(self.plan['settle_s'])
+            try:
                 for _ in range(self.plan['cycles']):
                     self.cycle()
-                end, record = client.finish()
-        except Failure as e:
-            raise Failure(f'{e}\n{tail(self.log)}\n{self.last_words()}') from e
-        return {'peer': self.peer, 'errors': answers.errors(record), 'first_error': end['first_error'], 'answers': end['answers'],
-                'steps': [judged(step, record) for step in self.steps]}
+            except Failure as e:
+                why = f'{e}\n{tail(self.log)}\n{self.last_words()}'
+            end, record = client.finish()
+        until = self.steps[-1]['end'] if why and self.steps else answers.NEVER
+        record = [a for a in record if a.due < until] if not why or self.steps else []
+        return {'peer': self.peer, 'errors': answers.errors(record), 'first_error': end['first_error'],
+                'answers': sum(a.core != answers.NO_CORE for a in record), 'steps': [judged(step, record) for step in self.steps],
+                'why': why}
 
     def last_words(self):
         """What more there is to be said of a guest that failed."""

@@ -5,7 +5,7 @@ and guests are emulated, on a switch; in the machine of test/lib/nested.py they 
 python3 elastic_run.py BUILD '{"is_kvm": ..., "cpu": ..., "guests": [peer, ...], "boots": ..., "cycles": ..., "connections": ...,
                                "rate": ..., "settle_s": ..., "window_s": ..., "rest_s": ...}'
 Guests by `virsh setvcpus`, in turn; `ix_scale`, which is by `ixctl scale`, has to be the only one. A line "measured: {...}" for each
-boot, "failed: {...}" for one that was not measured to its end.
+boot, "failed: {...}" for one that did not come so far; `why` of the former says what ended it early.
 """
 import json
 import os
@@ -34,7 +34,8 @@ def measure(boot):
     """A line of it."""
     try:
         with boot:
-            print('measured:', json.dumps(boot.measure()), flush=True)
+            measured = boot.measure()
+        print('measured:', json.dumps(measured), flush=True)
     except Failure as e:
         print('failed:', json.dumps({'peer': boot.peer, 'why': str(e)}), flush=True)
 

@@ -34,7 +34,7 @@ DOMAIN = """<domain type='{kind}'>
   <name>{name}</name>
   <memory unit='MiB'>{memory_mib}</memory>
   <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
-  <vcpu placement='static' current='{cores}'>{cores_max}</vcpu>
+  <vcpu placement='static' current='{cores}'>{cores_max}</vcpu>{pins}
   <sysinfo type='fwcfg'><entry name='opt/ix/seed' file='{seed}'/></sysinfo>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
@@ -70,8 +70,10 @@ def domain(wire, boot, files, cores, cores_max, is_kvm):  # pylint: disable=R091
                "rx_queue_size='1024' tx_queue_size='1024'")
     else:
         net = 'ethernet', f"<target dev='{TAP}' managed='no'/>", "name='qemu'"
-    return DOMAIN.format(kind='kvm' if is_kvm else 'qemu', processor='host-passthrough' if is_kvm else 'maximum', name=NAME,
-                         memory_mib=MEMORY_MIB, cores=cores, cores_max=cores_max if is_kvm else TCG_VCPUS, queues=cores_max,
+    # SVM as TCG emulates it loses guests, Linux or IX; fewer when no vCPU goes from one CPU to another.
+    pins = ''.join(f"<vcpupin vcpu='{n}' cpuset='{n}'/>" for n in range(cores_max))
+    return DOMAIN.format(pins=f'<cputune>{pins}</cputune>' if is_kvm else '', kind='kvm' if is_kvm else 'qemu', name=NAME,
+                         processor='host-passthrough' if is_kvm else 'maximum', memory_mib=MEMORY_MIB, cores=cores, cores_max=cores_max if is_kvm else TCG_VCPUS, queues=cores_max,
                          boot=boot, mac=MAC, interface=net[0], source=net[1], driver=net[2], **files)
 
 
