@@ -45,8 +45,11 @@ class Boot:
             except Failure as e:
                 why = f'{e}\n{tail(self.log)}\n{self.last_words()}'
             end, record = client.finish()
-        until = self.steps[-1]['end'] if why and self.steps else answers.NEVER
-        record = [a for a in record if a.due < until] if not why or self.steps else []
+        if why:                     # it may have been lost in a step already
+            last = max((a.done for a in record), default=0)
+            self.steps = [step for step in self.steps if step['end'] <= last]
+            until = self.steps[-1]['end'] if self.steps else 0
+            record = [a for a in record if a.due < until]
         return {'peer': self.peer, 'errors': answers.errors(record), 'first_error': end['first_error'],
                 'answers': sum(a.core != answers.NO_CORE for a in record), 'steps': [judged(step, record) for step in self.steps],
                 'why': why}
