@@ -102,7 +102,8 @@ static void idle(void)
 		ctl_before_park(now);
 		if (!cores_park())
 			return;
-		cores_come(partition_come());
+		partition_come();
+		cores_come();
 		ctl_core_again(cores_parked_at());
 		return;
 	}

@@ -348,6 +348,7 @@ void main_core(void)
 			if (core_late[i].run())
 				cores_fail(core_late[i].name);
 	}
-	cores_come(partition_come());
+	partition_come();
+	cores_come();
 	loop_run();
 }

@@ -88,14 +88,14 @@ static void begin_again(void)
 	net_partition_start();
 }
 
-bool partition_come(void)
+void partition_come(void)
 {
 	if (core_state != CORE_RUNNING || load_acquire(&partition_generation) == generation)
-		return false;
+		return;
 	user_forget();
 	sys_partition_end();
+	sys_core_forget();
 	begin_again();
-	return true;
 }
 
 void partition_poll(void)
@@ -106,6 +106,7 @@ void partition_poll(void)
 			return;
 		user_core_end();
 		sys_partition_end();
+		sys_core_forget();
 		net_partition_end();
 		core_state = CORE_DRAINING;
 		drain_end = cpu_tsc() + cpu_us_to_tsc(DRAIN_US);

@@ -14,8 +14,8 @@ void partition_init(const struct conf *conf);
 /** partition_poll() - do this core's part if the partition ends; one read of an unchanging line otherwise. */
 void partition_poll(void);
 
-/** partition_come() - the calling core turns for the first time or again: what it missed is made up for. Return: the partition was loaded anew. */
-bool partition_come(void);
+/** partition_come() - the calling core turns for the first time or again: what it missed is made up for. */
+void partition_come(void);
 
 /** partition_is_running() - whether this core may enter ring 3. */
 bool partition_is_running(void);

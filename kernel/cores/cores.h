@@ -27,8 +27,8 @@ void cores_core_started(void);
 bool cores_core_wait(void);
 /** cores_fail() - @step of its own part failed: it will not come. At the start of the guest that is a panic. */
 NORETURN void cores_fail(const char *step);
-/** cores_come() - it turns from now on, for the first time or again. @is_new: the partition was loaded anew since. */
-void cores_come(bool is_new);
+/** cores_come() - it turns from now on, for the first time or again. After partition_come(). */
+void cores_come(void);
 
 /** cores_interrupted() - ring 3 was, and goes on. */
 void cores_interrupted(void);

@@ -21,7 +21,6 @@ static PERCORE struct {
 	struct time_node timer;
 	struct cores_link *link;
 	uint32_t kind;   /* CORES_DRAIN or CORES_PARK: what it is asked for; 0: nothing */
-	bool is_told;    /* ring 3 was, or is about to be */
 	bool was_here;   /* this window has turned before */
 	bool must_greet; /* the boot core waits to hear that it turns */
 	tsc_t parked_at;
@@ -36,10 +35,8 @@ static bool is_clear(void)
 		(void)net_leave(0);
 		return false;
 	}
-	if (!park.is_told && user_is_started()) {
-		park.is_told = true;
+	if (!sys_core_is_leaving() && user_is_started())
 		sys_core(true);
-	}
 	return (sys_core_is_told() || !user_is_started()) && flow_leave() && flow_is_quiet();
 }
 
@@ -67,9 +64,8 @@ static void stay(void)
 	park.kind = 0;
 	cores_park_is_due = false;
 	time_cancel(&park.timer);
-	if (park.is_told)
+	if (sys_core_is_leaving())
 		sys_core(false);
-	park.is_told = false;
 }
 
 void park_message(struct cores_link *link, struct flow_message *m)
@@ -152,7 +148,7 @@ void cores_fail(const char *step)
 		cpu_halt_until(UINT64_MAX);
 }
 
-void cores_come(bool is_new)
+void cores_come(void)
 {
 	struct cores_link *link = link_of(core_id());
 
@@ -160,9 +156,8 @@ void cores_come(bool is_new)
 	if (!park.must_greet)
 		return; /* it was there from the start */
 	park.must_greet = false;
-	if (park.is_told && !is_new)
+	if (sys_core_is_leaving())
 		sys_core(false);
-	park.is_told = false;
 	flow_come();
 	link->hello.kind = CORES_HELLO;
 	flow_post(0, &link->hello);

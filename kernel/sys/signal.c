@@ -10,6 +10,7 @@
 #define PENDING_BACK 4u
 
 static PERCORE uint32_t pending;
+static PERCORE bool is_leaving; /* as ring 3 knows it, or is about to */
 
 void sys_signal(void)
 {
@@ -19,6 +20,18 @@ void sys_signal(void)
 void sys_core(bool leaves)
 {
 	pending = (pending & PENDING_STOP) | (leaves ? PENDING_LEAVE : PENDING_BACK);
+	is_leaving = leaves;
+}
+
+bool sys_core_is_leaving(void)
+{
+	return is_leaving;
+}
+
+void sys_core_forget(void)
+{
+	pending &= PENDING_STOP;
+	is_leaving = false;
 }
 
 bool sys_core_is_told(void)

@@ -33,9 +33,13 @@ void sys_signal(void);
 void sys_signal_events(void);
 /**
  * sys_core() - have ring 3 told that the calling core is about to leave, when it has been told all else, or that it is back
- * sys_core_is_told(): it has been; when the core turns again, it has also answered.
+ * sys_core_is_told(): it has been; when the core turns again, it has also answered. sys_core_is_leaving(): the former was the last
+ * that this ring 3 has been told, or will be; one that begins anew knows of nothing.
  */
 void sys_core(bool leaves);
+bool sys_core_is_leaving(void);
+/** sys_core_forget() - ring 3 of the calling core is gone, and with it what it was told of the core or was about to be. */
+void sys_core_forget(void);
 bool sys_core_is_told(void);
 
 /** sys_partition_end() - this core: drop application timers and the call array's contents. */

@@ -140,6 +140,11 @@ void sys_core(bool leaves)
 	test.leaves[core_id()] = leaves;
 }
 
+bool sys_core_is_leaving(void)
+{
+	return test.leaves[core_id()];
+}
+
 bool sys_core_is_told(void)
 {
 	return !test.is_telling[core_id()];
@@ -175,7 +180,7 @@ static void wake(uint32_t core)
 	if (test.is_gone[core])
 		assert_true(cores_core_wait());
 	test.is_asleep[core] = test.is_gone[core] = test.is_begun[core] = false;
-	cores_come(false);
+	cores_come();
 }
 
 static void turn(uint32_t core)
@@ -304,7 +309,7 @@ static void begin(unsigned seed)
 			cores_switch(core);
 			fake_now = world.now_us * 1000;
 			cores_core_init();
-			cores_come(false);
+			cores_come();
 		}
 		streams_begin();
 		is_up = true;

@@ -55,6 +55,35 @@ static void test_core(void **state)
 	assert_int_equal(told(), 0);
 }
 
+/* The program is loaded anew meanwhile: it hears nothing of what the one before was told, and all of what comes. */
+static void test_core_of_another_life(void **state)
+{
+	(void)state;
+	event_core_init(&events);
+	has_net_events = has_timers = false;
+	for (unsigned is_late = 0; is_late < 2; is_late++) {
+		sys_core(true);
+		assert_true(sys_core_is_leaving());
+		if (is_late)
+			assert_int_equal(told(), 1);
+		sys_core_forget();
+		assert_false(sys_core_is_leaving());
+		assert_true(sys_core_is_told());
+		assert_int_equal(told(), 0);
+	}
+	sys_core(true);
+	assert_int_equal(told(), 1);
+	assert_int_equal(events.events[0].detail, 1);
+	assert_true(sys_core_is_leaving());
+	sys_core(false);
+	assert_false(sys_core_is_leaving());
+	assert_int_equal(told(), 1);
+	sys_signal(); /* that it is to finish holds for the next program, too */
+	sys_core_forget();
+	assert_int_equal(told(), 1);
+	assert_int_equal(events.events[0].kind, IX_EV_SIGNAL);
+}
+
 static void test_room(void **state)
 {
 	(void)state;
@@ -78,7 +107,8 @@ static void test_room(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_room), cmocka_unit_test(test_core) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_room), cmocka_unit_test(test_core),
+					    cmocka_unit_test(test_core_of_another_life) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
