@@ -32,9 +32,11 @@ struct buf_core {
 
 static struct {
 	struct lock lock;
-	uint32_t full_count; /* magazines in full; read by all without the lock */
+	uint32_t full_count;  /* magazines in full; read by all without the lock */
+	uint32_t loose_count; /* buffers in loose; the same */
 	struct magazine *full;
 	struct magazine *empty;
+	struct magazine *loose; /* what cores that sleep left and is less than a magazine; NULL: nothing */
 } depot ALIGNED(64);
 
 static struct magazine none; /* never written */
@@ -91,6 +93,58 @@ static void first_use(struct buf_core *c)
 	c->capacity = magazine_bufs;
 }
 
+/* Out of the depot, which has one. */
+static struct magazine *take_used(void)
+{
+	struct magazine *m = depot.full;
+
+	if (m) {
+		depot.full = m->next;
+		WRITE_ONCE(depot.full_count, depot.full_count - 1);
+	} else {
+		m = depot.loose;
+		depot.loose = NULL;
+		WRITE_ONCE(depot.loose_count, 0);
+	}
+	return m;
+}
+
+/* Into the depot, with all that is in it. While a buffer is loose or in @from, fewer magazines are full than buffers fill. */
+static void pour(struct magazine *from)
+{
+	while (from->count) {
+		struct magazine *to = depot.loose ? depot.loose : depot.empty;
+
+		if (!depot.loose) {
+			depot.empty = to->next;
+			depot.loose = to;
+		}
+		to->bufs[to->count++] = from->bufs[--from->count];
+		if (to->count < magazine_bufs)
+			continue;
+		to->next = depot.full;
+		depot.full = to;
+		depot.loose = NULL;
+		WRITE_ONCE(depot.full_count, depot.full_count + 1);
+	}
+	from->next = depot.empty;
+	depot.empty = from;
+}
+
+void buf_park(void)
+{
+	struct buf_core *c = &mine;
+
+	if (!c->capacity)
+		return;
+	lock_take(&depot.lock);
+	pour(c->loaded);
+	pour(c->spare);
+	WRITE_ONCE(depot.loose_count, depot.loose ? depot.loose->count : 0);
+	lock_give(&depot.lock);
+	*c = (struct buf_core){ &none, &none, 0 };
+}
+
 /* Make the loaded magazine non-empty. */
 static bool refill(struct buf_core *c)
 {
@@ -104,15 +158,13 @@ static bool refill(struct buf_core *c)
 	c->spare = swap;
 	if (c->loaded->count)
 		return true;
-	if (!READ_ONCE(depot.full_count))
+	if (!READ_ONCE(depot.full_count) && !READ_ONCE(depot.loose_count))
 		return false;
 	lock_take(&depot.lock);
-	got = depot.full != NULL;
+	swap = c->loaded;
+	got = depot.full || depot.loose;
 	if (got) {
-		swap = c->loaded;
-		c->loaded = depot.full;
-		depot.full = c->loaded->next;
-		WRITE_ONCE(depot.full_count, depot.full_count - 1);
+		c->loaded = take_used();
 		swap->next = depot.empty;
 		depot.empty = swap;
 	}
@@ -207,7 +259,7 @@ void buf_free_frame(struct buf *first)
 
 uint32_t buf_available(void)
 {
-	uint32_t n = READ_ONCE(depot.full_count) * magazine_bufs;
+	uint32_t n = READ_ONCE(depot.full_count) * magazine_bufs + READ_ONCE(depot.loose_count);
 
 	return n + mine.loaded->count + mine.spare->count;
 }

@@ -59,6 +59,9 @@ void buf_free_frame(struct buf *first);
 uint32_t buf_available(void);
 uint32_t buf_total(void);
 
+/** buf_park() - the calling core will not turn for a while: what its magazines hold is for others. */
+void buf_park(void);
+
 /** buf_user_va() - where ring 3 sees byte @off of @b. */
 static inline ix_uaddr_t buf_user_va(const struct buf *b, uint32_t off)
 {

@@ -10,6 +10,7 @@
 #include "kernel/base/fmt.h"
 #include "kernel/base/ip6.h"
 #include "kernel/base/log.h"
+#include "kernel/buf/buf.h"
 #include "kernel/conf/conf.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
@@ -241,6 +242,7 @@ void net_sync(void)
 void net_park(void)
 {
 	limit_park();
+	buf_park();
 }
 
 void net_tx_reclaim(void)

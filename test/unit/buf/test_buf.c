@@ -137,6 +137,37 @@ static void test_cores(void **state)
 	assert_true(buf_available() >= COUNT - (CORES - 1) * COUNT / 32);
 }
 
+/* Cores sleep with their magazines as they happen to be, and come again: others can have every single buffer meanwhile. */
+static void test_parked(void **state)
+{
+	static struct buf *all[COUNT], *some[COUNT];
+
+	(void)state;
+	srand(8);
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned c = 1; c < CORES; c++) {
+			unsigned count = 1 + (unsigned)rand() % 200;
+
+			switch_core(0, c);
+			for (unsigned i = 0; i < count; i++)
+				some[i] = take();
+			while (count)
+				give(some[--count]);
+			buf_park();
+			buf_park(); /* it has nothing left */
+			switch_core(c, 0);
+		}
+		assert_int_equal(buf_available(), COUNT);
+		for (unsigned i = 0; i < COUNT; i++) {
+			all[i] = take();
+			assert_non_null(all[i]);
+		}
+		assert_null(take());
+		for (unsigned i = 0; i < COUNT; i++)
+			give(all[i]);
+	}
+}
+
 static void test_ring3_ranges(void **state)
 {
 	uint32_t off = 0;
@@ -160,9 +191,9 @@ static void test_ring3_ranges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_init, setup),         cmocka_unit_test_setup(test_to_the_last, setup),
-		cmocka_unit_test_setup(test_frame, setup),        cmocka_unit_test_setup(test_cores, setup),
-		cmocka_unit_test_setup(test_ring3_ranges, setup),
+		cmocka_unit_test_setup(test_init, setup),   cmocka_unit_test_setup(test_to_the_last, setup),
+		cmocka_unit_test_setup(test_frame, setup),  cmocka_unit_test_setup(test_cores, setup),
+		cmocka_unit_test_setup(test_parked, setup), cmocka_unit_test_setup(test_ring3_ranges, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
