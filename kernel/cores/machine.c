@@ -265,10 +265,11 @@ void cores_removal_asked(uint32_t core)
 {
 	struct cores_machine *m = &cores_machine;
 	enum ix_page_refusal why = IX_PAGE_REFUSED_NONE;
+	uint64_t usable = m->present & ~m->asked_back & ~m->unusable, bit = core < m->limit ? 1ull << core : 0;
 
 	if (core == 0)
 		why = IX_PAGE_REFUSED_BOOT;
-	else if (core < m->limit && cpu_count(m->present & ~m->asked_back & ~(1ull << core)) < m->min)
+	else if (usable & bit && cpu_count(usable & ~bit) < m->min)
 		why = IX_PAGE_REFUSED_MINIMUM;
 	if (core >= m->limit)
 		return;
