@@ -51,6 +51,7 @@ enum conn_flag {
 	CONN_STRAYED = 0x10000000, /* it is to be looked at where its next segment arrives */
 	CONN_UNPREDICTED = CONN_RECOVER | CONN_MOVING | CONN_STRAYED, /* nothing for tcp_fast.c */
 	CONN_PINNED = 0x20000000, /* stays where it was begun, wherever its segments arrive */
+	CONN_AWAY = 0x40000000,   /* counted in away.c, by its hash */
 };
 
 /* What somebody says of the path, until a retransmission timeout confirms it. */
@@ -261,12 +262,11 @@ void limit_give(struct conn *c);
 void timers_init(struct conn *c);
 /**
  * timers_post() - lwIP has touched @c. timers_restart(), timers_stop() - the same where only the retransmission timer began
- * anew, or nothing is left to wait for.
+ * anew, or nothing is left to wait for. timers_resume() - on another core, with what was due.
  */
 void timers_post(struct conn *c);
 void timers_restart(struct conn *c);
 void timers_stop(struct conn *c);
-/** timers_resume() - on another core, with what was due. */
 void timers_resume(struct conn *c);
 
 /* tcp_rx.c */

@@ -14,6 +14,7 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
 #include "kernel/mem/mem.h"
+#include "kernel/net/away.h"
 
 #define PROBES 16u      /* enough for the twice as full buckets that a round of splits has not reached */
 #define BLOCK_BYTES 32u /* a pcb's block is aligned to this */
@@ -392,6 +393,8 @@ void demux_remove(struct conn *c)
 	if (!(c->flags & CONN_HASHED))
 		return;
 	c->flags &= ~CONN_HASHED;
+	if (unlikely(c->flags & CONN_AWAY))
+		away_drop(c);
 	own.is_marked = false;
 	for (unsigned probe = 0; probe < PROBES; probe++) {
 		const struct demux_bucket *b = bucket_at(home + probe);

@@ -4,6 +4,7 @@
  * and go as they are; what ties it to a core is undone here and done again there: demultiplexer, timer,
  * lists, queues, counters, the owner of its handle.
  */
+#include "kernel/net/away.h"
 #include "kernel/net/handle.h"
 #include "kernel/net/moving.h"
 #include "kernel/net/netif.h"
@@ -78,10 +79,13 @@ void pack(struct net_move *m)
 	struct conn_queue dirty = { NULL, NULL };
 	struct list *node;
 	struct conn *c;
+	bool is_away;
 
 	for (node = m->conns.next; node != &m->conns; node = node->next) {
 		c = CONTAINER_OF(node, struct conn, link);
+		is_away = away_begin(c);
 		demux_remove(c);
+		c->flags |= is_away ? CONN_AWAY : 0;
 		if (c->handle)
 			handle_pass(c->handle);
 	}
@@ -110,6 +114,7 @@ static void unpack_one(const struct net_move *m, struct conn *c)
 	if (c->handle)
 		handle_receive(c->handle);
 	has_room = demux_insert(pcb_of(c));
+	away_end(c);
 	if (is_known)
 		c->flags |= CONN_MOVED;
 	conn_join(c);

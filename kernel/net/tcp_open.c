@@ -7,6 +7,7 @@
 #include "kernel/base/bytes.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
+#include "kernel/net/away.h"
 #include "kernel/net/backlog.h"
 #include "kernel/net/demux.h"
 #include "kernel/net/endpoint.h"
@@ -15,9 +16,7 @@
 #include "kernel/net/tcp_queue.h"
 #include "kernel/net/tcp_ts.h"
 
-#define PORT_FIRST 32768u
-#define PORT_COUNT 28232u /* ephemeral ports, random [RFC 6056 3.3.1] */
-#define PORT_TRIES 2048u  /* one in CORES_MAX is ours */
+#define PORT_TRIES 2048u /* one in CORES_MAX is ours */
 #define KEEPALIVE_MIN_MS 10u
 #define KEEPALIVE_MAX_MS 86400000u
 
@@ -54,8 +53,17 @@ static bool is_tuple_free(const struct demux_tuple *t)
 static bool is_port_ours(const struct demux_tuple *t)
 {
 	if (flow_is_queue())
-		return be16(t->local_port) % cpu_core_limit() == core_id();
+		return away_is_home(be16(t->local_port));
 	return flow_owner(tuple_group(t)) == core_id();
+}
+
+/*
+ * Whether a connection that this core began may have it elsewhere now. So many may that no port is left: then it is better to risk that
+ * one of them is to the same peer than to begin none.
+ */
+static bool may_be_away(const struct demux_tuple *t, unsigned tries)
+{
+	return tries < PORT_TRIES / 2 && flow_is_queue() && away_has(demux_hash(t));
 }
 
 /* A core that has just come has no group yet, one that leaves has none any more. */
@@ -77,7 +85,8 @@ static bool choose_port(struct demux_tuple *t)
 		uint16_t port = (uint16_t)(PORT_FIRST + LWIP_RAND() % PORT_COUNT);
 
 		t->local_port = be16(port);
-		if ((is_any || is_port_ours(t)) && is_tuple_free(t) && !binding_find(BINDING_TCP, port))
+		if ((is_any || is_port_ours(t)) && is_tuple_free(t) && !binding_find(BINDING_TCP, port) &&
+		    !may_be_away(t, i))
 			return true;
 	}
 	return false;

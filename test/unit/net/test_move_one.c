@@ -3,6 +3,8 @@
  * One thing at a time that a connection takes along when it changes cores: a timer that runs, what is left
  * of a closed one, an attempt to connect, a request that is not complete, a delayed acknowledgement.
  */
+#include "kernel/net/away.h"
+#include "kernel/net/demux.h"
 #include "test/unit/net/one.h"
 
 /* Data that nobody acknowledges is sent again, by the core that has it, when it would have been. */
@@ -141,6 +143,16 @@ static void test_half_open(void **state)
 }
 
 /* ---- where groups are queues ---- */
+static uint32_t hash_of(const struct peer *p)
+{
+	struct demux_tuple t = { .remote = be32(p->address),
+				 .local = be32(WORLD_ADDRESS),
+				 .remote_port = be16(p->port),
+				 .local_port = be16(p->our_port) };
+
+	return demux_hash(&t);
+}
+
 /* The first answer shows where the connection belongs: there `connected` is said, unless it is pinned. */
 static void test_connect(void **state)
 {
@@ -172,8 +184,79 @@ static void test_connect(void **state)
 			assert_int_equal(event_on(to, IX_EV_MOVED)->cookie, 77);
 			assert_int_equal(cores.events[to].events[0].kind, IX_EV_MOVED);
 		}
+		assert_int_equal(away_has(hash_of(&p)), !is_pinned);
 		close_one(&p, handle, core);
+		assert_false(away_has(hash_of(&p)));
 	}
+}
+
+/* There and back again: at home nobody has to be told of it. */
+static void test_back(void **state)
+{
+	ix_handle_t handle;
+	unsigned home = 0;
+	struct peer p;
+
+	(void)state;
+	begin();
+	if (MODE != CORES_QUEUE)
+		return;
+	cores_switch(1);
+	handle = connect_to(&p, 0);
+	while (flow_owner((uint8_t)home) != 1)
+		home++;
+	steering = home;
+	cores_switch(0);
+	peer_send(&p, SYN | ACK, NULL, 0);
+	assert_int_equal(wait_for(IX_EV_CONNECTED), 1);
+	assert_false(away_has(hash_of(&p)));
+	move(&p, 3);
+	assert_true(away_has(hash_of(&p)));
+	move(&p, 2);
+	assert_true(away_has(hash_of(&p)));
+	move(&p, 1);
+	assert_false(away_has(hash_of(&p)));
+	close_one(&p, handle, 1);
+}
+
+/* As if connections of all odd hashes had gone elsewhere, or as if they ended there. */
+static void fill_odd(bool is_full)
+{
+	static struct {
+		struct tcp_pcb pcb;
+		uint8_t room[sizeof(struct conn) + 64];
+	} block;
+	struct conn *c = conn_of(&block.pcb);
+
+	block.pcb.local_port = PORT_FIRST;
+	for (c->hash = 1; c->hash < 1u << 16; c->hash += 2) {
+		c->flags = is_full ? CONN_HASHED : CONN_AWAY;
+		if (is_full)
+			assert_true(away_begin(c));
+		else
+			away_drop(c);
+	}
+}
+
+/* No port is chosen that may be in use elsewhere. */
+static void test_ports(void **state)
+{
+	ix_handle_t handle;
+	struct peer p;
+
+	(void)state;
+	begin();
+	if (MODE != CORES_QUEUE)
+		return;
+	fill_odd(true);
+	for (unsigned i = 0; i < 24; i++) {
+		cores_switch(i % CORES_IN_TEST);
+		handle = connect_to(&p, 0);
+		assert_int_equal(hash_of(&p) % 2, 0);
+		assert_int_equal(p.our_port % CORES_IN_TEST, i % CORES_IN_TEST);
+		close_one(&p, handle, i % CORES_IN_TEST);
+	}
+	fill_odd(false);
 }
 
 /* Eight segments in a row from one other core, and the connection is there; seven are not enough. */
@@ -284,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_retransmission), cmocka_unit_test(test_delayed_ack),
 		cmocka_unit_test(test_time_wait),      cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_connect),        cmocka_unit_test(test_eight),
+		cmocka_unit_test(test_back),           cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_bare),           cmocka_unit_test(test_empty),
 	};
 
