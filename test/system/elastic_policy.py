@@ -44,7 +44,7 @@ class Bulk(threading.Thread):
 
 
 class Work:
-    """More than one core can do."""
+    """More than one core of the service can do (work/main.c), by far."""
 
     def __enter__(self):
         self.threads = [Bulk() for _ in range(BULK)]
@@ -159,7 +159,7 @@ def main():
     report = Report()
     hostlab.enter()
     hostlab.set_up('--cores', str(CORES))
-    hostlab.up('web', 'images/echo.ix', address=f'{ADDRESS}/16', cpus={'min': 1, 'max': CORES})
+    hostlab.up('web', 'test/images/work.ix', address=f'{ADDRESS}/16', cpus={'min': 1, 'max': CORES})
     load = Streams(CONNECTIONS, [ADDRESS], pause_s=0.2)
     report.run('quiet', quiet, load)
     with Work() as work:
