@@ -71,6 +71,8 @@ def test_ps():
 
 def test_inspect():
     wait_for(lambda: rows('inspect', 'web')[0]['port']['linked'], 20, 'the next look at the switch')
+    hostlab.echo(ADDRESS)
+    wait_for(lambda: rows('inspect', 'web')[0]['cores'][0]['frames_in'] > 0, 20, 'the next look at the page')
     seen, = rows('inspect', 'web')
     check(seen['record']['publish'] == ['8007:7'] and seen['domain']['state'] == 'running' and seen['port']['linked'], seen)
     check(seen['cores'][0]['frames_in'] > 0 and seen['now']['health'] == 'ready', seen)
