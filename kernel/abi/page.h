@@ -176,7 +176,7 @@ struct ix_page_resize {
 	uint32_t came, went;                /* loops that began beside those of the start; that were parked */
 	uint32_t plugged, ejected;          /* vCPUs */
 	uint32_t spurious;                  /* interrupts for a change of vCPUs that told of none */
-	uint32_t refused;                   /* times; the last: */
+	uint32_t refused;                   /* times; the last: core, IX_PAGE_CORES_MAX - 1 of any above, and why */
 	uint32_t refused_core, refused_why; /* enum ix_page_refusal */
 	uint32_t reserved;                  /* 0 */
 	uint64_t groups, connections,

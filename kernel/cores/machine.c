@@ -61,7 +61,7 @@ void machine_refuse(uint32_t core, enum ix_page_refusal why)
 
 	cores_machine.changes++;
 	r->refused++;
-	r->refused_core = core;
+	r->refused_core = MIN(core, IX_PAGE_CORES_MAX - 1); /* a machine may have more than the page has room for */
 	r->refused_why = why;
 	log_line("cores: core %u %s", core, text[why]);
 }

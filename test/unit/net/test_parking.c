@@ -422,6 +422,10 @@ static void test_refused(void **state)
 	cores_machine.min = 1;
 	cores_inserted(CORES_IN_TEST);
 	assert_int_equal(test.refused[IX_PAGE_REFUSED_MANY], 1);
+	assert_int_equal(cores_machine.resize.refused_core, CORES_IN_TEST);
+	/* The page tells of a core that it has room for, or the host would believe nothing of it. */
+	machine_refuse(IX_PAGE_CORES_MAX + 9, IX_PAGE_REFUSED_MANY);
+	assert_int_equal(cores_machine.resize.refused_core, IX_PAGE_CORES_MAX - 1);
 	unplug(2);
 	wait_present(0xb);
 	test.is_dead[2] = true;
