@@ -158,23 +158,6 @@ static void take_core(struct taking *t, const char *folder)
 	free(path);
 }
 
-static void add(struct blob *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct blob *out, const char *fmt, ...)
-{
-	char *text;
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vasprintf(&text, fmt, args);
-	va_end(args);
-	if (n < 0)
-		abort();
-	blob_add(out, text, (size_t)n);
-	free(text);
-}
-
 /* What the guest wrote, without what could play tricks on a terminal. */
 static void add_text(struct blob *out, const struct ix_page_crash *c)
 {
@@ -198,16 +181,17 @@ static int write_report(const struct taking *t, const char *folder, const char *
 
 	if (asprintf(&path, "%s/" CRASH_REPORT, folder) < 0)
 		abort();
-	add(&out, "guest   %s\ntime    %s\nimage   %s %s, sha256 %s\n", t->name, utc, t->record->image_name,
-	    t->record->image_version, t->record->image_sha256);
-	add(&out, "fault   number %u of this start, core %u, ", c->count, c->core);
+	blob_print(&out, "guest   %s\ntime    %s\nimage   %s %s, sha256 %s\n", t->name, utc, t->record->image_name,
+		   t->record->image_version, t->record->image_sha256);
+	blob_print(&out, "fault   number %u of this start, core %u, ", c->count, c->core);
 	if (c->how == IX_EXIT_WATCHDOG)
-		add(&out, "too long in ring 3 (watchdog)\n");
+		blob_print(&out, "too long in ring 3 (watchdog)\n");
 	else
-		add(&out, "vector %u, error %#" PRIx64 ", address %#" PRIx64 "\n", c->vector, c->error, c->address);
-	add(&out, "at      rip %#" PRIx64 ", rsp %#" PRIx64 "\n", (uint64_t)c->registers.rip,
-	    (uint64_t)c->registers.rsp);
-	add(&out, "core    %s\n\n", t->core_words);
+		blob_print(&out, "vector %u, error %#" PRIx64 ", address %#" PRIx64 "\n", c->vector, c->error,
+			   c->address);
+	blob_print(&out, "at      rip %#" PRIx64 ", rsp %#" PRIx64 "\n", (uint64_t)c->registers.rip,
+		   (uint64_t)c->registers.rsp);
+	blob_print(&out, "core    %s\n\n", t->core_words);
 	add_text(&out, c);
 	result = blob_write(&out, path, err);
 	free(path);
