@@ -5,6 +5,7 @@
  * nothing, not even a table of files; a new connection goes to the one on the CPU that its SYN came to, and so stays with its queue.
  */
 #define _GNU_SOURCE
+#include "bench/linux/listen.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <errno.h>
@@ -116,19 +117,6 @@ static void write_unsent(struct connection *c)
 	watch(EPOLL_CTL_MOD, c->fd, EPOLLIN, c);
 }
 
-static int listen_on_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-
-	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits this */
-	if (bind(s, (struct sockaddr *)&a, sizeof(a)) || listen(s, 4096))
-		fail("listen");
-	return s;
-}
-
 /* Listener n, in the order in which they began to listen, gets what comes in on CPU n. */
 static void steer(int s)
 {
@@ -152,8 +140,11 @@ static void start(void)
 	count = CPU_COUNT(&cpus);
 	if (count > CPUS_MAX)
 		count = CPUS_MAX;
-	for (int i = 0; i < count; i++)
-		listeners[i] = listen_on_port();
+	for (int i = 0; i < count; i++) {
+		listeners[i] = listen_on(PORT);
+		if (listeners[i] < 0)
+			fail("listen");
+	}
 	if (count > 1)
 		steer(listeners[0]);
 	while (cpu + 1 < count && fork())

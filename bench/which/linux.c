@@ -6,6 +6,7 @@
  *   which THREADS
  */
 #define _GNU_SOURCE
+#include "bench/linux/listen.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -82,19 +83,6 @@ static void serve(struct connection *c)
 	free(c);
 }
 
-static int listen_on_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int s = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-
-	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* what it accepts inherits this */
-	if (bind(s, (struct sockaddr *)&a, sizeof(a)) || listen(s, 4096))
-		fail("listen");
-	return s;
-}
-
 static void *work(void *arg)
 {
 	const struct worker *w = arg;
@@ -125,9 +113,11 @@ int main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	for (long i = 0; i < threads; i++) {
-		workers[i] = (struct worker){ .epoll_fd = epoll_create1(0), .listener = listen_on_port() };
+		workers[i] = (struct worker){ .epoll_fd = epoll_create1(0), .listener = listen_on(PORT) };
 		if (workers[i].epoll_fd < 0)
 			fail("epoll_create1");
+		if (workers[i].listener < 0)
+			fail("listen");
 		watch(workers[i].epoll_fd, workers[i].listener, NULL);
 	}
 	for (long i = 1; i < threads; i++)
