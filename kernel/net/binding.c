@@ -2,7 +2,7 @@
 /*
  * listen and udp_bind are partition-wide: one entry in a shared table, under a lock, announced by
  * net_shared.epoch. Each core reads that word once a turn and then creates or closes its own lwIP
- * listeners; cores that start later do so with their first turn.
+ * listeners; cores that start later do so with their first turn. What a core cannot open it tries again each turn.
  */
 #include "kernel/net/binding.h"
 
@@ -179,43 +179,65 @@ static void close_listener(unsigned i)
 	net_self.listeners[i] = NULL;
 }
 
-static void open_listener(unsigned i)
+/*
+ * Return: false if it has to be tried again: no memory, or another core changes the entry just now. What has been
+ * made by then has no connection that an event could be about, so it is closed, not aborted.
+ */
+static bool open_listener(unsigned i)
 {
-	struct binding *b = &table.entries[i];
-	struct tcp_pcb *pcb = tcp_new(), *listener;
+	struct binding *entry = &table.entries[i], b = *entry;
 	ip_addr_t address = IPADDR_ANY_TYPE_INIT; /* of both families */
+	struct tcp_pcb *pcb, *listener;
 
+	fence_compiler(); /* loads are not reordered by the processor [SDM 3A 8.2.2] */
+	if (READ_ONCE(entry->generation) != net_self.listener_generation[i])
+		return false;
+	if (b.protocol != BINDING_TCP)
+		return true;
+	pcb = tcp_new();
 	if (!pcb)
-		return; /* another try with the next change */
-	if (ip6_is_mapped(&b->address)) {
-		ip_addr_set_ip4_u32_val(address, b->address.words[3]);
-	} else if (!ip6_is_zero(&b->address)) {
-		memcpy(ip_2_ip6(&address), &b->address, sizeof(b->address));
+		return false;
+	if (ip6_is_mapped(&b.address)) {
+		ip_addr_set_ip4_u32_val(address, b.address.words[3]);
+	} else if (!ip6_is_zero(&b.address)) {
+		memcpy(ip_2_ip6(&address), &b.address, sizeof(b.address));
 		IP_SET_TYPE_VAL(address, IPADDR_TYPE_V6);
 	}
 	tcp_ext_arg_set(pcb, net_self.ext_id, NULL);
 	tcp_ext_arg_set_callbacks(pcb, net_self.ext_id, &conn_ext_callbacks);
-	listener = tcp_bind(pcb, &address, b->port) == ERR_OK ? tcp_listen(pcb) : NULL;
+	listener = tcp_bind(pcb, &address, b.port) == ERR_OK ? tcp_listen(pcb) : NULL;
 	if (!listener) {
-		tcp_abort(pcb);
-		return;
+		tcp_close(pcb);
+		return false;
 	}
-	tcp_arg(listener, b);
+	tcp_arg(listener, entry);
 	net_self.listeners[i] = listener;
+	return true;
 }
 
-void binding_sync(void)
+/* A port may have gone from one entry to another: what is over is closed before anything is opened. */
+bool binding_sync(void)
 {
+	bool is_done = true;
+	uint64_t begun = 0;
+
 	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++) {
-		struct binding *b = &table.entries[i];
-		uint32_t generation = load_acquire(&b->generation);
+		uint32_t generation = load_acquire(&table.entries[i].generation);
 
 		if (generation == net_self.listener_generation[i])
 			continue;
 		net_self.listener_generation[i] = generation;
 		close_listener(i);
 		udp_socket_reset(i);
-		if ((generation & 1) && b->protocol == BINDING_TCP)
-			open_listener(i);
+		begun |= (uint64_t)(generation & 1) << i;
 	}
+	for (; begun; begun &= begun - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(begun);
+
+		if (open_listener(i))
+			continue;
+		net_self.listener_generation[i] = 0; /* which no entry in use has */
+		is_done = false;
+	}
+	return is_done;
 }

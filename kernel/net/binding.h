@@ -32,7 +32,7 @@ struct binding *binding_find(enum binding_protocol protocol, uint16_t port);
 struct binding *binding_of(enum binding_protocol protocol, ix_handle_t handle);
 unsigned binding_index(const struct binding *b);
 struct binding *binding_at(unsigned index);
-/** binding_sync() - make this core's lwIP listeners agree with the table. */
-void binding_sync(void);
+/** binding_sync() - make this core's lwIP listeners agree with the table. Return: false if it has to be done again. */
+bool binding_sync(void);
 /** binding_announce() - other cores shall look at net_shared. Under no lock. */
 void binding_announce(void);

@@ -221,11 +221,10 @@ static __attribute__((noinline)) void take_shared(uint32_t epoch)
 {
 	ip4_addr_t address = { net_shared.address }, mask = { net_shared.mask }, gateway = { net_shared.gateway };
 
-	net_self.epoch_seen = epoch;
 	if (ip4_addr_get_u32(netif_ip4_addr(&net_self.netif)) != address.addr)
 		netif_set_addr(&net_self.netif, &address, &mask, &gateway);
 	ip6_sync();
-	binding_sync();
+	net_self.epoch_seen = binding_sync() ? epoch : epoch - 1;
 	pressure_sync();
 	if (core_id() == 0)
 		netif_say_ready();
