@@ -38,6 +38,19 @@ bool words_ipv4(const char *text, uint8_t out[4])
 	return true;
 }
 
+/* Not "this network", not the loopback's, no group's. The kernel's value_is_host() says the same. */
+static bool is_host(const uint8_t addr[4])
+{
+	return addr[0] != 0 && addr[0] != 127 && addr[0] < 224;
+}
+
+bool words_ipv4_host(const char *text, uint8_t out[4])
+{
+	static const uint8_t none[4];
+
+	return words_ipv4(text, out) && (is_host(out) || memcmp(out, none, sizeof(none)) == 0);
+}
+
 bool words_ipv6(const char *text, uint8_t out[16])
 {
 	static const uint8_t low[15], mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -89,7 +102,7 @@ bool words_ipv4_prefix(const char *text, uint8_t out[4], uint32_t *prefix_bits)
 	if (!words_ipv4(addr, out) || !words_number(slash + 1, 1, 32, &bits))
 		return false;
 	*prefix_bits = (uint32_t)bits;
-	if (out[0] == 0 || out[0] == 127 || out[0] >= 224)
+	if (!is_host(out))
 		return false;
 	host = ~mask_of(*prefix_bits);
 	/* The first and the last address of a net with room for more than two are no host's. */

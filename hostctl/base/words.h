@@ -11,6 +11,9 @@ bool words_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /** words_ipv4() - "a.b.c.d" into four bytes. Return: false if @text is anything else. */
 bool words_ipv4(const char *text, uint8_t out[4]);
 
+/** words_ipv4_host() - the same, but only of what can be a host's, or 0.0.0.0 for none. */
+bool words_ipv4_host(const char *text, uint8_t out[4]);
+
 /** words_ipv4_prefix() - "a.b.c.d/len", len 1..32, a usable host address. */
 bool words_ipv4_prefix(const char *text, uint8_t out[4], uint32_t *prefix_bits);
 

@@ -276,7 +276,7 @@ bool schema_set(struct source *s, int index, const char *text)
 	case SCHEMA_PREFIX:
 		return words_ipv4_prefix(text, s->m.address, &s->m.prefix_bits);
 	case SCHEMA_IPV4:
-		return words_ipv4(text, field);
+		return words_ipv4_host(text, field);
 	case SCHEMA_PREFIX6:
 		return words_ipv6_prefix(text, s->m.address6, &s->m.prefix6_bits);
 	case SCHEMA_IPV6:
@@ -313,7 +313,7 @@ void schema_expected(int index, char *out, size_t bytes)
 		[SCHEMA_TEXT] = "text of 1..1024 bytes",
 		[SCHEMA_BOOL] = "true or false",
 		[SCHEMA_PREFIX] = "a host address with its prefix length, like 10.0.2.15/24",
-		[SCHEMA_IPV4] = "an IPv4 address, like 10.0.2.2",
+		[SCHEMA_IPV4] = "a host's IPv4 address, like 10.0.2.2",
 		[SCHEMA_PREFIX6] = "a host address with its prefix length, like fd00::2/64",
 		[SCHEMA_IPV6] = "an IPv6 address, like fe80::1",
 		[SCHEMA_PORTS] = "a list like [7/tcp, 53/udp]",

@@ -52,6 +52,21 @@ static void test_prefixes(void **state)
 		assert_false(words_ipv4_prefix(bad[i], addr, &bits));
 }
 
+/* What the kernel would refuse, ixctl refuses; 0.0.0.0 is "none" to both. */
+static void test_hosts(void **state)
+{
+	static const char *const bad[] = { "", "10.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "255.255.255.255" };
+	uint8_t addr[4];
+
+	(void)state;
+	assert_true(words_ipv4_host("10.0.2.3", addr));
+	assert_int_equal(addr[3], 3);
+	assert_true(words_ipv4_host("223.255.255.255", addr));
+	assert_true(words_ipv4_host("0.0.0.0", addr));
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(words_ipv4_host(bad[i], addr));
+}
+
 static void test_same_net(void **state)
 {
 	static const uint8_t a[4] = { 10, 0, 1, 1 }, b[4] = { 10, 0, 2, 1 };
@@ -82,10 +97,8 @@ static void test_nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_same_net),
-		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_numbers),  cmocka_unit_test(test_prefixes), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_same_net), cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
