@@ -202,7 +202,7 @@ def control(options, name):
 def quiet(guest):
     """Nothing in the whole console speaks of ring 0 in trouble."""
     panic = guest.panicked()
-    check(not panic, f'trouble in ring 0: {panic}')
+    check(not panic, f'trouble in ring 0: {panic}; console:\n{guest.text()[-4000:]}')
     return f'{len(guest.text().splitlines())} lines of console, none of trouble in ring 0'
 
 
