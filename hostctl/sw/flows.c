@@ -278,11 +278,13 @@ static void add_offers(struct blob *out, const struct ovs_port *p)
 {
 	char text[18];
 
-	blob_print(out,
-		   "table=3,priority=35,udp,dl_dst=%s,tp_src=67,tp_dst=68,actions=learn(table=5,hard_timeout=%u,cookie="
-		   "0x%llx,"
-		   "eth_type=0x800,in_port=%d,NXM_OF_IP_SRC[]=NXM_OF_IP_DST[]),output:%d\n",
-		   mac_text(p->mac, text), OFFERED_S, FLOWS_OFFERED | (unsigned)p->number, p->number, p->number);
+	blob_print(
+		out,
+		"table=3,priority=35,udp,dl_dst=%s,tp_src=67,tp_dst=68,actions=learn(table=5,hard_timeout=%u,limit=%u,"
+		"cookie=0x%llx,"
+		"eth_type=0x800,in_port=%d,NXM_OF_IP_SRC[]=NXM_OF_IP_DST[]),output:%d\n",
+		mac_text(p->mac, text), OFFERED_S, SW_OFFERED_MAX, FLOWS_OFFERED | (unsigned)p->number, p->number,
+		p->number);
 }
 
 /*

@@ -12,3 +12,10 @@
 
 /** flows_write() - all flows of a bridge with these @ports, in ovs-ofctl's syntax, one a line, NUL-terminated, on the heap. */
 char *flows_write(const struct ovs_ports *ports);
+
+/**
+ * flows_change() - what makes of the flows that a bridge has those that flows_write() gives for @ports, but for addresses that were offered
+ * @diff: of `ovs-ofctl --no-names diff-flows BRIDGE FILE`. Return: commands of `ovs-ofctl add-flows`, one a line, "" if nothing is
+ * to do; on the heap.
+ */
+char *flows_change(const char *diff, const struct ovs_ports *ports);

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BURST_PART 10u /* of a second, at the rate */
+#define BURST_PART 10u                       /* of a second, at the rate */
+#define SW_MANAGED "unix:" SW_BRIDGE ".mgmt" /* whatever file there is of the name */
+#define DIFFERENT 2                          /* of diff-flows */
 
 /* "external_ids:KEY=\"VALUE\"", on the heap: no value can become two. */
 static char *id_word(const char *key, const char *value)
@@ -111,22 +113,42 @@ int sw_port_remove(const char *guest, struct err *err)
 	return sw_flows(err);
 }
 
-static int replace_flows(const struct ovs_ports *ports, struct err *err)
+/* ovs-ofctl with @input, which may end with 0 or with @also. @out: what it said, on the heap, if wanted. */
+static int ofctl(const char *const *argv, const char *input, int also, char **out, struct err *err)
 {
-	static const char *const argv[] = { "ovs-ofctl",     "--bundle", "-O", OVS_PROTOCOL, "--timeout=15",
-					    "replace-flows", SW_BRIDGE,  "-",  NULL };
-	char *flows = flows_write(ports);
-	struct exec e = { .argv = argv, .input = flows, .timeout_s = OVS_TIMEOUT_S };
+	struct exec e = { .argv = argv, .input = input, .timeout_s = OVS_TIMEOUT_S };
 	int result = -1;
 
 	if (exec_run(&e, err) == 0) {
-		result = e.status == 0 ? 0
-				       : err_set(err, STATUS_MACHINE, "ovs-ofctl does not take the flows: %.200s",
-						 (const char *)e.error.data);
+		result = e.status == 0 || e.status == also
+				 ? 0
+				 : err_set(err, STATUS_MACHINE, "ovs-ofctl does not take the flows: %.200s",
+					   (const char *)e.error.data);
+		if (result == 0 && out != NULL) {
+			*out = (char *)e.out.data;
+			e.out.data = NULL;
+		}
 		exec_fini(&e);
 	}
+	return result;
+}
+
+/* A name that might be a file's is not asked for: ovs-ofctl looks for the socket in its own folder. */
+static int change_flows(const struct ovs_ports *ports, struct err *err)
+{
+#define ARGV(...) ((const char *const[]){ "ovs-ofctl", "-O", OVS_PROTOCOL, "--timeout=15", __VA_ARGS__, NULL })
+	char *flows = flows_write(ports), *diff = NULL, *change = NULL;
+	int result = ofctl(ARGV("--no-names", "diff-flows", SW_MANAGED, "/dev/stdin"), flows, DIFFERENT, &diff, err);
+
+	if (result == 0)
+		change = flows_change(diff, ports);
+	if (result == 0 && *change != '\0')
+		result = ofctl(ARGV("--bundle", "add-flows", SW_MANAGED, "-"), change, 0, NULL, err);
+	free(change);
+	free(diff);
 	free(flows);
 	return result;
+#undef ARGV
 }
 
 int sw_flows(struct err *err)
@@ -139,7 +161,7 @@ int sw_flows(struct err *err)
 	pthread_mutex_lock(&lock);
 	ports = ovs_ports(err);
 	meters = ports != NULL ? meters_list(err) : NULL;
-	if (meters != NULL && meters_add(meters, ports, err) == 0 && replace_flows(ports, err) == 0)
+	if (meters != NULL && meters_add(meters, ports, err) == 0 && change_flows(ports, err) == 0)
 		result = meters_sweep(meters, ports, err);
 	pthread_mutex_unlock(&lock);
 	free(meters);

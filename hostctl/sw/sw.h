@@ -16,7 +16,7 @@
 #define SW_PORTS_MAX 1024u
 #define SW_ALLOWED_MAX 16u
 #define SW_PUBLISH_MAX 32u
-#define SW_OFFERED_MAX 4u
+#define SW_OFFERED_MAX 16u
 #define SW_KBIT_A_MBIT 1000u
 
 /* A port of the host that leads to one of a guest. */

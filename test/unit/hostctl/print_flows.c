@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Prints the flow table of a small host, which test/system/flows.py gives to an Open vSwitch to send frames through. */
+/*
+ * print_flows [world] [change FILE]: the flow table of a small host, which test/system/flows.py gives to an Open vSwitch to send frames
+ * through; with "change" what makes it so, when FILE has the differences.
+ */
 #include "hostctl/sw/flows.h"
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -24,6 +27,20 @@ static void allow(struct ovs_port *p, const char *guest)
 	snprintf(p->allow[p->allow_count++], sizeof(p->allow[0]), "%s", guest);
 }
 
+static char *change(const char *path, const struct ovs_ports *ports)
+{
+	struct err err = { 0 };
+	struct blob diff = { 0 };
+	char *text;
+
+	if (blob_read(&diff, path, 1 << 20, &err) != 0)
+		exit(1);
+	blob_add(&diff, "", 1);
+	text = flows_change((const char *)diff.data, ports);
+	blob_fini(&diff);
+	return text;
+}
+
 int main(int argc, char **argv)
 {
 	struct ovs_ports *ports = calloc(1, sizeof(*ports) + 8 * sizeof(ports->port[0]));
@@ -42,9 +59,9 @@ int main(int argc, char **argv)
 	allow(web, "db");
 	allow(db, "web");
 	allow(web, "other"); /* which does not allow it */
-	if (argc == 2 && strcmp(argv[1], "world") == 0)
+	if (argc > 1 && strcmp(argv[1], "world") == 0)
 		add_port(ports, 9, "eth0", "");
-	flows = flows_write(ports);
+	flows = argc > 2 && strcmp(argv[argc - 2], "change") == 0 ? change(argv[argc - 1], ports) : flows_write(ports);
 	fputs(flows, stdout);
 	free(flows);
 	free(ports);

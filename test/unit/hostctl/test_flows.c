@@ -188,6 +188,48 @@ static void test_size(void **state)
 	assert_true((many - few) / 4 < 24);
 }
 
+static void change(const char *diff, const char *wanted)
+{
+	char *text = flows_change(diff, ports);
+
+	assert_string_equal(text, wanted);
+	free(text);
+}
+
+/* As diff-flows says it: table 0 is not named, and of what goes only the match is asked for. */
+static void test_change(void **state)
+{
+	(void)state;
+	change("", "");
+	change("\n", "");
+	change("+table=1 priority=40,in_port=2 actions=output:9\n-table=1 priority=40,in_port=2 actions=output:1\n",
+	       "delete_strict table=1,priority=40,in_port=2\nadd table=1 priority=40,in_port=2 actions=output:9\n");
+	change("-priority=92,ipv6,nw_frag=yes actions=goto_table:4\n"
+	       "-table=4 priority=50,in_port=2 cookie=0x4958000100000002 actions=drop",
+	       "delete_strict table=0,priority=92,ipv6,nw_frag=yes\ndelete_strict table=4,priority=50,in_port=2\n");
+	change("-table=3  actions=drop\n-table=9\n-\n",
+	       "delete_strict table=3,\ndelete_strict table=9,\ndelete_strict table=0,\n");
+	change("+priority=200,in_port=9 actions=goto_table:3\nand more words\n",
+	       "add priority=200,in_port=9 actions=goto_table:3\n");
+}
+
+/* What the switch has learnt of a guest that asks for its address stays; of ports that are others' by now it does not. */
+static void test_offers_stay(void **state)
+{
+	static const char learnt[] =
+		"-table=5 ip,in_port=3,nw_src=10.77.3.4 cookie=0x4958000300000003 hard_timeout=600 actions=drop\n";
+	static const char gone[] = "delete_strict table=5,ip,in_port=3,nw_src=10.77.3.4\n";
+
+	(void)state;
+	change(learnt, gone);
+	ports->port[2].is_dhcp = true;
+	change(learnt, "");
+	ports->port[2].number = -1;
+	change(learnt, gone);
+	change("-table=4 ip,in_port=3 actions=drop\n-table=5 ip actions=drop\n+table=5 ip,in_port=3 actions=drop\n",
+	       "delete_strict table=4,ip,in_port=3\ndelete_strict table=5,ip\nadd table=5 ip,in_port=3 actions=drop\n");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -196,6 +238,7 @@ int main(void)
 		TEST(test_guests_are_apart), TEST(test_both_must_allow),
 		TEST(test_given_ip6),        TEST(test_world),
 		TEST(test_unknown_port),     TEST(test_size),
+		TEST(test_change),           TEST(test_offers_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
