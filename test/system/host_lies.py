@@ -38,6 +38,14 @@ def await_health(*wanted):
     hostlab.wait_for(lambda: health() in wanted, SECONDS, lambda: f'bad is {wanted}: {hostlab.ps("bad")}')
 
 
+def await_known():
+    """ixd has looked at the QEMU that runs: what its record has of that does not change any more while nobody does anything."""
+    def is_known():
+        now = hostlab.ask('inspect', name='bad')[0]
+        return now['domain']['state'] == 'running' and now['record']['vcpus']['pid'] == now['domain']['pid']
+    hostlab.wait_for(is_known, SECONDS, lambda: f'{hostlab.ask("inspect", name="bad")[0]}')
+
+
 def one_line(text, what):
     check(text and '\n' not in text and len(text) < 600 and text.isprintable(), f'{what}: not one clear line: {text!r}')
 
@@ -91,6 +99,7 @@ def good_again():
     """The puppet says nothing but what can be."""
     PUPPET.answers, PUPPET.before, PUPPET.beats = PUPPET.good, None, True
     PUPPET.set(state=puppet.READY, cores=1, cores_max=1)
+    PUPPET.write(puppet.AT_ANSWER, puppet.ANSWER.pack(PUPPET.seen, 0, 0, 0, 0, 0))     # nothing that would fit the next command
     await_health('ready')
 
 
@@ -220,6 +229,7 @@ def main():
     pid, echo = hostlab.pid_of('/run/ix/ixd.pid'), hostlab.Echo(GOOD)
     PUPPET = start_liar()
     await_health('ready')
+    await_known()
     files = len(os.listdir(f'/proc/{pid}/fd'))
     for test in test_answers, test_never_whole, test_states, test_numbers, test_cores, test_replaced, test_down:
         if not report.run(test.__name__[5:], test):
