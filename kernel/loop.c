@@ -22,8 +22,7 @@
 
 #define POLL_US_KVM 50u
 #define NIC_CHECK_US 10000u
-#define BUSY_TURNS 1024u /* a core that is never idle looks at the clock for housekeeping this often */
-#define ENDING_US 1000u  /* while a partition ends, a look this often whether the device is done with its memory */
+#define ENDING_US 1000u /* while a partition ends, a look this often whether the device is done with its memory */
 #define IDLE_CHECK_US 1000000u /* the boot core looks at the NIC's state this often when nothing happens */
 
 static unsigned batch_max;
@@ -33,7 +32,6 @@ static tsc_t idle_check_tsc;
 
 static PERCORE tsc_t last_work;
 static PERCORE tsc_t last_nic_check;
-static PERCORE uint32_t turns;
 
 void loop_init(const struct conf *conf)
 {
@@ -83,13 +81,16 @@ static void write_events(void)
 	sys_timer_events();
 }
 
+/* By time, whether turns are long or short: an application that takes a tenth of a second a turn is not to hide what the host says. */
 static void housekeeping(tsc_t now)
 {
-	if (core_id() == 0 && now - last_nic_check > nic_check_tsc) {
-		last_nic_check = now;
-		nic_check();
-		ctl_look();
-	}
+	if (likely(now - last_nic_check <= nic_check_tsc))
+		return;
+	last_nic_check = now;
+	if (core_id() != 0)
+		return;
+	nic_check();
+	ctl_look();
 }
 
 /* Nothing came, nothing is left to do: poll for a while, then halt until an interrupt or the next deadline. */
@@ -134,8 +135,6 @@ void loop_run(void)
 	tsc_t now;
 
 	for (;;) {
-		if (unlikely(++turns % BUSY_TURNS == 0))
-			housekeeping(cpu_tsc());
 		MARK_STAGE(STAGE_TX_RECLAIM);
 		net_tx_reclaim();
 		MARK_STAGE(STAGE_CALLS);
@@ -143,6 +142,7 @@ void loop_run(void)
 		calls = sys_batch();
 		order_poll();
 		now = cpu_tsc();
+		housekeeping(now);
 		MARK_STAGE(STAGE_RX);
 		count = flow_rx(frames, batch_max);
 		ctl_turn(now, count, count == batch_max ? flow_rx_waiting() : 0);
