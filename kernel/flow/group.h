@@ -41,6 +41,9 @@ struct flow_core {
 	bool has_left;      /* it sends for nobody any more */
 	bool is_starved;    /* without a queue: no slot was free and none has come back since */
 	bool is_alone;      /* boot core: no other core runs, so every group is its own */
+	uint8_t queue_at;   /* where the next look at its queues begins, */
+	uint8_t handed_at;  /* at what was handed over, */
+	uint8_t sender_at;  /* and at those it sends for */
 	uint16_t slots_out;
 	struct flow_slot *slots_free;
 	struct flow_slot *stalled; /* taken from a ring, but the queue was full */
@@ -100,6 +103,17 @@ static inline uint32_t owner_of(unsigned group)
 static inline uint64_t peek(const uint64_t *bits)
 {
 	return __atomic_load_n(bits, __ATOMIC_RELAXED);
+}
+/* The first of @bits from @at on, around. Who had to stop begins behind where it was, or one that is never empty were the only one. */
+static inline uint32_t bit_from(uint64_t bits, uint32_t at)
+{
+	uint64_t above = bits >> at << at;
+
+	return (uint32_t)__builtin_ctzll(above ? above : bits);
+}
+static inline uint8_t bit_behind(uint32_t bit)
+{
+	return (uint8_t)((bit + 1) % 64);
 }
 static inline bool has_queue(uint32_t core)
 {

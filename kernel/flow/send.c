@@ -112,12 +112,14 @@ void send_for_others(struct flow_core *c)
 	if (unlikely(c->has_left))
 		return;
 	while (c->sends_from) {
-		struct flow_slot *s = ring_take(&f->sends[__builtin_ctzll(c->sends_from)]);
+		uint32_t from = bit_from(c->sends_from, c->sender_at);
+		struct flow_slot *s = ring_take(&f->sends[from]);
 
 		if (!s) {
-			c->sends_from &= c->sends_from - 1;
+			c->sends_from &= ~(1ull << from);
 		} else if (!send_slot(s)) {
 			c->stalled = s;
+			c->sender_at = bit_behind(from);
 			return;
 		}
 	}

@@ -71,8 +71,8 @@ static unsigned take_handed(struct flow_core *c, struct buf **out, unsigned max)
 
 	if (peek(&f->inbox[me].frames))
 		c->frames_from |= __atomic_exchange_n(&f->inbox[me].frames, 0, __ATOMIC_ACQ_REL);
-	while (c->frames_from) {
-		uint32_t from = (uint32_t)__builtin_ctzll(c->frames_from);
+	while (c->frames_from && n < max) {
+		uint32_t from = bit_from(c->frames_from, c->handed_at);
 		struct ring *r = &f->frames[me * f->cores + from];
 
 		for (; n < max; n++) {
@@ -82,8 +82,9 @@ static unsigned take_handed(struct flow_core *c, struct buf **out, unsigned max)
 			__builtin_prefetch(out[n]);
 		}
 		if (n == max)
-			return n; /* the bit stays: there may be more */
-		c->frames_from &= c->frames_from - 1;
+			c->handed_at = bit_behind(from); /* its bit stays: there may be more */
+		else
+			c->frames_from &= ~(1ull << from);
 	}
 	return n;
 }
@@ -120,12 +121,19 @@ static inline unsigned poll_queue(uint16_t queue, struct buf **out, unsigned max
 	return count;
 }
 
-static inline unsigned poll_own(const struct flow_core *c, struct buf **out, unsigned max)
+static inline unsigned poll_own(struct flow_core *c, struct buf **out, unsigned max)
 {
+	uint64_t left = c->queues;
 	unsigned n = 0;
 
-	for (uint64_t left = c->queues; left && n < max; left &= left - 1)
-		n += poll_queue((uint16_t)__builtin_ctzll(left), out + n, max - n);
+	while (left && n < max) {
+		uint32_t queue = bit_from(left, c->queue_at);
+
+		n += poll_queue((uint16_t)queue, out + n, max - n);
+		left &= ~(1ull << queue);
+		if (n == max)
+			c->queue_at = bit_behind(queue);
+	}
 	return n;
 }
 

@@ -181,6 +181,29 @@ static void test_queue_full(void **state)
 	flow_sleep_end();
 }
 
+/* A core that sends all the time through another's queue, which is full, does not keep a third from it. */
+static void test_senders_in_turn(void **state)
+{
+	unsigned back = 0;
+
+	(void)state;
+	start(1, 3);
+	fake_nic[0].tx_room = 1;
+	assert_true(send(2, 9) && send(2, 10) && send(2, 11));
+	flush(2);
+	for (unsigned round = 0; round < 16; round++) {
+		while (send(1, 5))
+			;
+		flush(1);
+		flush(0);
+		fake_nic_finish(0, 1);
+		reclaim(0);
+		reclaim(1);
+		back += reclaim(2);
+	}
+	assert_int_equal(back, 3);
+}
+
 static void test_starved_own_queue(void **state)
 {
 	(void)state;
@@ -263,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_slots_run_out),
 		cmocka_unit_test(test_queue_full),
+		cmocka_unit_test(test_senders_in_turn),
 		cmocka_unit_test(test_starved_own_queue),
 		cmocka_unit_test(test_more_queues_than_cores),
 		cmocka_unit_test(test_random),

@@ -388,6 +388,61 @@ static void test_fairness(void **state)
 		;
 }
 
+/* A core with several queues, as when others have left: one that fills every batch does not keep the others from being looked at. */
+static void test_queues_in_turn(void **state)
+{
+	uint8_t frame[128] = { 0 };
+	unsigned from[3] = { 0 };
+
+	(void)state;
+	start(6, 2, true, false);
+	for (unsigned round = 0; round < 30; round++) {
+		for (unsigned i = 0; i < 64; i++)
+			fake_nic_receive(0, frame, 60);
+		fake_nic_receive(2, frame, 61);
+		fake_nic_receive(4, frame, 62);
+		percore_id = 0;
+		assert_int_equal(flow_rx(out, 64), 64);
+		for (unsigned i = 0; i < 64; i++) {
+			from[out[i]->len - 60]++;
+			buf_free(out[i]);
+		}
+	}
+	assert_int_equal(from[0] + from[1] + from[2], 30 * 64);
+	assert_true(from[1] >= 28 && from[2] >= 28);
+	while (collect(0))
+		;
+	assert_int_equal(fake_buf_out, 0);
+}
+
+/* Nor does a core that hands over all the time keep others' frames from being taken. */
+static void test_handed_in_turn(void **state)
+{
+	uint8_t frame[128] = { 0 };
+	unsigned from[4] = { 0 };
+
+	(void)state;
+	start(3, 4, true, false);
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned i = 0; i < 64; i++) {
+			fake_nic_receive(0, frame, 60);
+			fake_nic_receive(1, frame, 61);
+			fake_nic_receive(2, frame, 62);
+		}
+		assert_int_equal(collect(1) + collect(2), 0);
+		percore_id = 0;
+		assert_int_equal(flow_rx(out, 64), 64);
+		for (unsigned i = 0; i < 64; i++) {
+			from[out[i]->len - 60]++;
+			buf_free(out[i]);
+		}
+	}
+	assert_true(from[0] == 640 && from[1] == 320 && from[2] == 320);
+	while (collect(0))
+		;
+	assert_int_equal(fake_buf_out, 0);
+}
+
 static void test_hand_by_net(void **state)
 {
 	uint8_t frame[128] = { 0 };
@@ -432,6 +487,8 @@ int main(void)
 		cmocka_unit_test(test_wakes_a_burst),
 		cmocka_unit_test(test_hand_over_full),
 		cmocka_unit_test(test_fairness),
+		cmocka_unit_test(test_queues_in_turn),
+		cmocka_unit_test(test_handed_in_turn),
 		cmocka_unit_test(test_hand_by_net),
 		cmocka_unit_test(test_refusals),
 	};
