@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * listen and udp_bind are partition-wide: one entry in a shared table, under a lock, announced by
- * net_shared.epoch. Each core reads that word once a turn and then creates or closes its own lwIP
+ * net_shared.epoch. Each core reads that word once a turn, copies what has changed, and then creates or closes its own lwIP
  * listeners; cores that start later do so with their first turn. What a core cannot open it tries again each turn.
+ * Nobody goes by an entry itself, which others may free and take again at any time: cookie, handle and address of two lives would mix.
  */
 #include "kernel/net/binding.h"
 
@@ -27,6 +28,9 @@ static struct binding_table {
 	uint8_t *by_port[2]; /* protocol, port: index + 1, 0: nobody's */
 } table;
 
+/* Entries as this core follows them: an even generation is over, and then the rest is that of its last life. */
+static PERCORE struct binding followed[NET_BINDINGS_MAX];
+
 int binding_init(void)
 {
 	for (unsigned i = 0; i < ARRAY_COUNT(table.by_port); i++) {
@@ -42,9 +46,14 @@ void binding_announce(void)
 	__atomic_fetch_add(&net_shared.epoch, 1, __ATOMIC_RELEASE);
 }
 
-static bool is_free(const struct binding *b)
+static bool is_alive(const struct binding *b)
 {
-	return !(load_acquire(&b->generation) & 1);
+	return load_acquire(&b->generation) & 1;
+}
+
+static enum net_kind kind_of(enum binding_protocol protocol)
+{
+	return protocol == BINDING_TCP ? NET_LISTENER : NET_UDP;
 }
 
 /* What the manifest says of the port, else what it says of all. */
@@ -64,9 +73,9 @@ static int take(enum binding_protocol protocol, const struct binding *wanted, ix
 	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++) {
 		struct binding *b = &table.entries[i];
 
-		if (!is_free(b))
+		if (is_alive(b))
 			continue;
-		*handle = handle_new_shared(protocol == BINDING_TCP ? NET_LISTENER : NET_UDP, b);
+		*handle = handle_new_shared(kind_of(protocol), b);
 		if (!*handle)
 			return IX_NO_MEMORY;
 		b->protocol = (uint8_t)protocol;
@@ -112,7 +121,7 @@ int binding_free(enum binding_protocol protocol, ix_handle_t handle)
 	struct binding *b;
 
 	lock_take(&table.lock);
-	b = binding_of(protocol, handle);
+	b = net_handle_find(handle, kind_of(protocol));
 	if (b)
 		release(b);
 	lock_give(&table.lock);
@@ -126,32 +135,48 @@ void binding_free_all(void)
 {
 	lock_take(&table.lock);
 	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++)
-		if (!is_free(&table.entries[i]))
+		if (is_alive(&table.entries[i]))
 			release(&table.entries[i]);
 	lock_give(&table.lock);
 	binding_announce();
 }
 
-struct binding *binding_find(enum binding_protocol protocol, uint16_t port)
+bool binding_is_taken(enum binding_protocol protocol, uint16_t port)
 {
-	unsigned index = load_acquire(&table.by_port[protocol][port]);
-
-	return index ? &table.entries[index - 1] : NULL;
+	return load_acquire(&table.by_port[protocol][port]);
 }
 
-struct binding *binding_of(enum binding_protocol protocol, ix_handle_t handle)
+const struct binding *binding_find(enum binding_protocol protocol, uint16_t port)
 {
-	return net_handle_find(handle, protocol == BINDING_TCP ? NET_LISTENER : NET_UDP);
+	unsigned index = load_acquire(&table.by_port[protocol][port]);
+	const struct binding *b;
+
+	if (!index)
+		return NULL;
+	b = &followed[index - 1];
+	return b->generation & 1 && b->port == port && b->protocol == protocol ? b : NULL;
+}
+
+const struct binding *binding_of(enum binding_protocol protocol, ix_handle_t handle)
+{
+	const struct binding *entry = net_handle_find(handle, kind_of(protocol)), *b;
+
+	if (!entry)
+		return NULL;
+	b = &followed[entry - table.entries];
+	if (unlikely(b->handle != handle)) /* another core has made it in this turn */
+		net_sync();
+	return b->handle == handle && b->generation & 1 ? b : NULL;
 }
 
 unsigned binding_index(const struct binding *b)
 {
-	return (unsigned)(b - table.entries);
+	return (unsigned)(b - followed);
 }
 
-struct binding *binding_at(unsigned index)
+const struct binding *binding_at(unsigned index)
 {
-	return &table.entries[index];
+	return &followed[index];
 }
 
 /* Half-open connections name their listener, and lwIP would not find them: its lists are empty. */
@@ -180,63 +205,71 @@ static void close_listener(unsigned i)
 }
 
 /*
- * Return: false if it has to be tried again: no memory, or another core changes the entry just now. What has been
- * made by then has no connection that an event could be about, so it is closed, not aborted.
+ * Return: false if there is no memory. What has been made by then has no connection that an event could be about, so it is closed, not
+ * aborted.
  */
 static bool open_listener(unsigned i)
 {
-	struct binding *entry = &table.entries[i], b = *entry;
+	struct binding *b = &followed[i];
 	ip_addr_t address = IPADDR_ANY_TYPE_INIT; /* of both families */
-	struct tcp_pcb *pcb, *listener;
+	struct tcp_pcb *pcb = tcp_new(), *listener;
 
-	fence_compiler(); /* loads are not reordered by the processor [SDM 3A 8.2.2] */
-	if (READ_ONCE(entry->generation) != net_self.listener_generation[i])
-		return false;
-	if (b.protocol != BINDING_TCP)
-		return true;
-	pcb = tcp_new();
 	if (!pcb)
 		return false;
-	if (ip6_is_mapped(&b.address)) {
-		ip_addr_set_ip4_u32_val(address, b.address.words[3]);
-	} else if (!ip6_is_zero(&b.address)) {
-		memcpy(ip_2_ip6(&address), &b.address, sizeof(b.address));
+	if (ip6_is_mapped(&b->address)) {
+		ip_addr_set_ip4_u32_val(address, b->address.words[3]);
+	} else if (!ip6_is_zero(&b->address)) {
+		memcpy(ip_2_ip6(&address), &b->address, sizeof(b->address));
 		IP_SET_TYPE_VAL(address, IPADDR_TYPE_V6);
 	}
 	tcp_ext_arg_set(pcb, net_self.ext_id, NULL);
 	tcp_ext_arg_set_callbacks(pcb, net_self.ext_id, &conn_ext_callbacks);
-	listener = tcp_bind(pcb, &address, b.port) == ERR_OK ? tcp_listen(pcb) : NULL;
+	listener = tcp_bind(pcb, &address, b->port) == ERR_OK ? tcp_listen(pcb) : NULL;
 	if (!listener) {
 		tcp_close(pcb);
 		return false;
 	}
-	tcp_arg(listener, entry);
+	tcp_arg(listener, b);
 	net_self.listeners[i] = listener;
 	return true;
+}
+
+/* Return: false if it has to be tried again: another core changes the entry just now, or there is no memory. */
+static bool follow(unsigned i, uint32_t generation)
+{
+	const struct binding *entry = &table.entries[i];
+	struct binding b = *entry;
+
+	fence_compiler(); /* loads are not reordered by the processor [SDM 3A 8.2.2] */
+	if (READ_ONCE(entry->generation) != generation)
+		return false;
+	b.generation = generation;
+	followed[i] = b;
+	return b.protocol != BINDING_TCP || open_listener(i);
 }
 
 /* A port may have gone from one entry to another: what is over is closed before anything is opened. */
 bool binding_sync(void)
 {
+	uint32_t generation[NET_BINDINGS_MAX];
 	bool is_done = true;
 	uint64_t begun = 0;
 
 	for (unsigned i = 0; i < NET_BINDINGS_MAX; i++) {
-		uint32_t generation = load_acquire(&table.entries[i].generation);
-
-		if (generation == net_self.listener_generation[i])
+		generation[i] = load_acquire(&table.entries[i].generation);
+		if (generation[i] == followed[i].generation)
 			continue;
-		net_self.listener_generation[i] = generation;
+		followed[i].generation = generation[i] & ~1u;
 		close_listener(i);
 		udp_socket_reset(i);
-		begun |= (uint64_t)(generation & 1) << i;
+		begun |= (uint64_t)(generation[i] & 1) << i;
 	}
 	for (; begun; begun &= begun - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(begun);
 
-		if (open_listener(i))
+		if (follow(i, generation[i]))
 			continue;
-		net_self.listener_generation[i] = 0; /* which no entry in use has */
+		followed[i].generation = 0; /* which no entry in use has */
 		is_done = false;
 	}
 	return is_done;

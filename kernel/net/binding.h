@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the partition listens on: one table for all cores, which each repeats for itself. Private to kernel/net. */
+/* What the partition listens on: one table for all cores, of which each goes by a copy of its own. Private to kernel/net. */
 #pragma once
 #include "kernel/net/core.h"
 
@@ -26,12 +26,17 @@ int binding_new(enum binding_protocol protocol, const struct ix_endpoint *local,
 int binding_free(enum binding_protocol protocol, ix_handle_t handle);
 /** binding_free_all() - partition end; by any core, again by the others without effect. */
 void binding_free_all(void);
-/** binding_find() - whose port @port (host order) is; NULL if nobody's. */
-struct binding *binding_find(enum binding_protocol protocol, uint16_t port);
-/** binding_of() - by handle. binding_index() - its place in per-core tables. */
-struct binding *binding_of(enum binding_protocol protocol, ix_handle_t handle);
+/** binding_is_taken() - whether @port (host order) is anybody's now, whether this core knows whose or not yet. */
+bool binding_is_taken(enum binding_protocol protocol, uint16_t port);
+/**
+ * binding_find() - whose port @port is, as the calling core follows the table; NULL if nobody's, or not yet
+ * binding_of() - by handle, followed now if it was not. Both valid, and what they say of one life, until the next net_sync().
+ */
+const struct binding *binding_find(enum binding_protocol protocol, uint16_t port);
+const struct binding *binding_of(enum binding_protocol protocol, ix_handle_t handle);
+/** binding_index() - its place in per-core tables. binding_at() - what is or was last there, as this core followed it. */
 unsigned binding_index(const struct binding *b);
-struct binding *binding_at(unsigned index);
+const struct binding *binding_at(unsigned index);
 /** binding_sync() - make this core's lwIP listeners agree with the table. Return: false if it has to be done again. */
 bool binding_sync(void);
 /** binding_announce() - other cores shall look at net_shared. Under no lock. */

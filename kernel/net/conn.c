@@ -137,13 +137,12 @@ static void on_destroy(u8_t id, void *data)
 	net_self.keep = pcb_of(c);
 }
 
-bool conn_begin_passive(struct tcp_pcb *pcb, const struct binding *b)
+void conn_begin_passive(struct tcp_pcb *pcb, const struct binding *b)
 {
 	struct conn *c = conn_of(pcb);
 
 	conn_init(pcb);
-	if (b->port != pcb->local_port)
-		return false; /* just freed by another core; this one follows in its next turn */
+	kcheck(b->port == pcb->local_port); /* the listener's, whatever other cores do to the table */
 	c->cookie = b->cookie;
 	c->rto_floor_ms = b->rto_floor_ms;
 	ts_init(c);
@@ -152,13 +151,13 @@ bool conn_begin_passive(struct tcp_pcb *pcb, const struct binding *b)
 	if (!net_shared.has_timestamps)
 		tcp_clear_flags(pcb, TF_TIMESTAMP);
 	backlog_half_open(c, b);
-	return true;
 }
 
 static err_t on_passive_open(u8_t id, struct tcp_pcb_listen *listener, struct tcp_pcb *pcb)
 {
 	(void)id;
-	return conn_begin_passive(pcb, listener->callback_arg) ? ERR_OK : ERR_VAL;
+	conn_begin_passive(pcb, listener->callback_arg);
+	return ERR_OK;
 }
 
 const struct tcp_ext_arg_callbacks conn_ext_callbacks = { on_destroy, on_passive_open };

@@ -172,7 +172,6 @@ struct net_core {
 	uint8_t ext_id;          /* of lwIP's extension argument */
 	struct time_node tick;   /* delayed acknowledgements, blocked output, device's debts */
 	struct tcp_pcb *listeners[NET_BINDINGS_MAX];
-	uint32_t listener_generation[NET_BINDINGS_MAX];
 	struct listener_load load[NET_BINDINGS_MAX];
 	struct net_stats stats;
 };
@@ -213,9 +212,9 @@ void net_sync(void);
 /* conn.c */
 /** conn_init() - the part behind a pcb that lwIP has just made; before lwIP sends anything for it. */
 void conn_init(struct tcp_pcb *pcb);
-/** conn_begin_passive() - the same of one that was asked for by a SYN to @b. False: @b is somebody else's by now. */
+/** conn_begin_passive() - the same of one that was asked for by a SYN to @b. */
 struct binding;
-bool conn_begin_passive(struct tcp_pcb *pcb, const struct binding *b);
+void conn_begin_passive(struct tcp_pcb *pcb, const struct binding *b);
 /** conn_find() - the calling core's connection of @handle; NULL: there is none, or it moves (handle_missing() says which). */
 struct conn *conn_find(ix_handle_t handle);
 /** conn_leave() - take @c off this core's lists and counters, queues excepted; conn_join() - put it on the calling core's. */

@@ -103,7 +103,7 @@ static APART enum frame_kind classify_ip4(struct frame *f, const uint8_t *ip, un
 	if (ip[9] == IP_PROTOCOL_TCP)
 		return FRAME_TCP;
 	if (ip[9] == IP_PROTOCOL_UDP)
-		return binding_find(BINDING_UDP, be16(f->tuple.local_port)) ? FRAME_UDP : FRAME_SLOW;
+		return binding_is_taken(BINDING_UDP, be16(f->tuple.local_port)) ? FRAME_UDP : FRAME_SLOW;
 	return ip[9] == IP_PROTOCOL_ICMP ? FRAME_SLOW : bad();
 }
 

@@ -128,7 +128,7 @@ static enum frame_kind classify_upper(struct frame *f, const uint8_t *ip, const 
 	memcpy(&f->tuple.remote_port, ip + w->at, 4);
 	if (w->protocol == IP_PROTOCOL_TCP)
 		return FRAME_TCP;
-	return binding_find(BINDING_UDP, be16(f->tuple.local_port)) ? FRAME_UDP : FRAME_SLOW;
+	return binding_is_taken(BINDING_UDP, be16(f->tuple.local_port)) ? FRAME_UDP : FRAME_SLOW;
 }
 
 enum frame_kind ip6_classify(struct frame *f)

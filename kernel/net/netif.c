@@ -67,7 +67,7 @@ void netif_say_ready(void)
 		const struct ix_manifest_port *p = &conf->ports[i];
 		bool is_tcp = p->protocol == IX_PORT_TCP;
 
-		if (!binding_find(is_tcp ? BINDING_TCP : BINDING_UDP, p->port))
+		if (!binding_is_taken(is_tcp ? BINDING_TCP : BINDING_UDP, p->port))
 			return;
 		at += fmt_text(text + at, sizeof(text) - at, "%s%s %u", at ? ", " : "", is_tcp ? "tcp" : "udp",
 			       p->port);

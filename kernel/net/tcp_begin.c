@@ -163,7 +163,8 @@ static bool answer(struct tcp_pcb *pcb, const struct binding *b)
 	struct tcp_seg *seg;
 	uint8_t which;
 
-	if (!conn_begin_passive(pcb, b) || !tcp_fast_mark(pcb, choose_options(pcb, &which), TCP_SYN | TCP_ACK))
+	conn_begin_passive(pcb, b);
+	if (!tcp_fast_mark(pcb, choose_options(pcb, &which), TCP_SYN | TCP_ACK))
 		return false;
 	seg = pcb->unsent;
 	seg->flags = which;

@@ -162,6 +162,8 @@ static bool is_for_lwip(const struct frame *f, const uint8_t *tcp, struct tcp_pc
 	if (tcp[13] & TCP_RST)
 		return false;
 	b = binding_find(BINDING_TCP, be16(f->tuple.local_port));
+	if (is_syn && !b && binding_is_taken(BINDING_TCP, be16(f->tuple.local_port)))
+		return false; /* since a moment, on another core: asked again, it is served here, too */
 	if (is_syn && b && READ_ONCE(net_shared.is_draining))
 		return false; /* asked again a second later, of whoever has the address then */
 	if (is_syn && b)

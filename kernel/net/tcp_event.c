@@ -29,7 +29,7 @@ static void on_sent(struct conn *c, u16_t bytes)
 	tcp_out_release(c);
 }
 
-/* The listener may have gone since the request came, and its port may belong to another one now. */
+/* The listener may have gone since the request came, and its port may belong to another one now, as this core knows. */
 static bool is_listened_for(const struct conn *c, const struct tcp_pcb *pcb)
 {
 	const struct binding *b = binding_find(BINDING_TCP, pcb->local_port);

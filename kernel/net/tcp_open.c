@@ -85,7 +85,7 @@ static bool choose_port(struct demux_tuple *t)
 		uint16_t port = (uint16_t)(PORT_FIRST + LWIP_RAND() % PORT_COUNT);
 
 		t->local_port = be16(port);
-		if ((is_any || is_port_ours(t)) && is_tuple_free(t) && !binding_find(BINDING_TCP, port) &&
+		if ((is_any || is_port_ours(t)) && is_tuple_free(t) && !binding_is_taken(BINDING_TCP, port) &&
 		    !may_be_away(t, i))
 			return true;
 	}

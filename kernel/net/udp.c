@@ -77,7 +77,7 @@ static bool is_for(const struct binding *binding, const struct frame *f)
 
 void udp_in_frame(const struct frame *f)
 {
-	struct binding *binding = binding_find(BINDING_UDP, be16(f->tuple.local_port));
+	const struct binding *binding = binding_find(BINDING_UDP, be16(f->tuple.local_port));
 	unsigned at = f->b->off + ETH_BYTES + f->ip_bytes;
 	struct udp_socket *s;
 	int bytes = -1;
@@ -156,7 +156,7 @@ void udp_events(void)
 
 int net_udp_recv_done(ix_handle_t handle, uint64_t datagrams)
 {
-	struct binding *binding = binding_of(BINDING_UDP, handle);
+	const struct binding *binding = binding_of(BINDING_UDP, handle);
 	struct udp_socket *s;
 
 	if (!binding)

@@ -241,7 +241,7 @@ static int send_by_ip(const struct binding *binding, const struct ix_endpoint *r
 
 int net_udp_send(ix_handle_t handle, const struct ix_endpoint *remote, const struct net_range *data, uint64_t *sent)
 {
-	struct binding *binding = binding_of(BINDING_UDP, handle);
+	const struct binding *binding = binding_of(BINDING_UDP, handle);
 	int status;
 
 	*sent = 0;
