@@ -237,7 +237,8 @@ void handle_each(enum net_kind kind, void (*fn)(void *object))
 	for (uint32_t i = 1; i < handle_table.limit; i++) {
 		struct slot *slot = &handle_table.slots[i];
 
-		if (slot->kind == kind && slot->core == core_id())
+		/* In this order: another core may begin a life here in a slot whose last one was this core's. */
+		if (READ_ONCE(slot->kind) == kind && READ_ONCE(slot->core) == core_id())
 			fn(slot->object);
 	}
 }

@@ -341,13 +341,13 @@ static void on_second(struct time_node *node)
 }
 
 /*
- * Out by the queue of the core that made it: a switch that learns a flow's queue from what we send (a tap
+ * Out by the queue of the core that made it, if it is there any more: a switch that learns a flow's queue from what we send (a tap
  * does) must not learn the boot core's.
  */
 static void send_resolved(struct buf *b, const struct entry *e)
 {
 	neighbour_put_header(b->data + b->off, e->mac, type_of(&e->address));
-	if (b->core == core_id()) {
+	if (b->core == core_id() || !(cpu_serving() >> b->core & 1)) {
 		output_buf(b);
 	} else if (!flow_hand(b->core, b)) {
 		net_self.stats.dropped_no_buffer++;

@@ -28,6 +28,9 @@ static const uint64_t bases[] = { 0,
 				  0x0000800000000000,
 				  0xffff800000000000 };
 #define BASES (sizeof(bases) / sizeof(bases[0]))
+#define FEW_PORTS 15u /* 8 and up */
+
+struct random_shared random_shared;
 
 uint64_t random_calls_word(struct random_calls *r) /* SplitMix64 [Steele, Lea, Flood 2014] */
 {
@@ -121,6 +124,8 @@ static ix_handle_t any_handle(struct random_calls *r, enum random_kind kind)
 		other = kind;
 	if (r->pools[other].count)
 		h = r->pools[other].handles[(w >> 24) % r->pools[other].count];
+	if (r->shares && (w >> 52 & 3) == 0)
+		h = random_shared.handles[other][(w >> 24) % RANDOM_SHARED];
 	switch (w % 16) {
 	case 0:
 		h = 0;
@@ -150,6 +155,8 @@ static void keep_handle(struct random_calls *r, const struct ix_call *c)
 	if (*count < RANDOM_HANDLES)
 		at = (*count)++;
 	r->pools[kind].handles[at] = c->handle;
+	if (r->shares)
+		random_shared.handles[kind][random_calls_word(r) % RANDOM_SHARED] = c->handle;
 }
 
 /* Lists, endpoints and requests lie over each other in the scratch memory: what is one may be read as another. */
@@ -164,7 +171,7 @@ static void fill_scratch(struct random_calls *r)
 			word[i] = 0;
 			if (i + 2 < RANDOM_SCRATCH_BYTES / 8) {
 				word[i + 1] = w % 8 ? 0x0007000affff0000ull + ((w >> 8 & 7) << 56) : 0;
-				word[i + 2] = w >> 32 & 0xffff;
+				word[i + 2] = r->shares && w >> 60 ? 8 + (w >> 32) % FEW_PORTS : w >> 32 & 0xffff;
 			}
 		} else if (w % 4 == 1) { /* an iov */
 			word[i] = random_calls_address(r);

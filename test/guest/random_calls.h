@@ -8,7 +8,13 @@
 
 enum random_kind { RANDOM_CONNECTION, RANDOM_LISTENER, RANDOM_SOCKET, RANDOM_TIMER, RANDOM_KINDS };
 
-/* What one core draws from; nothing is shared between two of these. */
+/* What cores have made of late, of each kind, for those that share. */
+#define RANDOM_SHARED 8u
+extern struct random_shared {
+	volatile ix_handle_t handles[RANDOM_KINDS][RANDOM_SHARED];
+} random_shared;
+
+/* What one core draws from; nothing is shared between two of these but random_shared. */
 struct random_calls {
 	uint64_t state;
 	uint8_t *scratch; /* partition memory for lists and endpoints, RANDOM_SCRATCH_BYTES */
@@ -16,6 +22,7 @@ struct random_calls {
 		ix_handle_t handles[RANDOM_HANDLES];
 		unsigned count;
 	} pools[RANDOM_KINDS];
+	bool shares;           /* uses what other cores have made, too, and few ports, so that they meet */
 	unsigned given;        /* so many connections stay, those behind come and go */
 	ix_handle_t spared[2]; /* never used: the connection and listener that the test itself needs */
 	uint64_t executed;     /* descriptors so far */

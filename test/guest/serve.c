@@ -287,6 +287,7 @@ static void run_request(void)
 	if (sscanf(request.line, "run %199s %lu", name, &variant) >= 1)
 		error = run_case(name, variant);
 	snprintf(request.answer, sizeof(request.answer), "%s %s\n", *error ? "FAIL" : "PASS", error);
+	say("%s %lu: %s", name, variant, request.answer); /* its connection may have gone to another core */
 	requester = NULL;
 	request.line = NULL;
 	request.is_done = true;

@@ -1,154 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Cores park and come again, are taken away and given back, while streams of known bytes go on: kernel/cores as it stands, the processors
- * and the hotplug registers a test's. A core sleeps where it would execute HLT: from there it comes back by longjmp().
+ * and the hotplug registers a test's.
  */
 #include <stdlib.h>
-#include "boot/boot.h"
 #include "kernel/base/err.h"
-#include "kernel/cores/cores.h"
-#include "kernel/cores/hotplug.h"
-#include "kernel/cores/state.h"
-#include "kernel/cpu/start.h"
-#include "kernel/mem/map.h"
-#include "kernel/sys/sys.h"
-#include "kernel/user/user.h"
-#include "test/fake/cpu.h"
-#include "test/unit/net/streams.h"
+#include "kernel/cpu/cpu.h"
+#include "test/unit/net/parking.h"
 
 #ifndef MODE
 #define MODE CORES_HASH
 #endif
 #define STEPS 6000u
-
-tsc_t fake_now;
-uint64_t fake_msr[2];
-
-static struct {
-	jmp_buf halt;
-	bool is_asleep[CORES_IN_TEST]; /* in HLT, or without a processor */
-	bool is_gone[CORES_IN_TEST];   /* its processor is */
-	bool is_begun[CORES_IN_TEST];  /* a new one is on its way */
-	bool is_kept[CORES_IN_TEST];   /* by ring 3, which does not come back */
-	bool is_dead[CORES_IN_TEST];   /* its processor does not start */
-	bool is_telling[CORES_IN_TEST], leaves[CORES_IN_TEST];
-	unsigned told, parked, ejected, refused[IX_PAGE_REFUSED_NR];
-	unsigned answers, failed;
-	uint32_t running; /* as the last answer says, which was: */
-	int status;
-} test;
-
-/* ---- processors ---- */
-void smp_set_cores(uint64_t running, uint64_t serving, uint64_t open)
-{
-	fake_cores = running;
-	fake_serving = serving;
-	fake_open = open;
-}
-
-void boot_ap_prepare(pa_t root, uint8_t *low)
-{
-	(void)root;
-	(void)low;
-}
-
-pa_t map_core_root(uint32_t core)
-{
-	return core;
-}
-
-void smp_begin(uint32_t core, uint32_t id, uint8_t start_page)
-{
-	(void)start_page;
-	assert_int_equal(id, core + 100);
-	assert_true(test.is_gone[core]);
-	test.is_begun[core] = !test.is_dead[core];
-}
-
-void smp_repeat(uint32_t core, uint8_t start_page)
-{
-	(void)start_page;
-	assert_true(core < CORES_IN_TEST);
-}
-
-bool smp_is_started(uint32_t core)
-{
-	return test.is_begun[core];
-}
-
-void smp_stop(uint32_t core)
-{
-	test.is_begun[core] = false;
-}
-
-bool cores_probe_of(uint32_t core, tsc_t *tsc)
-{
-	(void)core;
-	*tsc = fake_now;
-	return true;
-}
-
-void cpu_halt_until(tsc_t deadline)
-{
-	assert_int_equal(deadline, UINT64_MAX);
-	longjmp(test.halt, 1);
-}
-
-/* ---- hotplug registers ---- */
-uint32_t hotplug_apic_id(uint32_t core)
-{
-	return core + 100;
-}
-
-void hotplug_poll(void)
-{
-}
-
-void hotplug_eject(uint32_t core)
-{
-	assert_true(test.is_asleep[core]);
-	test.is_gone[core] = true;
-	test.ejected++;
-}
-
-void hotplug_refuse(uint32_t core, enum ix_page_refusal why)
-{
-	assert_true(core < CORES_IN_TEST + 1);
-	test.refused[why]++;
-}
-
-/* ---- ring 3 ---- */
-bool user_is_ending(void)
-{
-	return false;
-}
-
-bool user_is_started(void)
-{
-	return true;
-}
-
-void user_park(void)
-{
-	test.parked++;
-}
-
-/* That it leaves is told when all else has been: no connection may be known here then. */
-void sys_core(bool leaves)
-{
-	test.is_telling[core_id()] = true;
-	test.leaves[core_id()] = leaves;
-}
-
-bool sys_core_is_leaving(void)
-{
-	return test.leaves[core_id()];
-}
-
-bool sys_core_is_told(void)
-{
-	return !test.is_telling[core_id()];
-}
 
 static void check_nothing_here(uint32_t core)
 {
@@ -470,11 +333,56 @@ static void test_kept(void **state)
 	finish();
 }
 
+/* A datagram of @bytes bytes among the frames that were sent since the last look. */
+static bool is_sent(unsigned bytes)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < world.sent_count; i++)
+		found |= world.sent[i].full_bytes == bytes + (world.is_ip6 ? 62 : 42);
+	world.sent_count = world.taken = 0;
+	return found;
+}
+
+/* What a core has sent to a host that is still asked for goes out though the core has parked meanwhile. */
+static void test_unresolved(void **state)
+{
+	struct ix_endpoint any = { .port = 53 }, to = world_endpoint(0x0a000909, 53);
+	struct net_range r = { .data = (const uint8_t *)"datagram", .bytes = 8 };
+	bool is_out = false;
+	ix_handle_t handle;
+	uint64_t sent;
+
+	(void)state;
+	begin(60);
+	finish();
+	cores_switch(3);
+	assert_int_equal(net_udp_bind(&any, 1, &handle), IX_OK);
+	world.is_arp_silent = true;
+	assert_int_equal(net_udp_send(handle, &to, &r, &sent), IX_OK);
+	set_cores(1);
+	assert_true(test.is_asleep[3]);
+	world.is_arp_silent = false;
+	world.sent_count = world.taken = 0;
+	for (unsigned ms = 0; ms < 3000 && !is_out; ms++) {
+		world.now_us += 1000;
+		turn(0);
+		is_out = is_sent(r.bytes);
+	}
+	assert_true(is_out);
+	cores_switch(3);
+	assert_true(flow_is_quiet());
+	set_cores(CORES_IN_TEST);
+	cores_switch(3);
+	assert_int_equal(net_udp_unbind(handle), IX_OK);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_by_one), cmocka_unit_test(test_at_random), cmocka_unit_test(test_hotplug),
-		cmocka_unit_test(test_refused),    cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_kept),      cmocka_unit_test(test_unresolved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
