@@ -73,6 +73,8 @@ struct known {
 		const char *noted; /* why it may not use it, by an event; NULL: not yet */
 		int64_t noted_ms;  /* monotonic, 0: never */
 		bool is_said;
+		bool is_open; /* its port's address changed from `had`, and flows or published ports did not follow so far */
+		uint8_t had[4];
 	} lease;
 	char image[64], version[64]; /* name and version of its image */
 	unsigned portless;           /* looks in a row that found it running without a port */

@@ -115,17 +115,50 @@ static json_t *detail(const uint8_t address[4], const char *why)
 	return o;
 }
 
-/* From @had, all zero: none, to @has. The port first, so that nothing is led to where nobody answers. */
+/* Whether the last change has not come to its end: to be done again, from what it @had before. */
+static bool is_open(const char *name, uint8_t had[4])
+{
+	bool is = false;
+	struct known *k;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	if (k != NULL && k->lease.is_open) {
+		is = true;
+		memcpy(had, k->lease.had, 4);
+	}
+	pthread_mutex_unlock(&ixd.lock);
+	return is;
+}
+
+static void set_open(const char *name, bool is, const uint8_t had[4])
+{
+	struct known *k;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	if (k != NULL) {
+		k->lease.is_open = is;
+		memcpy(k->lease.had, had, 4);
+	}
+	pthread_mutex_unlock(&ixd.lock);
+}
+
+/*
+ * From @had, all zero: none, to @has. The port first, so that nothing is led to where nobody answers. A switch or nftables that
+ * has no time now is asked again at the next look: the database may have the address by then, and would be asked nothing more.
+ */
 static void change(const char *name, const uint8_t had[4], const uint8_t has[4])
 {
 	struct err err = { 0 };
+	bool is_done = sw_port_address(name, has, &err) == 0 && deploy_publish(&err) == 0;
 
-	if (sw_port_address(name, has, &err) == 0) {
+	set_open(name, !is_done, had);
+	if (is_done && memcmp(had, has, 4) != 0) {
 		if (memcmp(has, none, 4) != 0)
 			event_note(name, "address", detail(has, NULL));
 		else
 			event_note(name, "address-lost", detail(had, NULL));
-		deploy_publish(&err);
 	}
 	err_fini(&err);
 }
@@ -185,10 +218,14 @@ void lease_look(const char *name, const struct sw_states *ports)
 {
 	const struct sw_state *port = sw_states_of(ports, name);
 	const struct sw_guest_state *holder;
+	uint8_t says[4], had[4];
 	bool has_word, is_due;
-	uint8_t says[4];
 	const char *why;
 
+	if (port->is_dhcp && is_open(name, had)) {
+		change(name, had, port->address);
+		return;
+	}
 	if (!port->is_dhcp || !read_word(name, port->address, says))
 		return;
 	has_word = memcmp(says, none, 4) != 0;
