@@ -175,7 +175,11 @@ const struct verb verb_up = {
 	.about = "Makes guest NAME of an image (a FOLDER is built first), on the switch of this host and under "
 		 "libvirt, and "
 		 "returns when it is ready. It goes on when ixctl, ixd, libvirtd or the switch end, and is up again "
-		 "after the host was down. ARGUMENTs go to the application instead of the manifest's args.",
+		 "after the host was down. ARGUMENTs go to the application instead of the manifest's args.\n"
+		 "\n"
+		 "A guest that ends before it is ready, stands still for 5 s (15 s under emulation) or is not ready "
+		 "after a "
+		 "minute is given up, and nothing of it stays.",
 	.examples = "ixctl up web images/echo --address 10.77.0.5/16 -p 7007:7\n"
 		    "ixctl up web web.ix --cpus 1:4 --env LEVEL=2 --secret key=/etc/web.key -- --verbose\n",
 	.word = { WORD_OTHER, WORD_FILE },

@@ -4,6 +4,7 @@
 #include "hostctl/base/paths.h"
 #include "hostctl/ixd/ixd.h"
 #include "hostctl/ixd/launch.h"
+#include "hostctl/ixd/ready.h"
 #include "hostctl/ixd/user.h"
 #include "hostctl/machine/machine.h"
 #include "kernel/abi/boot_info.h"
@@ -15,14 +16,10 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SEED_BYTES 32
-#define READY_S 60u
-#define READY_POLL_MS 20u
 #define STOP_S 10u
-#define CONSOLE_TAIL 4096
 
 /* What is made for one start. All pointers owned. */
 struct made {
@@ -252,77 +249,6 @@ static int set_page(const struct guest *g, struct err *err)
 	return err_set(err, STATUS_MACHINE, "ixd has %u guests; no more fit", IXD_GUESTS_MAX);
 }
 
-/* The console's last line that says something, on the heap; "" if none. */
-static char *last_words(const char *path)
-{
-	char *text = calloc(1, CONSOLE_TAIL + 1), *from = text, *copy;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = 0;
-
-	if (text == NULL)
-		abort();
-	if (fd >= 0) {
-		off_t end = lseek(fd, 0, SEEK_END);
-
-		n = pread(fd, text, CONSOLE_TAIL, end > CONSOLE_TAIL ? end - CONSOLE_TAIL : 0);
-		close(fd);
-	}
-	while (n > 0 && strchr("\r\n ", text[n - 1]) != NULL)
-		text[--n] = '\0';
-	for (char *p = text; *p != '\0'; p++) {
-		if (*p == '\n')
-			from = p + 1;
-		else if ((unsigned char)*p < 0x20)
-			*p = ' '; /* a stranger's */
-	}
-	copy = strdup(from);
-	free(text);
-	return copy;
-}
-
-/* 1 ready, 0 not yet, -1 it has ended. */
-static int look_if_ready(const char *name)
-{
-	struct domain_info info;
-	struct err err = { 0 };
-	enum ix_page_state state = IX_PAGE_BOOTING;
-	struct known *k;
-
-	pthread_mutex_lock(&ixd.lock);
-	k = known_find(name);
-	if (k != NULL)
-		sample_guest(k);
-	if (k != NULL && k->has_guest)
-		state = k->guest.state;
-	pthread_mutex_unlock(&ixd.lock);
-	if (state == IX_PAGE_READY)
-		return 1;
-	if (domain_info(ixd.domains, name, &info, &err) != 0) {
-		err_fini(&err);
-		return 0;
-	}
-	return info.state == DOMAIN_RUNNING || info.state == DOMAIN_PAUSED ? 0 : -1;
-}
-
-int deploy_wait_ready(const struct guest *g, struct err *err)
-{
-	char *words, *console;
-	int state = 0;
-
-	for (unsigned ms = 0; ms < READY_S * 1000 && (state = look_if_ready(g->name)) == 0; ms += READY_POLL_MS)
-		nanosleep(&(struct timespec){ 0, READY_POLL_MS * 1000000l }, NULL);
-	if (state > 0)
-		return 0;
-	if (asprintf(&console, PATHS_LOG "/%s.console", g->name) < 0)
-		abort();
-	words = last_words(console);
-	err_set(err, STATUS_DATA, "%s %s; its console's last line: %.300s", g->name,
-		state < 0 ? "ended before it was ready" : "is not ready after a minute", words);
-	free(words);
-	free(console);
-	return -1;
-}
-
 /* It runs: known at once, not when check.c asks next. */
 static int start_domain(const struct guest *g, const struct made *m, struct err *err)
 {
@@ -363,7 +289,7 @@ static int run(const struct guest *g, struct made *m, struct request *r, struct 
 	if (start_anyhow(g, m, r, err) != 0)
 		return -1;
 	runs = now_ms();
-	if (deploy_wait_ready(g, err) != 0)
+	if (ready_wait(g, err) != 0)
 		return -1;
 	if (times != NULL)
 		*times = (struct deploy_times){ .start_ms = runs - began, .boot_ms = now_ms() - runs };

@@ -156,8 +156,6 @@ int deploy_stop(const char *name, unsigned timeout_s, struct err *err);
 int deploy_port(const struct guest *g, struct err *err);
 /** deploy_publish() - published ports of all records [publish.c]. */
 int deploy_publish(struct err *err);
-/** deploy_wait_ready() - until the guest that was started serves; -1 with @err if it ends or takes too long. */
-int deploy_wait_ready(const struct guest *g, struct err *err);
 /** deploy_image() - what descriptor @fd holds, loaded and checked. The caller frees. NULL with @err. */
 struct image *deploy_image(int fd, struct err *err);
 

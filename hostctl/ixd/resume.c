@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A replacement that was cut short, by our death or a libvirtd that was away: what runs says how far it had come. */
+#include "hostctl/ixd/ready.h"
 #include "hostctl/ixd/replace.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +79,7 @@ int replace_resume(struct guest *g, struct err *err)
 	if (now == 0)
 		return replace_change(g, NULL, &ignored, err);
 	/* We may have been killed before it had a port: it waits for one. */
-	result = deploy_port(g, &why) == 0 ? deploy_wait_ready(g, &why) : -1;
+	result = deploy_port(g, &why) == 0 ? ready_wait(g, &why) : -1;
 	if (result != 0)
 		deploy_stop(g->name, 0, err);
 	result = result == 0 ? replace_done(g, err) : replace_back(g, NULL, &why, err);

@@ -41,13 +41,13 @@ rx_buffers: 4096
 """
 
 
-def build(name, app, ports, args='', cores=4):
-    """An image for this test. Returns its path."""
+def build(name, app, ports, args='', cores=4, kernel=None):
+    """An image for this test, of another @kernel of this build if one is named. Returns its path."""
     folder, path = pathlib.Path('/run/images') / name, pathlib.Path(f'/run/images/{name}.ix')
     folder.mkdir(parents=True)
     (folder / 'image.yaml').write_text(MANIFEST.format(name=name, version='1.0', app=lab.build_folder() / 'apps' / app, args=args,
                                                        cores=cores, ports=ports), encoding='ascii')
-    ixctl('image', 'build', folder, '-o', path)
+    ixctl('image', 'build', folder, '-o', path, *(['--kernel', lab.build_folder() / kernel] if kernel else []))
     return path
 
 
@@ -252,6 +252,19 @@ def test_broken(images):
     check([row for row in ask('events', name='web')[1] if row['event'] == 'rolled-back'], 'no event')
 
 
+def test_hangs(image):
+    """An image that says nothing and does not end is given up soon, and the one before is back."""
+    began = time.monotonic()
+    try:
+        replace(image)
+    except Refused as e:
+        check('stood still for 15 s before it was ready' in e.text and 'as before' in e.text and '\n' not in e.text, e)
+    else:
+        check(False, 'an image that hangs is no error')
+    check(serves('second'), 'the second image does not answer')
+    return f'after {time.monotonic() - began:.0f} s the second image serves again'
+
+
 def test_refused(images):
     """What cannot be is refused before anything is touched."""
     pid = ask('inspect', name='web')[0]['domain']['pid']
@@ -328,6 +341,7 @@ def main():
     report.run('gap', test_gap, images['second'])
     report.run('drain', test_drain)
     report.run('broken', test_broken, images)
+    report.run('hangs', test_hangs, build('hangs', 'echo', '7/tcp', kernel='test/images/frames.elf'))
     report.run('refused', test_refused, images)
     for moment in (0.05, 0.15, 0.25, 0.35, 0.45, 0.6, 0.8, 1.0, 1.5, 'socket') if '--long' in sys.argv else ('socket',):
         report.run(f'killed.{moment}', test_killed, images, moment)
