@@ -38,7 +38,7 @@ struct guest_words {
 struct guest_vcpus {
 	int32_t pid;    /* 0: none so far */
 	uint64_t start; /* domain_process_start() of it */
-	uint32_t made;  /* threads that it has had, as far as they were seen or are about to be */
+	uint32_t made;  /* threads that it has had, as far as they were seen, are about to be, or the guest says so */
 	uint32_t count; /* of those that there were at the last look */
 	int32_t threads[GUEST_VCPUS_MAX];
 };

@@ -115,12 +115,27 @@ static int see_threads(struct guest *g, const struct domain_vcpus *v, struct err
 												: 0;
 }
 
+/*
+ * vCPUs that others made and took away between two looks had threads that nobody saw. But none goes that the guest has not given back,
+ * and its page says how many it has; one that says less than is so can end nobody's QEMU but its own.
+ */
+static int see_ejected(struct resize *rs, struct err *err)
+{
+	struct guest_vcpus *v = &rs->g->vcpus;
+	uint64_t ever = (uint64_t)rs->now.vcpus.count + rs->after.ejected;
+
+	if (ixd.host.is_kvm || ever <= v->made)
+		return 0;
+	v->made = ever <= INT32_MAX ? (uint32_t)ever : INT32_MAX;
+	return guest_save(rs->g, err);
+}
+
 int scale_look(struct resize *rs, struct err *err)
 {
 	if (domain_vcpus(ixd.domains, rs->g->name, &rs->now.vcpus, err) != 0 ||
-	    see_threads(rs->g, &rs->now.vcpus, err) != 0)
+	    see_threads(rs->g, &rs->now.vcpus, err) != 0 || look_at_guest(rs, err) != 0)
 		return -1;
-	return look_at_guest(rs, err);
+	return see_ejected(rs, err);
 }
 
 /* ---- moving ---- */
@@ -159,7 +174,7 @@ static int take_from_budget(struct resize *rs, uint32_t count, struct err *err)
 {
 	if (ixd.host.is_kvm)
 		return 0;
-	if (rs->g->vcpus.made + count > rs->now.vcpus.max)
+	if ((uint64_t)rs->g->vcpus.made + count > rs->now.vcpus.max)
 		return err_set(err, STATUS_USAGE,
 			       "%s has used %u of the %u vCPUs that an emulated machine can have in its life, and this "
 			       "takes %u more: `ixctl replace %s IMAGE` starts to count anew",

@@ -29,6 +29,7 @@ PLUGS = 3                   # that one way takes
 LIFE = 64                   # vCPUs of an emulated machine [tcg_register_thread]
 TINY_LIFE = 3
 ROUNDS = 20
+QUICK_ROUNDS = 100
 
 
 def virsh(*words):
@@ -36,9 +37,9 @@ def virsh(*words):
     return hostlab.Done(['virsh', '-c', 'qemu:///system', *map(str, words)], SECONDS)
 
 
-def qmp(name, command):
+def qmp(name, command, **arguments):
     """QEMU's own answer."""
-    done = virsh('qemu-monitor-command', name, json.dumps({'execute': command}))
+    done = virsh('qemu-monitor-command', name, json.dumps({'execute': command, **({'arguments': arguments} if arguments else {})}))
     check(not done.status, done)
     return done.json()['return']
 
@@ -260,14 +261,18 @@ def make_tiny():
 def budget():
     """The vCPU that would end QEMU is refused, by the next ixd, too; another QEMU counts anew."""
     make_tiny()
-    for cores in 2, 1, 2, 1:
+    for cores in 2, 1:
         hostlab.ixctl('scale', 'tiny', '--cpus', cores)
         check(is_so(cores, 'tiny'), seen('tiny'))
-    check(record('tiny')['vcpus']['made'] == TINY_LIFE, record('tiny'))
+    # One more comes and goes past us and libvirt, sooner than anybody looks.
+    check(not virsh('setvcpus', 'tiny', 2, '--live').status, seen('tiny'))
+    qmp('tiny', 'device_del', id='vcpu1')
+    await_so(1, 'tiny')
     done = hostlab.ixctl('scale', 'tiny', '--cpus', 2, status=64)
     check(f'used {TINY_LIFE} of the {TINY_LIFE} vCPUs' in done.err and 'replace' in done.err and done.err.count('\n') == 1, done)
     hostlab.echo(TINY)
     check(is_so(1, 'tiny') and events('tiny')[-1]['event'] == 'scale-refused', events('tiny')[-1])
+    check(record('tiny')['vcpus']['made'] == TINY_LIFE, record('tiny'))
     with open(lab.build_folder() / 'images/echo.ix', 'rb') as image:
         hostlab.ask('replace', [image.fileno()], name='tiny', drain_s=0)
     hostlab.ixctl('scale', 'tiny', '--cpus', 2)
@@ -288,8 +293,26 @@ def has_left(plugs):
     return record()['vcpus']['made'] + plugs <= LIFE
 
 
+def quick():
+    """Up and down again at once, 100 times, on as few machines as bear it. QEMU 10.0 ends when a vCPU comes while the thread of the one
+    before has not ended: both its questions are asked, so it does not happen to who asks us."""
+    rounds = machines = 0
+    while rounds < QUICK_ROUNDS:
+        anew()
+        hostlab.ixctl('scale', 'web', '--cpus', 1)
+        pid, machines = hostlab.ask('inspect', name='web')[0]['domain']['pid'], machines + 1
+        while rounds < QUICK_ROUNDS and has_left(1):
+            for cores in 2, 1:
+                hostlab.ask('scale', name='web', cpus=cores)
+            rounds += 1
+        check(is_so(1) and hostlab.ask('inspect', name='web')[0]['domain']['pid'] == pid, seen())
+        hostlab.echo(ADDRESS)
+    return f'{rounds} times up and down on {machines} machines'
+
+
 def long_run(report):
     """Ways of both kinds again and again, over as many machines as that takes."""
+    report.run('quick', quick)
     load, rng = Streams(CONNECTIONS, [ADDRESS]), random.Random(6)
     for turn in range(ROUNDS):
         if not has_left(4 * PLUGS):

@@ -214,6 +214,31 @@ static void test_budget_of_others(void **state)
 	assert_int_equal(elastic->made, 6);
 }
 
+/* Those that come and go between two looks, too: the guest has given them back. */
+static void test_budget_of_others_unseen(void **state)
+{
+	(void)state;
+	elastic_begin(1, 4, false);
+	elastic->max = 6;
+	elastic_look();
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(elastic_virsh(2), 0);
+		assert_int_equal(elastic_virsh(1), -1);
+		assert_int_equal(elastic_virsh(1), 0);
+	}
+	elastic_look();
+	scale(4, &hand, "has used 4 of the 6 vCPUs");
+	scale(3, &hand, NULL);
+	check(3, 3, false);
+	scale(2, &hand, NULL);
+	scale(3, &hand, "has used 6 of the 6 vCPUs");
+	assert_int_equal(elastic->made, 6);
+	elastic_restart(1);
+	elastic_ixd();
+	elastic_look();
+	scale(4, &hand, NULL);
+}
+
 static void test_guest_refuses(void **state)
 {
 	(void)state;
@@ -416,11 +441,21 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_by_hand_emulated), TEST(test_by_hand_kvm),     TEST(test_refused),
-		TEST(test_policy_parks),     TEST(test_virsh),           TEST(test_budget),
-		TEST(test_budget_of_others), TEST(test_guest_refuses),   TEST(test_libvirt_away),
-		TEST(test_libvirt_goes),     TEST(test_killed_growing),  TEST(test_killed_shrinking),
-		TEST(test_next_move),        TEST(test_answers_of_qemu),
+		TEST(test_by_hand_emulated),
+		TEST(test_by_hand_kvm),
+		TEST(test_refused),
+		TEST(test_policy_parks),
+		TEST(test_virsh),
+		TEST(test_budget),
+		TEST(test_budget_of_others_unseen),
+		TEST(test_budget_of_others),
+		TEST(test_guest_refuses),
+		TEST(test_libvirt_away),
+		TEST(test_libvirt_goes),
+		TEST(test_killed_growing),
+		TEST(test_killed_shrinking),
+		TEST(test_next_move),
+		TEST(test_answers_of_qemu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
