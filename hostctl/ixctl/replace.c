@@ -105,7 +105,8 @@ const struct verb verb_replace = {
 		"NAME`.\n"
 		"\n"
 		"If the new image does not become ready, the one before is started again, and replace says so and "
-		"fails: when it ends, when it stands still for 5 s (15 s under emulation; time in which this host had no "
+		"fails: when it ends, when it stands still for 5 s (15 s under emulation; time in which this host had "
+		"no "
 		"CPU for it does not count), or after a minute, which it may need to be given an address.",
 	.examples = "ixctl replace web web-2.ix\nixctl replace web images/web --drain 300\n",
 	.word = { WORD_GUEST, WORD_FILE },
