@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The hosts, one after the other: guests whose load comes and goes, a policy that is asked every 100 ms, and what is counted. */
+/* The hosts, one after the other: guests whose load comes and goes, a policy that is asked every 50 ms, and what is counted. */
 #include "bench/policy/fleet.h"
 #include "bench/policy/shape.h"
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define TICK_MS 10u
-#define LOOK_TICKS 10u
+#define LOOK_TICKS 5u
 #define CORES 16u
 #define GROUPS 16u
 #define GUESTS 64u

@@ -11,7 +11,8 @@
 #define GROUPS 128u
 #define TICK_NS 1000000.0 /* cores look at themselves every ms, as kernel/ctl does */
 #define NS_PER_S 1e9
-#define LOOK_TICKS 100u
+#define LOOK_TICKS 50u
+#define IXCP_LOOK_TICKS 100u
 #define FAST (1.0 / 10)
 #define SLOW (1.0 / 1000)
 #define UNPARK_MS 10 /* a parked core comes back */
@@ -183,7 +184,7 @@ static void look(struct sim *s, int64_t now_ms)
 			change(s, &g, g.choice.cores, now_ms);
 		break;
 	case QUEUE_IXCP:
-		if (g.is_settled)
+		if (g.is_settled && now_ms % IXCP_LOOK_TICKS == 0)
 			change(s, &g, ixcp_decide(&s->ixcp, &g, now_ms), now_ms);
 		break;
 	case QUEUE_FIXED:

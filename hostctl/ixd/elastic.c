@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PERIOD_MS 100
+#define PERIOD_MS 50 /* three looks within policy_limits.urgent_hold_ms */
 #define TOLD_AGAIN_MS 60000 /* that a guest wants what it cannot have */
 #define HELD_MS 1000        /* no sooner */
 
@@ -107,6 +107,8 @@ static void decide(void)
 	all->count = all->wish_count = 0;
 	for (unsigned i = 0; i < ixd.guest_count; i++) {
 		take_result(ixd.guests[i]);
+		if (ixd.guests[i]->scale.is_auto)
+			sample_cores(ixd.guests[i]);
 		if (elastic_ask(ixd.guests[i], &all->asked[all->count], &all->guests[all->count]))
 			all->count++;
 	}

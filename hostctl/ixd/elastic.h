@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cores by policy: ten times a second what guests' pages say goes to hostctl/policy, and what it decides to scale.c; once a second
+ * Cores by policy: twenty times a second what guests' pages say goes to hostctl/policy, and what it decides to scale.c; once a second
  * vCPUs that came are given CPUs of the host. Private to hostctl/ixd. Start reading at elastic.c.
  */
 #pragma once
@@ -42,7 +42,7 @@ uint32_t elastic_cores(void);
 /** elastic_start(), pin_start() - their threads. */
 void elastic_start(void);
 void pin_start(void);
-/* What these threads do, for tests: first ..._init(), then ..._turn() every 100 ms and every second. */
+/* What these threads do, for tests: first ..._init(), then ..._turn() every 50 ms and every second. */
 void elastic_init(void);
 void elastic_turn(void);
 void pin_init(void);

@@ -5,7 +5,7 @@
  * database: it may be killed at any moment. Start reading at main.c.
  *
  * Threads: the main one runs libvirt's event loop; sample.c reads pages ten times a second; check.c asks libvirt and the
- * switch once a second and mends what is missing; elastic.c asks the policy ten times a second, pin.c gives vCPUs CPUs of the host;
+ * switch once a second and mends what is missing; elastic.c asks the policy twenty times a second, pin.c gives vCPUs CPUs of the host;
  * each request has one (socket.c). All share ixd.guests under ixd.lock, which
  * nobody holds while waiting for anything. What changes a guest is done under guest_lock() of its name.
  */
@@ -189,6 +189,8 @@ int verb_rollback(struct request *r, struct err *err);
 int verb_scale(struct request *r, struct err *err);
 int verb_cores(struct request *r, struct err *err);
 
+/** sample_cores() - look at what the cores of @k say now, if it has a page that was believed. Under the lock. */
+void sample_cores(struct known *k);
 /** sample_guest() - look at the page of @k now, not when its turn comes. Under the lock. */
 void sample_guest(struct known *k);
 

@@ -13,6 +13,8 @@
 #define SLOW_IDLE_PPM 400000u /* for the delay, which one long request makes, over a second, too */
 #define FULL_IDLE_PPM 50000u  /* with less of it nobody knows how much work there is: twice the cores */
 
+#define SILENT_MS 200            /* a core that says nothing for less may be in a long turn; for longer it sleeps */
+
 #define FLOOD 8u /* times the threshold of the queue's depth: four times the cores */
 
 /* What all cores say together. */
@@ -24,6 +26,7 @@ struct sums {
 	uint64_t depth, delay; /* largest of the cores that another one could relieve */
 	uint64_t relievable;   /* the busiest of them, slow, ppm */
 	uint32_t groups, cores;
+	bool is_new; /* one of them has said something since the last look */
 };
 
 static uint64_t at_most(uint64_t value, uint64_t limit)
@@ -45,6 +48,7 @@ static void add_core(struct sums *s, const struct policy_core *c)
 	s->busiest = larger(s->busiest, busy);
 	s->idle_fast += idle_fast;
 	s->depth_slow += at_most(c->depth_slow, DEPTH_MAX);
+	s->is_new |= c->is_fresh;
 	if (!c->is_fresh || c->groups == 1)
 		return;
 	s->relievable = larger(s->relievable, busy);
@@ -125,6 +129,14 @@ static uint32_t held_for(const struct policy_guest *g, enum policy_signal signal
 	return (uint32_t)at_most((uint64_t)since_ms(now, g->state->beyond_ms[signal]), UINT32_MAX);
 }
 
+/* Looks are more frequent than turns that are long: what was beyond its threshold before such a turn is so until it ends. */
+static bool is_in_a_turn(int64_t now, struct policy_state *st, const struct sums *s)
+{
+	if (s->is_new)
+		st->heard_ms = now;
+	return !s->is_new && since_ms(now, st->heard_ms) < SILENT_MS;
+}
+
 /* Queues or waiting say that a core cannot keep up; share of work that soon one will not. */
 static bool wants_more(const struct policy_limits *l, int64_t now, struct policy_guest *g, const struct sums *s)
 {
@@ -181,6 +193,8 @@ void assess(const struct policy_limits *l, int64_t now, struct policy_guest *g)
 	g->state->work = s.busy;
 	g->state->is_full = s.idle_fast < FULL_IDLE_PPM;
 	g->choice.want = g->cores;
+	if (is_in_a_turn(now, g->state, &s))
+		return;
 	if (!wants_more(l, now, g, &s))
 		wants_less(l, now, g, &s);
 	else

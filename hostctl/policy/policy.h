@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * In: what the cores of a host's guests measured, what each guest may have, how many cores the host has. Out: how many cores
- * each should run, and why. Who calls: ixd, ten times a second; the simulator (bench/policy). Start reading at decide.c.
+ * each should run, and why. Who calls: ixd, twenty times a second; the simulator (bench/policy). Start reading at decide.c.
  * Nothing here asks, waits or remembers by itself: the same arguments give the same answer. What guests say may be anything.
  *
  * After IX's control plane [Prekas et al., TOCS 2016; ix cp/ixcp.py], with its constants where it has one. What is better:
@@ -65,6 +65,7 @@ struct policy_state {
 	int64_t grew_ms, shrank_ms, failed_ms;
 	int64_t beyond_ms[POLICY_SIGNAL_NR]; /* since when that signal is beyond its threshold */
 	int64_t want_ms;                     /* since when it wants more than it has */
+	int64_t heard_ms;                    /* the last look that found something new */
 	uint64_t low_peak;                   /* most work in cores (ppm) since beyond_ms[POLICY_IDLE] */
 	uint32_t low_need;                   /* and most cores that it would have needed */
 	uint32_t shrink_hold_ms;             /* 0: the usual one */
@@ -94,7 +95,7 @@ struct policy_limits {
 	uint64_t delay_grow_ns;       /* fast [TOCS 2016: the service level of 500 us] */
 	uint32_t busy_grow_ppm;       /* slow, of its busiest core */
 	uint32_t busy_fit_ppm;   /* that cores are planned for: those left after a shrink, those there after a growth */
-	uint32_t urgent_hold_ms; /* depth and delay have to be beyond for so long: two looks */
+	uint32_t urgent_hold_ms; /* depth and delay have to be beyond for so long: three looks */
 	uint32_t busy_hold_ms;
 	uint32_t grow_gap_ms; /* between two growths by depth or delay [IXCP: 200] */
 	uint32_t settle_ms;   /* after a change until slow averages count for growth [IXCP: 2,000 after a shrink] */

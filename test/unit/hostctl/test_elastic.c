@@ -114,6 +114,14 @@ static int setup(void **state)
 	return 0;
 }
 
+/* What cores say is the test's, not the page's. */
+static unsigned sampled;
+
+void sample_cores(struct known *k)
+{
+	sampled += k == web;
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -163,6 +171,18 @@ static void test_grow_and_why(void **state)
 	look(3);
 	assert_int_equal(begun.count, 2);
 	assert_int_equal(begun.cores, 4);
+}
+
+/* It decides about what is so now, and not about what was so at somebody else's look. */
+static void test_looks_itself(void **state)
+{
+	(void)state;
+	sampled = 0;
+	look(3);
+	assert_int_equal(sampled, 3);
+	web->scale.is_auto = false;
+	look(3);
+	assert_int_equal(sampled, 3);
 }
 
 static void test_who_is_left_alone(void **state)
@@ -426,6 +446,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_grow_and_why, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_looks_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_who_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_old_news, setup, teardown),

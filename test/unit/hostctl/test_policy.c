@@ -73,6 +73,32 @@ static void test_no_growth_without_reason(void **state)
 	assert_int_equal(until_change(3000), 100);
 }
 
+/* The batch of a slow service: it says something at the end of each turn, and looks in between hear nothing. */
+static void test_long_turns(void **state)
+{
+	struct policy_guest *g = add(1, 1, 4, 50);
+	int64_t grown = -1;
+
+	(void)state;
+	until_change(500);
+	for (unsigned i = 0; i < 20 && grown < 0; i++) {
+		say(g, 200, 100);
+		cores[0][0].is_fresh = i % 2 == 0;
+		if (look())
+			grown = i;
+	}
+	assert_int_equal(grown, 2); /* the end of its second turn */
+	/* What it said before it fell asleep is forgotten by the time at which it wakes. */
+	policed_setup(NULL);
+	g = add(1, 1, 4, 50);
+	until_change(500);
+	for (unsigned i = 0; i < 30; i++) {
+		say(g, 200, 100);
+		cores[0][0].is_fresh = i % 3 == 0;
+		assert_false(look());
+	}
+}
+
 static void test_grow_by_delay(void **state)
 {
 	struct policy_guest *g = add(1, 1, 4, 50);
@@ -106,7 +132,7 @@ static void test_grow_by_work(void **state)
 	until_change(3000);
 	g->cores = 4; /* what it did meanwhile is not of interest */
 	states[0] = (struct policy_state){ 0 };
-	say(g, 2, 86);
+	say(g, 2, 89);
 	assert_int_equal(until_change(5000), 2100); /* never seen before: nobody knows how old the averages are */
 	assert_int_equal(g->choice.signal, POLICY_BUSY);
 	assert_int_equal(g->cores, 5);
@@ -114,7 +140,7 @@ static void test_grow_by_work(void **state)
 	policed_setup(NULL);
 	g = add(4, 1, 16, 50);
 	g->groups = 8;
-	say(g, 2, 86);
+	say(g, 2, 89);
 	assert_int_equal(until_change(5000), 2100);
 	assert_int_equal(g->cores, 8);
 }
@@ -208,7 +234,7 @@ static void test_regret(void **state)
 		if (i == 0)
 			say(g, 100, 100); /* nobody knows how much */
 		else
-			say(g, 0, 86);
+			say(g, 0, 89);
 		assert_true(until_change(3000) > 0);
 		hold /= 2;
 		assert_int_equal(states[0].shrink_hold_ms, hold);
@@ -303,6 +329,7 @@ int main(void)
 		cmocka_unit_test_setup(test_grow_by_queue, policed_setup),
 		cmocka_unit_test_setup(test_threshold_is_more_than, policed_setup),
 		cmocka_unit_test_setup(test_no_growth_without_reason, policed_setup),
+		cmocka_unit_test_setup(test_long_turns, policed_setup),
 		cmocka_unit_test_setup(test_grow_by_delay, policed_setup),
 		cmocka_unit_test_setup(test_grow_by_work, policed_setup),
 		cmocka_unit_test_setup(test_shrink, policed_setup),
