@@ -147,8 +147,9 @@ FIGURES = [
           'load_percent', (Axis("load, % of the linux guest's closed loop", is_log=True),
                            Axis('us since due, under emulation', is_log=True)),
           variant='quantile', variants={'p50_us': 'median', 'p99_us': '99 %'}),
-    *(Sweep(name, title, 'policy', metric, 'at_s', (Axis('seconds', tics={n: str(n) for n in range(0, 241, 60)}), axis), panel='shape',
-            panels={s: s for s in SHAPES}, is_dense=True)
+    *(Sweep(f'{name}{more}', f'{title}{how}', 'policy', metric, 'at_s', (Axis('seconds', tics={n: str(n) for n in range(0, end + 1, end // 4)}), axis),
+            panel='shape', panels={s: s for s in SHAPES}, is_dense=True, where={'backend': backend})
+      for more, how, backend, end in (('', '', 'tap', 240), ('_real', ' (a real guest)', 'ovs', 60))
       for name, title, metric, axis in (('policy_cores', 'cores given and load, in cores of work', 'cores', Axis('cores')),
                                         ('policy_p99', 'largest p99 of a second', 'second_p99_us', Axis('us', is_log=True)))),
     Bars('boot', 'start of QEMU to the first reply', 'boot', 'boot_to_first_reply_s', Axis('milliseconds'), scale=1e3),

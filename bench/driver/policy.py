@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Work `policy`: cores given out by hostctl/policy beside all cores all the time and beside IX's own rule, in a simulation of every request
-whose service time is measured first; and 1,000 hosts of 50 guests, for how fast it decides and whether it holds still."""
+"""Work `policy`: cores given out by hostctl/policy beside all cores all the time. On `tap` in a simulation of every request whose service
+time is measured first, beside IX's own rule, too; and 1,000 hosts of 50 guests, for how fast it decides and whether it holds
+still. On `ovs` with a real guest under ixd (policy_real.py)."""
 import json
 import subprocess
 
+from driver import policy_real
 from driver.counted import settle
 from driver.guest import Failure, IxGuest
 from driver.idle import cpu_seconds
 from driver.results import print_table, shown
 
-BACKENDS = ('tap',)
+BACKENDS = ('tap', 'ovs')
+WIRES = policy_real.WIRES
 CONNECTIONS, MESSAGE_BYTES = 64, 64
 GROUPS = {128: 'RSS or one queue', 8: 'a queue a core'}
 SECONDS, QUICK_SECONDS = 240, 60
@@ -17,7 +20,7 @@ HOSTS, QUICK_HOSTS = 1000, 20
 STEP_S = 5                          # of what is drawn: mean of cores and load, largest p99
 CORES = 8
 PATIENCE_S = 3600
-SHAPES = ('steps', 'triangle', 'quick triangle', 'sine and noise')
+SHAPES = policy_real.SHAPES
 POLICIES = {'fixed': 'all cores', 'ix': 'policy', 'ixcp': "IX's rule"}
 TOTALS = {'core_seconds': 'core s', 'p50_us': 'us', 'p99_us': 'us', 'p999_us': 'us', 'max_us': 'us', 'seconds_beyond': 's',
           'changes': '', 'lost': ''}
@@ -74,6 +77,9 @@ def add_shape(out, got, ns):
 
 
 def measure(bench, is_quick, out):
+    if bench.wire.backend == 'ovs':
+        policy_real.measure(bench, is_quick, out)
+        return
     ns = service_ns(bench, is_quick)
     out.add('ix', 'service_ns', ns, 'ns', connections=CONNECTIONS, message_bytes=MESSAGE_BYTES)
     for groups in GROUPS:
@@ -85,6 +91,9 @@ def measure(bench, is_quick, out):
 
 
 def show(out):
+    if out.median('ix', 'service_ns') is None:
+        policy_real.show(out)
+        return
     bound = out.median('ix', 'bound_us')
     for groups, name in GROUPS.items():
         rows = []

@@ -3,6 +3,7 @@
 #include "bench/load/schedule.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #define TOP_BITS 53 /* of a double */
 
@@ -19,7 +20,9 @@ static double draw(uint64_t *state)
 
 static double poisson_gap(struct schedule *s)
 {
-	return -log(draw(&s->random)) * s->gap_ns;
+	double gap_ns = s->rate_at != NULL ? 1e9 / s->rate_at(s->after_ns, s->of) : s->gap_ns;
+
+	return -log(draw(&s->random)) * gap_ns;
 }
 
 void schedule_begin(struct schedule *s, double rate, uint64_t seed, uint64_t start_ns)
@@ -27,6 +30,15 @@ void schedule_begin(struct schedule *s, double rate, uint64_t seed, uint64_t sta
 	*s = (struct schedule){ .gap_ns = 1e9 / rate, .is_poisson = seed != 0, .start_ns = start_ns, .random = seed };
 	if (s->is_poisson)
 		s->after_ns = poisson_gap(s);
+}
+
+void schedule_begin_varying(struct schedule *s, double (*rate_at)(double after_ns, const void *of), const void *of,
+			    uint64_t seed, uint64_t start_ns)
+{
+	*s = (struct schedule){
+		.rate_at = rate_at, .of = of, .is_poisson = true, .start_ns = start_ns, .random = seed
+	};
+	s->after_ns = poisson_gap(s);
 }
 
 uint64_t schedule_take(struct schedule *s)

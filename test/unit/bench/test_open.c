@@ -66,6 +66,29 @@ static void random_arrivals_are_a_poisson_process(void **state)
 	assert_in_range(repeated, 0, 100); /* whole nanoseconds */
 }
 
+static double up_and_down(double after_ns, const void *of)
+{
+	return after_ns < *(const double *)of ? 1000 : 9000;
+}
+
+static void arrivals_follow_a_rate_that_changes(void **state)
+{
+	static const double change_ns = 4e9;
+	unsigned before = 0, after = 0;
+	struct schedule s;
+	uint64_t due;
+
+	(void)state;
+	schedule_begin_varying(&s, up_and_down, &change_ns, 7, 5 * S);
+	while ((due = schedule_take(&s)) < 13 * S) {
+		assert_true(due >= 5 * S);
+		before += due < 9 * S;
+		after += due >= 9 * S;
+	}
+	assert_in_range(before, 3750, 4250);
+	assert_in_range(after, 35200, 36800);
+}
+
 static void arrivals_depend_on_the_seed_alone(void **state)
 {
 	struct schedule a, b, c;
@@ -304,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fixed_rate_does_not_drift),
 		cmocka_unit_test(random_arrivals_are_a_poisson_process),
+		cmocka_unit_test(arrivals_follow_a_rate_that_changes),
 		cmocka_unit_test(arrivals_depend_on_the_seed_alone),
 		cmocka_unit_test(one_that_is_due_waits_for_a_slot),
 		cmocka_unit_test(depth_is_kept_and_the_longest_free_is_next),
