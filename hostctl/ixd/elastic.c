@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PERIOD_MS 50 /* three looks within policy_limits.urgent_hold_ms */
+#define PERIOD_MS 50        /* three looks within policy_limits.urgent_hold_ms */
 #define TOLD_AGAIN_MS 60000 /* that a guest wants what it cannot have */
 #define HELD_MS 1000        /* no sooner */
 

@@ -13,7 +13,7 @@
 #define SLOW_IDLE_PPM 400000u /* for the delay, which one long request makes, over a second, too */
 #define FULL_IDLE_PPM 50000u  /* with less of it nobody knows how much work there is: twice the cores */
 
-#define SILENT_MS 200            /* a core that says nothing for less may be in a long turn; for longer it sleeps */
+#define SILENT_MS 150 /* a core that says nothing for less may be in a long turn; for longer it sleeps */
 
 #define FLOOD 8u /* times the threshold of the queue's depth: four times the cores */
 

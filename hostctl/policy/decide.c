@@ -21,7 +21,7 @@ void policy_defaults(struct policy_limits *out, bool is_emulated)
 		.delay_grow_ns = is_emulated ? 5000000 : 500000,
 		.busy_grow_ppm = 880000,
 		.busy_fit_ppm = 760000,
-		.urgent_hold_ms = 100,
+		.urgent_hold_ms = is_emulated ? 200 : 100,
 		.busy_hold_ms = 200,
 		.grow_gap_ms = 200,
 		.settle_ms = 2000,

@@ -95,7 +95,7 @@ struct policy_limits {
 	uint64_t delay_grow_ns;       /* fast [TOCS 2016: the service level of 500 us] */
 	uint32_t busy_grow_ppm;       /* slow, of its busiest core */
 	uint32_t busy_fit_ppm;   /* that cores are planned for: those left after a shrink, those there after a growth */
-	uint32_t urgent_hold_ms; /* depth and delay have to be beyond for so long: three looks */
+	uint32_t urgent_hold_ms; /* depth and delay have to be beyond for so long: three looks; emulated five */
 	uint32_t busy_hold_ms;
 	uint32_t grow_gap_ms; /* between two growths by depth or delay [IXCP: 200] */
 	uint32_t settle_ms;   /* after a change until slow averages count for growth [IXCP: 2,000 after a shrink] */
@@ -109,7 +109,8 @@ struct policy_limits {
 
 /**
  * policy_defaults() - the limits above, by themselves good
- * @is_emulated: without KVM a turn takes ten times as long, and each vCPU that is plugged uses up one of a few for good.
+ * @is_emulated: without KVM a turn takes ten times as long, vCPUs wait for host CPUs, and each that is plugged uses up one of a few for
+ * good.
  */
 void policy_defaults(struct policy_limits *out, bool is_emulated);
 

@@ -148,7 +148,7 @@ static void test_grow_and_why(void **state)
 	look(5);
 	assert_int_equal(begun.count, 0);
 	say(1, 40, 100);
-	look(1);
+	look(2);
 	assert_int_equal(begun.count, 0);
 	look(1);
 	assert_int_equal(begun.count, 1);
@@ -158,7 +158,7 @@ static void test_grow_and_why(void **state)
 	assert_string_equal(begun.why.signal, "queue");
 	assert_int_equal(begun.why.value, 40 * 256);
 	assert_int_equal(begun.why.threshold, 32 * 256);
-	assert_int_equal(begun.why.held_ms, 100);
+	assert_int_equal(begun.why.held_ms, 200);
 	assert_int_equal(web->elastic.total[POLICY_DEPTH], 1);
 	/* Nothing more while it is done. */
 	look(50);

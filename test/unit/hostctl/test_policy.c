@@ -94,7 +94,7 @@ static void test_long_turns(void **state)
 	until_change(500);
 	for (unsigned i = 0; i < 30; i++) {
 		say(g, 200, 100);
-		cores[0][0].is_fresh = i % 3 == 0;
+		cores[0][0].is_fresh = i % 3 == 0; /* every 300 ms */
 		assert_false(look());
 	}
 }
