@@ -10,6 +10,7 @@
 #include "kernel/base/log.h"
 #include "kernel/base/percore.h"
 #include "kernel/conf/conf.h"
+#include "kernel/cores/cores.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/cpu/start.h"
 #include "kernel/ctl/ctl.h"
@@ -33,7 +34,7 @@ static PERCORE uint32_t generation; /* of the partition that this core's context
 static PERCORE bool begun;
 static PERCORE tsc_t drain_end; /* when the device's time is over; UINT64_MAX: it was asked to reset */
 
-static uint32_t down_count;           /* cores in CORE_DOWN */
+static uint64_t down;                 /* bitmap of cores in CORE_DOWN, of which some may have parked there; atomic */
 static uint32_t partition_generation; /* grows with each restart; written by the boot core */
 static const struct conf *conf;
 static uint64_t restart_us[RESTARTS_MAX]; /* when, newest last; boot core */
@@ -69,7 +70,7 @@ static void decide(void)
 	if (may_restart(&end)) {
 		user_restart();
 		ctl_note_restart();
-		store_release(&down_count, 0);
+		store_release(&down, 0);
 		store_release(&partition_generation, partition_generation + 1);
 		log_line("partition: started again");
 		return;
@@ -84,6 +85,7 @@ static void begin_again(void)
 	generation = load_acquire(&partition_generation);
 	order_poll(); /* a connection that was on its way here ends before the next life begins */
 	core_state = CORE_RUNNING;
+	cores_partition_is_down(false);
 	begun = false;
 	net_partition_start();
 }
@@ -121,10 +123,11 @@ void partition_poll(void)
 			return;
 		}
 		core_state = CORE_DOWN;
-		__atomic_fetch_add(&down_count, 1, __ATOMIC_ACQ_REL);
+		cores_partition_is_down(true);
+		__atomic_fetch_or(&down, 1ull << core_id(), __ATOMIC_ACQ_REL);
 		break;
 	case CORE_DOWN:
-		if (core_id() == 0 && load_acquire(&down_count) == cpu_count(cpu_running()) && !ctl_is_holding())
+		if (core_id() == 0 && !(cpu_running() & ~load_acquire(&down)) && !ctl_is_holding())
 			decide();
 		if (load_acquire(&partition_generation) != generation)
 			begin_again();

@@ -235,7 +235,7 @@ static int say_refused(const struct resize *rs, struct err *err)
 		[IX_PAGE_REFUSED_BUSY] = ": its application did not let go of the core",
 		[IX_PAGE_REFUSED_MANY] = ": it has made no room for so many",
 		[IX_PAGE_REFUSED_SILENT] = ": the core was started and did not answer",
-		[IX_PAGE_REFUSED_MEMORY] = ": it had no memory to move connections",
+		[IX_PAGE_REFUSED_MEMORY] = ": it had no memory for the change",
 	};
 
 	return err_set(err, STATUS_MACHINE, "%s refused%s (core %u)", rs->g->name, words[rs->after.refused_why],

@@ -13,7 +13,8 @@ enum ix_entry {
 	IX_RUN_IO = 0,  /* executes the call array, runs the loop, returns the number of events (>= 1) */
 	IX_CALL = 1,    /* executes the call array, returns the number executed */
 	IX_UPCALL = 2,  /* reserved */
-	IX_WAKE = 3,    /* rdi: core. That core's IX_RUN_IO returns, with 0 events if it has none */
+	IX_WAKE = 3,    /* rdi: core. That core's IX_RUN_IO returns, with 0 events if it has none;
+			 * IX_UNREACHABLE: the core is not there now, and will not hear of it */
 	IX_EXIT = 4,    /* rdi: exit status, for the whole partition. Does not return */
 	IX_START = 5,   /* rdi: core 1..cores-1, rsi: entry address, rdx: argument (its rdi). That core
 				 * enters ring 3 there once, on its own stack; IX_IN_USE if it already has */

@@ -155,7 +155,7 @@ enum ix_page_refusal {
 	IX_PAGE_REFUSED_BUSY = 3,    /* the application did not let go of the core within IX_PAGE_LEAVE_MS */
 	IX_PAGE_REFUSED_MANY = 4,    /* more than cores_max: the guest has made no room for it */
 	IX_PAGE_REFUSED_SILENT = 5,  /* it was started and did not answer */
-	IX_PAGE_REFUSED_MEMORY = 6,  /* a group could not be moved */
+	IX_PAGE_REFUSED_MEMORY = 6,  /* a group could not be moved, or the core not begin */
 	IX_PAGE_REFUSED_NR
 };
 #define IX_PAGE_LEAVE_MS 4000u /* libvirt waits for 5 s */

@@ -15,7 +15,7 @@ enum ix_status {
 	IX_NO_MEMORY = -5,    /* a pool or the connection limit is exhausted; try again later */
 	IX_CLOSED = -6,       /* the sending side is already shut down, or the connection is dead */
 	IX_IN_USE = -7,       /* address or port taken */
-	IX_UNREACHABLE = -8,  /* no route or no address yet */
+	IX_UNREACHABLE = -8,  /* no route or no address yet; IX_WAKE: the core does not run */
 	IX_MOVED = -9,        /* the connection is on its way to another core, or there already */
 	IX_UNSUPPORTED = -10, /* entry point or opcode that this version only reserves */
 	IX_STATUS_NR = 12

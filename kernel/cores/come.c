@@ -68,7 +68,7 @@ static void fail(uint32_t core, enum ix_page_refusal why)
 	m->unusable |= 1ull << core;
 	m->starting = 0;
 	machine_refuse(core, why);
-	hotplug_refuse(core, why);
+	hotplug_refuse(core, why, true);
 }
 
 /* Its clock must be the one that we all count by: what it read lies between what we read before and after. */

@@ -42,6 +42,8 @@ static inline bool cores_must_park(void)
 }
 /** cores_park() - sleep until it is to come again; then cores_come(). Return: false: there was something left, go on. */
 bool cores_park(void);
+/** cores_partition_is_down() - whether the calling core is through with a partition that ends, so that it may go before all are. */
+void cores_partition_is_down(bool is_down);
 /** cores_parked_at() - when the calling core parked last. */
 tsc_t cores_parked_at(void);
 

@@ -203,18 +203,17 @@ void hotplug_eject(uint32_t core)
 		log_line("cores: vCPU %u was given back, and the machine keeps it", core);
 }
 
-void hotplug_refuse(uint32_t core, enum ix_page_refusal why)
+void hotplug_refuse(uint32_t core, enum ix_page_refusal why, bool is_insert)
 {
 	static const uint8_t status[IX_PAGE_REFUSED_NR] = {
 		[IX_PAGE_REFUSED_MINIMUM] = OST_NOT_SUPPORTED, [IX_PAGE_REFUSED_BOOT] = OST_NOT_SUPPORTED,
 		[IX_PAGE_REFUSED_BUSY] = OST_IN_USE,           [IX_PAGE_REFUSED_MANY] = OST_FAILED,
 		[IX_PAGE_REFUSED_SILENT] = OST_FAILED,         [IX_PAGE_REFUSED_MEMORY] = OST_BUSY,
 	};
-	bool is_insert = why == IX_PAGE_REFUSED_MANY || why == IX_PAGE_REFUSED_SILENT;
 
 	kassert(why < IX_PAGE_REFUSED_NR);
 	if (hotplug.is_there)
-		tell(core, is_insert ? OST_INSERT : OST_EJECT, status[why]);
+		tell(core, is_insert ? OST_INSERT : OST_EJECT, is_insert ? OST_FAILED : status[why]);
 }
 
 uint32_t hotplug_spurious(void)

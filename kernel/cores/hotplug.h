@@ -29,9 +29,12 @@ void hotplug_poll(void);
 void cores_inserted(uint32_t core);
 void cores_removal_asked(uint32_t core);
 
-/** hotplug_eject() - @core runs nothing any more: give it back. hotplug_refuse() - it stays, or is not used, and why. */
+/**
+ * hotplug_eject() - @core runs nothing any more: give it back
+ * hotplug_refuse() - it stays, if it was asked for, or is not used, if it has come (@is_insert), and why.
+ */
 void hotplug_eject(uint32_t core);
-void hotplug_refuse(uint32_t core, enum ix_page_refusal why);
+void hotplug_refuse(uint32_t core, enum ix_page_refusal why, bool is_insert);
 
 /** hotplug_spurious() - interrupts that told of no change so far. */
 uint32_t hotplug_spurious(void);

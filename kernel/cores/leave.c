@@ -75,7 +75,7 @@ static void give_up(uint32_t core)
 	machine_refuse(core, why);
 	log_line("cores: core %u had not %s in %u ms", core, step[m->core[core].stage], IX_PAGE_LEAVE_MS);
 	if (m->asked_back >> core & 1)
-		hotplug_refuse(core, why);
+		hotplug_refuse(core, why, false);
 	m->asked_back &= ~(1ull << core);
 	m->kept |= 1ull << core;
 	m->was_refused = true;

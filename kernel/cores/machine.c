@@ -248,7 +248,7 @@ void cores_inserted(uint32_t core)
 
 	if (core >= m->limit) {
 		machine_refuse(core, IX_PAGE_REFUSED_MANY);
-		hotplug_refuse(core, IX_PAGE_REFUSED_MANY);
+		hotplug_refuse(core, IX_PAGE_REFUSED_MANY, true);
 		return;
 	}
 	m->present |= 1ull << core;
@@ -275,7 +275,7 @@ void cores_removal_asked(uint32_t core)
 		return;
 	if (why) {
 		machine_refuse(core, why);
-		hotplug_refuse(core, why);
+		hotplug_refuse(core, why, false);
 		return;
 	}
 	m->present |= 1ull << core;

@@ -23,13 +23,14 @@ static PERCORE struct {
 	uint32_t kind;   /* CORES_DRAIN or CORES_PARK: what it is asked for; 0: nothing */
 	bool was_here;   /* this window has turned before */
 	bool must_greet; /* the boot core waits to hear that it turns */
+	bool is_down;    /* it is through with a partition that ends */
 	tsc_t parked_at;
 } park;
 
 /* Return: whether nothing is left; else what can be done about it has begun. */
 static bool is_clear(void)
 {
-	if (user_is_ending())
+	if (user_is_ending() && !park.is_down)
 		return false; /* that comes first */
 	if (!net_has_left()) {
 		(void)net_leave(0);
@@ -103,7 +104,7 @@ bool cores_park(void)
 	uint32_t expected = PHASE_ASKED;
 
 	cores_park_is_due = false;
-	if (!is_clear()) {
+	if (!is_clear() || !sys_wake_refuse(!user_is_started())) {
 		time_arm(&park.timer, time_now() + LOOK_TICKS);
 		return false;
 	}
@@ -111,13 +112,20 @@ bool cores_park(void)
 	user_park();
 	park.parked_at = cpu_tsc();
 	if (!__atomic_compare_exchange_n(&link->phase, &expected, PHASE_PARKED, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_RELAXED))
+					 __ATOMIC_RELAXED)) {
+		sys_wake_accept();
 		return false; /* not after all: the message that says so is here already, or comes */
+	}
 	park.must_greet = true;
 	answer(CORES_PARKED);
 	while (load_acquire(&link->phase) == PHASE_PARKED)
 		cpu_halt_until(UINT64_MAX);
 	return true;
+}
+
+void cores_partition_is_down(bool is_down)
+{
+	park.is_down = is_down;
 }
 
 tsc_t cores_parked_at(void)
@@ -153,6 +161,7 @@ void cores_come(void)
 	struct cores_link *link = link_of(core_id());
 
 	park.was_here = true;
+	sys_wake_accept();
 	if (!park.must_greet)
 		return; /* it was there from the start */
 	park.must_greet = false;

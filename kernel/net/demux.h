@@ -80,8 +80,12 @@ struct timewait_batch {
 	struct timewait records[63];
 };
 #define TIMEWAIT_ALL 0xffu
-/** timewait_take() - all of @group, or TIMEWAIT_ALL, leave this core, as far as there is memory for them. timewait_give() - they come. */
+/**
+ * timewait_take() - all of @group, or TIMEWAIT_ALL, leave this core, as far as there is memory for them. timewait_give() - they come.
+ * timewait_is_empty() - none has come since all left.
+ */
 struct timewait_batch *timewait_take(uint8_t group);
 void timewait_give(struct timewait_batch *batch);
+bool timewait_is_empty(void);
 int timewait_init(uint32_t connections, uint32_t cores);
 void timewait_core_init(void);

@@ -206,7 +206,7 @@ bool net_leave(uint32_t to)
 bool net_has_left(void)
 {
 	return !rest && list_is_empty(&net_self.moves) && list_is_empty(&net_self.arrivals) && !demux_count() &&
-	       !net_has_events() && !net_self.out.head && !net_self.delack.head && !net_self.quick.head &&
+	       timewait_is_empty() && !net_has_events() && !net_self.out.head && !net_self.delack.head && !net_self.quick.head &&
 	       !net_self.grace_bufs && !net_self.tx_refs && !udp_out_is_waiting();
 }
 

@@ -25,7 +25,7 @@ struct timewait_core {
 	uint16_t *chains; /* index, 0: empty */
 	uint32_t mask;
 	uint32_t newest;
-	bool is_used; /* there has been one */
+	bool is_used; /* there may be one */
 };
 
 static PERCORE struct timewait_core own;
@@ -105,9 +105,16 @@ void timewait_add(struct tcp_pcb *pcb, uint32_t hash)
 }
 
 /* ---- between two cores ---- */
-static bool leaves(const struct timewait *w, uint8_t group)
+static bool leaves(struct timewait *w, uint8_t group)
 {
+	if (w->until_ms && !is_alive(w))
+		timewait_remove(w);
 	return w->until_ms && (group == TIMEWAIT_ALL || (w->until_ms & GROUP_MASK) >> GROUP_SHIFT == group);
+}
+
+bool timewait_is_empty(void)
+{
+	return !own.is_used;
 }
 
 struct timewait_batch *timewait_take(uint8_t group)
@@ -123,7 +130,7 @@ struct timewait_batch *timewait_take(uint8_t group)
 			struct timewait_batch *batch = mem_alloc(sizeof(*batch));
 
 			if (!batch)
-				break; /* the rest is found here, by segments that walk */
+				return all; /* the rest is found here, by segments that walk, or taken the next time */
 			batch->next = all;
 			batch->count = 0;
 			all = batch;
@@ -131,6 +138,7 @@ struct timewait_batch *timewait_take(uint8_t group)
 		all->records[all->count++] = *w;
 		timewait_remove(w);
 	}
+	own.is_used = own.is_used && group != TIMEWAIT_ALL;
 	return all;
 }
 

@@ -7,6 +7,7 @@
  *   owners             -> owners CORE CORE ...    of each group
  *   cores N            -> cores N ok RUNNING CONNECTIONS FORCED | cores N failed ERROR
  *   running            -> running CORE CORE ...
+ *   reset              -> reset N                 the device is to be reset; so often it was before
  *
  * [16550D data sheet 8]
  */
@@ -14,6 +15,7 @@
 #include "kernel/base/fmt.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/flow/flow.h"
+#include "kernel/nic/nic.h"
 #include "kernel/order/order.h"
 #include "kernel/order/source.h"
 #include "kernel/time/time.h"
@@ -83,6 +85,16 @@ static void say_running(void)
 	say("\n", 1);
 }
 
+static void reset(void)
+{
+	char text[LINE_BYTES];
+	struct nic_stats stats;
+
+	nic_stats(&stats);
+	nic_want_reset();
+	say(text, fmt_text(text, sizeof(text), "reset %lu\n", stats.resets));
+}
+
 /* The number at *@at, which moves behind it. Return: false if there is none. */
 static bool number(const char **at, uint32_t *value)
 {
@@ -126,6 +138,8 @@ static void obey(const char *line)
 		say_owners();
 	} else if (!strcmp(line, "running")) {
 		say_running();
+	} else if (!strcmp(line, "reset")) {
+		reset();
 	} else if (read_order(line, &o)) {
 		err = order_submit(&o);
 		if (err)

@@ -14,18 +14,25 @@
 #define CONSOLE_MAX 4096u
 #define CONSOLE_PIECE 512u
 
-/* Whether IX_WAKE named a core since it last looked. Written by any core, cleared by the one it belongs to. */
+/* Whether IX_WAKE named a core since it last looked. Set by any core, the rest is written by the one it belongs to. */
+enum wake { WAKE_NONE, WAKE_SET, WAKE_REFUSED };
 static struct {
-	uint32_t is_set;
+	uint32_t state; /* enum wake, atomic */
 } ALIGNED(64) wakes[CORES_MAX];
 
 static int64_t entry_wake(uint64_t target)
 {
+	uint32_t was = WAKE_NONE;
+
 	if (target >= user_partition.cores)
 		return IX_BAD_CALL;
-	/* An interrupt is on its way already if it was set; our own core, or one that is still to come, looks when it runs the loop. */
-	if (!__atomic_exchange_n(&wakes[target].is_set, 1, __ATOMIC_SEQ_CST) && target != core_id() &&
-	    cpu_running() >> target & 1)
+	if (!(cpu_running() >> target & 1))
+		return IX_UNREACHABLE;
+	/* An interrupt is on its way already if it was set; our own core looks when it runs the loop. */
+	if (!__atomic_compare_exchange_n(&wakes[target].state, &was, WAKE_SET, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return was == WAKE_SET ? IX_OK : IX_UNREACHABLE;
+	if (target != core_id())
 		cpu_wake((uint32_t)target);
 	return IX_OK;
 }
@@ -106,9 +113,27 @@ bool sys_entry(const struct user_call *call, uint64_t *result)
 
 bool sys_wake_take(void)
 {
-	uint32_t *is_set = &wakes[core_id()].is_set;
+	uint32_t *state = &wakes[core_id()].state;
 
-	return unlikely(__atomic_load_n(is_set, __ATOMIC_RELAXED)) && __atomic_exchange_n(is_set, 0, __ATOMIC_SEQ_CST);
+	return unlikely(__atomic_load_n(state, __ATOMIC_RELAXED) == WAKE_SET) &&
+	       __atomic_exchange_n(state, WAKE_NONE, __ATOMIC_SEQ_CST);
+}
+
+bool sys_wake_refuse(bool is_last)
+{
+	uint32_t was = WAKE_NONE;
+
+	return __atomic_compare_exchange_n(&wakes[core_id()].state, &was, WAKE_REFUSED, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST) ||
+	       (is_last && __atomic_exchange_n(&wakes[core_id()].state, WAKE_REFUSED, __ATOMIC_SEQ_CST));
+}
+
+void sys_wake_accept(void)
+{
+	uint32_t was = WAKE_REFUSED;
+
+	(void)__atomic_compare_exchange_n(&wakes[core_id()].state, &was, WAKE_NONE, false, __ATOMIC_SEQ_CST,
+					  __ATOMIC_SEQ_CST);
 }
 
 void sys_partition_end(void)

@@ -47,3 +47,10 @@ void sys_partition_end(void);
 
 /** sys_wake_take() - whether IX_WAKE named this core since the last call. */
 bool sys_wake_take(void);
+/**
+ * sys_wake_refuse() - the calling core is about to park: from now on IX_WAKE says that it does not run
+ * @is_last: even if one has named it since, as no ring 3 is there to be woken. Return: false: one has, and is to be taken first.
+ * sys_wake_accept() - it turns again.
+ */
+bool sys_wake_refuse(bool is_last);
+void sys_wake_accept(void);

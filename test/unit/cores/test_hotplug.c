@@ -59,7 +59,7 @@ static void note(char sign, uint32_t core)
 	assert_true(core < LIMIT || sign == '+');
 	if (core >= LIMIT) {
 		beyond++;
-		hotplug_refuse(core, IX_PAGE_REFUSED_MANY);
+		hotplug_refuse(core, IX_PAGE_REFUSED_MANY, true);
 		return;
 	}
 	assert_true(at < sizeof(told) - 8);
@@ -171,7 +171,7 @@ static void test_not_there(void **state)
 	acpi.apic_ids[1] = 77;
 	assert_int_equal(hotplug_apic_id(1), 77);
 	hotplug_poll();
-	hotplug_refuse(1, IX_PAGE_REFUSED_BUSY);
+	hotplug_refuse(1, IX_PAGE_REFUSED_BUSY, false);
 	begin(NULL);
 	acpi.gpe0_port = 0; /* not a port is touched that may be another device's */
 	fake_plug.accesses = 0;
@@ -290,18 +290,23 @@ static void test_beyond(void **state)
 
 static void test_refusals(void **state)
 {
-	static const uint32_t expected[IX_PAGE_REFUSED_NR][2] = {
-		[IX_PAGE_REFUSED_MINIMUM] = { 3, 0x82 }, [IX_PAGE_REFUSED_BOOT] = { 3, 0x82 },
-		[IX_PAGE_REFUSED_BUSY] = { 3, 0x80 },    [IX_PAGE_REFUSED_MANY] = { 1, 1 },
-		[IX_PAGE_REFUSED_SILENT] = { 1, 1 },     [IX_PAGE_REFUSED_MEMORY] = { 3, 0x81 },
+	static const struct {
+		enum ix_page_refusal why;
+		bool is_insert;
+		uint32_t event, status;
+	} cases[] = {
+		{ IX_PAGE_REFUSED_MINIMUM, false, 3, 0x82 }, { IX_PAGE_REFUSED_BOOT, false, 3, 0x82 },
+		{ IX_PAGE_REFUSED_BUSY, false, 3, 0x80 },    { IX_PAGE_REFUSED_MANY, true, 1, 1 },
+		{ IX_PAGE_REFUSED_SILENT, true, 1, 1 },	     { IX_PAGE_REFUSED_MEMORY, false, 3, 0x81 },
+		{ IX_PAGE_REFUSED_MEMORY, true, 1, 1 },
 	};
 
 	(void)state;
 	start();
-	for (unsigned why = 1; why < IX_PAGE_REFUSED_NR; why++) {
-		hotplug_refuse(why, (enum ix_page_refusal)why);
-		assert_int_equal(fake_plug.told_count, why);
-		expect_ost(why - 1, why, expected[why][0], expected[why][1]);
+	for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+		hotplug_refuse(1 + i, cases[i].why, cases[i].is_insert);
+		assert_int_equal(fake_plug.told_count, i + 1);
+		expect_ost(i, 1 + i, cases[i].event, cases[i].status);
 	}
 }
 

@@ -115,6 +115,36 @@ static void test_wake(void **state)
 	assert_int_equal(world.wakes, 1);
 }
 
+/* Who wakes a core that parks is told so at once, and none is lost between. */
+static void test_wake_parked(void **state)
+{
+	(void)state;
+	assert_int_equal(world_entry(IX_WAKE, 1, 0, 0), IX_OK);
+	percore_id = 1;
+	assert_false(sys_wake_refuse(false));
+	assert_true(sys_wake_take());
+	assert_true(sys_wake_refuse(false));
+	percore_id = 0;
+	assert_int_equal(world_entry(IX_WAKE, 1, 0, 0), IX_UNREACHABLE); /* it still runs, and is about to sleep */
+	world.absent = 2;
+	assert_int_equal(world_entry(IX_WAKE, 1, 0, 0), IX_UNREACHABLE);
+	assert_int_equal(world.wakes, 1);
+	world.absent = 0;
+	percore_id = 1;
+	assert_false(sys_wake_take());
+	sys_wake_accept();
+	assert_false(sys_wake_take());
+	percore_id = 0;
+	assert_int_equal(world_entry(IX_WAKE, 1, 0, 0), IX_OK);
+	assert_int_equal(world.wakes, 2);
+	percore_id = 1;
+	sys_wake_accept(); /* it has been waiting for somebody to take it */
+	assert_true(sys_wake_refuse(true));
+	sys_wake_accept();
+	assert_false(sys_wake_take());
+	percore_id = 0;
+}
+
 static void test_start_and_fs(void **state)
 {
 	(void)state;
@@ -144,6 +174,7 @@ int main(void)
 		cmocka_unit_test_setup(test_numbers, world_reset),
 		cmocka_unit_test_setup(test_call, world_reset),
 		cmocka_unit_test_setup(test_wake, world_reset),
+		cmocka_unit_test_setup(test_wake_parked, world_reset),
 		cmocka_unit_test_setup(test_start_and_fs, world_reset),
 	};
 

@@ -122,7 +122,7 @@ void *mem_alloc(size_t bytes)
 
 uint64_t cpu_running(void)
 {
-	return UINT64_MAX;
+	return ~world.absent;
 }
 
 void cpu_wake(uint32_t core)

@@ -29,7 +29,8 @@ struct world {
 	/* What user, cpu and the console were told. */
 	uint64_t exit_status, fs_base, start[3];
 	unsigned exits, fs_sets, starts, wakes, woken;
-	int status; /* what user_start() and user_set_fs() return */
+	uint64_t absent; /* cores that do not run */
+	int status;      /* what user_start() and user_set_fs() return */
 	char console[8192];
 	size_t console_bytes;
 };
