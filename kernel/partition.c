@@ -127,6 +127,7 @@ void partition_poll(void)
 		__atomic_fetch_or(&down, 1ull << core_id(), __ATOMIC_ACQ_REL);
 		break;
 	case CORE_DOWN:
+		net_events(); /* to nobody: of connections that are over it frees what is left */
 		if (core_id() == 0 && !(cpu_running() & ~load_acquire(&down)) && !ctl_is_holding())
 			decide();
 		if (load_acquire(&partition_generation) != generation)

@@ -11,13 +11,25 @@ from report import check
 
 BYTES = 1 << 20
 MAGIC, VERSION = 0x0065676150584978, 2
-AT_GUEST, AT_RESIZE, AT_CORES, STRIDE = 0x2000, 0x5000, 0x10000, 0x1000
+AT_COMMAND, AT_GUEST, AT_ANSWER, AT_RESIZE, AT_CORES, STRIDE, AT_CRASH = 0x1000, 0x2000, 0x3000, 0x5000, 0x10000, 0x1000, 0x80000
+CRASH_SEEN, SET_CORES = 5, 6
 CORES_MAX = 64
 GUEST = struct.Struct('<II16sQQQIIIIIIII')
 RESIZE = struct.Struct('<10I3Q')
 STEPS = struct.Struct('<6Q')
+COMMAND, ANSWER = struct.Struct('<II4Q'), struct.Struct('<Ii4Q')
 ABSENT, RUNS, PARKED, STARTING, LEAVING = range(5)
 VALUES = re.findall(r'^\tX\(\w+, (\w+), ', (lab.TOP / 'kernel' / 'abi' / 'page.h').read_text(encoding='utf-8'), re.M)
+
+
+def crc32c(data):
+    """Castagnoli's, bit by bit [RFC 3720 B.4]."""
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
 
 
 class Page:
@@ -73,6 +85,19 @@ class Page:
         data = self._copy(AT_CORES + core * STRIDE, 16 + 8 * len(VALUES))
         values = dict(zip(VALUES, struct.unpack_from(f'<{len(VALUES)}Q', data, 16)))
         return {'state': struct.unpack_from('<I', data, 4)[0], **values}
+
+    def command(self, op, *args, timeout=20):
+        """Given, and what is answered: status, first value. Nobody rings: the guest looks once a second at least."""
+        sequence = struct.unpack_from('<I', self.memory, AT_COMMAND)[0] + 1
+        data = COMMAND.pack(sequence, op, *args, *[0] * (4 - len(args)))
+        self.memory[AT_COMMAND + 4:AT_COMMAND + COMMAND.size + 4] = data[4:] + struct.pack('<I', crc32c(data))
+        self.memory[AT_COMMAND:AT_COMMAND + 4] = data[:4]
+        self.wait(lambda page: struct.unpack_from('<I', page.memory, AT_ANSWER)[0] == sequence, f'an answer to command {op} {args}', timeout)
+        return ANSWER.unpack_from(self.memory, AT_ANSWER)[1:3]
+
+    def is_held(self):
+        """Whether what is left of a fault is kept for who may want to see it."""
+        return struct.unpack_from('<III', self._copy(AT_CRASH, 12))[2] == 1
 
     def owners(self):
         """Cores by how many flow groups they own."""

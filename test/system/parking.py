@@ -68,11 +68,11 @@ class Monitor:
 class Machine:
     """A guest under load, its orders and its monitor."""
 
-    def __init__(self, cpus, queues, overrides=()):
+    def __init__(self, cpus, queues, overrides=(), qemu=()):
         self.folder = tempfile.mkdtemp()
         lab.make_tap(queues)
         words = ['-smp', f'{cpus},maxcpus=64', '-serial', f'unix:{self.folder}/orders,server=on,wait=off',
-                 '-qmp', f'unix:{self.folder}/qmp,server=on,wait=off']
+                 '-qmp', f'unix:{self.folder}/qmp,server=on,wait=off', *qemu]
         self.guest = Guest(moves.IMAGE, cpus=queues, qemu=words, overrides=overrides)
 
     def __enter__(self):
@@ -257,10 +257,10 @@ def main():
     report = Report()
     lab.enter(1)
     rounds = 20 if sys.argv[1:] == ['--long'] else 1
-    for queues in (1, CORES):
+    for queues in (1, 2, CORES) if rounds > 1 else (1, CORES):
         report.run(f'parking.orders.queues_{queues}', test_parking, queues, rounds)
     report.run('parking.busy', test_busy)
-    for queues in (1, CORES):
+    for queues in (2, CORES):  # of two, one comes and goes with its core, and with it the way of others' frames
         report.run(f'parking.plug.queues_{queues}', test_plug, queues, min(rounds, 8))
     report.run('parking.restart', test_restart)
     report.close()
