@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import lab  # noqa: E402  pylint: disable=wrong-import-position
 import moves  # noqa: E402  pylint: disable=wrong-import-position
+import ovs  # noqa: E402  pylint: disable=wrong-import-position
 import parking  # noqa: E402  pylint: disable=wrong-import-position
 from guest import Guest  # noqa: E402  pylint: disable=wrong-import-position
 from page import CRASH_SEEN, SET_CORES, Page  # noqa: E402  pylint: disable=wrong-import-position
@@ -66,6 +67,14 @@ class Machine(parking.Machine):
         for one in (*self.traffic.streams, *self.traffic.idle):
             one.socket.close()
         self.traffic = None
+
+    def go_on(self):
+        """Every stream gets something."""
+        before = [s.got for s in self.traffic.streams]
+        deadline = time.monotonic() + SECONDS
+        while any(s.got == got for s, got in zip(self.traffic.streams, before)):
+            check(time.monotonic() < deadline, f'streams stand still; {self.guest.text()[-1500:]}')
+            self.turn()
 
     def check_cores(self, cores):
         """These run and own all groups, soon."""
@@ -125,6 +134,28 @@ def test_resets_plug(queues, rounds):
                 m.wait([0], 1)
                 m.run(0.1)
         return m.finish()[1]
+
+
+def test_backend(queues, rounds):
+    """The switch dies while cores leave, are away, and come; it comes back at another such moment."""
+    lab.delete_link(lab.TAP)
+    with ovs.Switch() as switch, Machine(CORES, queues, net=f'vhost-user={switch.socket}') as m:
+        switch.steer('hash')
+        m.load(queues)
+        counts = (1, CORES, 2, CORES)
+        for n, count in enumerate(counts * rounds):
+            is_early = n % 2
+            if is_early:
+                m.say(f'cores {count}')
+            switch.kill()
+            if not is_early:
+                m.say(f'cores {count}')
+            answer = m.answers(1)[0]
+            check(answer[:4] == ['cores', str(count), 'ok', str(count)], f'cores {count} without a switch is answered {answer}')
+            m.check_cores(list(range(count)))
+            switch.start()
+            m.go_on()
+        return f'{len(counts) * rounds} times killed; {m.finish()[1]}'
 
 
 # ---- the application ----
@@ -268,6 +299,8 @@ def main():
     for queues in (2, CORES):
         report.run(f'parking_trouble.resets.queues_{queues}', test_resets, queues, rounds)
     report.run('parking_trouble.resets_plug', test_resets_plug, 2, rounds)
+    for queues in (2, CORES):
+        report.run(f'parking_trouble.backend.queues_{queues}', test_backend, queues, rounds)
     report.run('parking_trouble.faults', test_faults, rounds)
     report.run('parking_trouble.faults_plug', test_faults_plug, rounds)
     report.run('parking_trouble.held', test_held, rounds)
