@@ -206,8 +206,8 @@ bool net_leave(uint32_t to)
 bool net_has_left(void)
 {
 	return !rest && list_is_empty(&net_self.moves) && list_is_empty(&net_self.arrivals) && !demux_count() &&
-	       timewait_is_empty() && !net_has_events() && !net_self.out.head && !net_self.delack.head && !net_self.quick.head &&
-	       !net_self.grace_bufs && !net_self.tx_refs && !udp_out_is_waiting();
+	       timewait_is_empty() && !net_has_events() && !net_self.out.head && !net_self.delack.head &&
+	       !net_self.quick.head && !net_self.grace_bufs && !net_self.tx_refs && !udp_out_is_waiting();
 }
 
 /* A device that does not give a frame back in time is reset, and gives back all. */

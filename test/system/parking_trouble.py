@@ -3,7 +3,7 @@
 """Cores are parked and come while the device is reset, and while the application faults. In the first case not one byte or connection
 may be missing; in the second one the next life has the cores that were wanted meanwhile, and each that comes serves.
 
-Usage: parking_trouble.py [--long]
+Usage: parking_trouble.py [--faults | --long]
 """
 import pathlib
 import select
@@ -295,15 +295,17 @@ def test_held(rounds):
 def main():
     report = Report()
     lab.enter(1)
-    rounds = 10 if sys.argv[1:] == ['--long'] else 1
-    for queues in (2, CORES):
-        report.run(f'parking_trouble.resets.queues_{queues}', test_resets, queues, rounds)
-    report.run('parking_trouble.resets_plug', test_resets_plug, 2, rounds)
-    for queues in (2, CORES):
-        report.run(f'parking_trouble.backend.queues_{queues}', test_backend, queues, rounds)
-    report.run('parking_trouble.faults', test_faults, rounds)
-    report.run('parking_trouble.faults_plug', test_faults_plug, rounds)
-    report.run('parking_trouble.held', test_held, rounds)
+    rounds = 10 if '--long' in sys.argv else 1
+    if '--faults' not in sys.argv:
+        for queues in (2, CORES):
+            report.run(f'parking_trouble.resets.queues_{queues}', test_resets, queues, rounds)
+        report.run('parking_trouble.resets_plug', test_resets_plug, 2, rounds)
+        for queues in (2, CORES) if rounds > 1 else (CORES,):
+            report.run(f'parking_trouble.backend.queues_{queues}', test_backend, queues, rounds)
+    if '--faults' in sys.argv or rounds > 1:
+        report.run('parking_trouble.faults', test_faults, rounds)
+        report.run('parking_trouble.faults_plug', test_faults_plug, rounds)
+        report.run('parking_trouble.held', test_held, rounds)
     report.close()
 
 

@@ -297,7 +297,7 @@ static void test_refusals(void **state)
 	} cases[] = {
 		{ IX_PAGE_REFUSED_MINIMUM, false, 3, 0x82 }, { IX_PAGE_REFUSED_BOOT, false, 3, 0x82 },
 		{ IX_PAGE_REFUSED_BUSY, false, 3, 0x80 },    { IX_PAGE_REFUSED_MANY, true, 1, 1 },
-		{ IX_PAGE_REFUSED_SILENT, true, 1, 1 },	     { IX_PAGE_REFUSED_MEMORY, false, 3, 0x81 },
+		{ IX_PAGE_REFUSED_SILENT, true, 1, 1 },      { IX_PAGE_REFUSED_MEMORY, false, 3, 0x81 },
 		{ IX_PAGE_REFUSED_MEMORY, true, 1, 1 },
 	};
 

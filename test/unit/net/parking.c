@@ -346,7 +346,8 @@ void parking_unplug(uint32_t core)
 
 void parking_wait(uint64_t set)
 {
-	for (unsigned steps = 0; cores_machine.present != set || cpu_open() != set || parking_owners() != set; steps++) {
+	for (unsigned steps = 0; cores_machine.present != set || cpu_open() != set || parking_owners() != set;
+	     steps++) {
 		assert_true(steps < 200000);
 		parking_step();
 	}
