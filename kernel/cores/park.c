@@ -10,10 +10,12 @@
 #include "kernel/cores/state.h"
 #include "kernel/cpu/cpu.h"
 #include "kernel/net/net.h"
+#include "kernel/nic/nic.h"
 #include "kernel/sys/sys.h"
 #include "kernel/user/user.h"
 
-#define LOOK_TICKS 4u /* 64 us */
+#define LOOK_TICKS 4u      /* 64 us */
+#define DEVICE_US 1000000u /* a device that has not given back by then what it was sent is reset */
 
 PERCORE bool cores_park_is_due;
 
@@ -24,8 +26,25 @@ static PERCORE struct {
 	bool was_here;   /* this window has turned before */
 	bool must_greet; /* the boot core waits to hear that it turns */
 	bool is_down;    /* it is through with a partition that ends */
+	tsc_t device_end; /* when the device's time is over; 0: nothing is waited for, UINT64_MAX: it was asked to reset */
 	tsc_t parked_at;
 } park;
+
+/* Return: whether the device has given back what it was sent. */
+static bool is_device_done(void)
+{
+	tsc_t now = cpu_tsc();
+
+	if (flow_leave())
+		return true;
+	if (!park.device_end)
+		park.device_end = now + cpu_us_to_tsc(DEVICE_US);
+	if (now >= park.device_end) {
+		park.device_end = UINT64_MAX;
+		nic_want_reset();
+	}
+	return false;
+}
 
 /* Return: whether nothing is left; else what can be done about it has begun. */
 static bool is_clear(void)
@@ -38,7 +57,7 @@ static bool is_clear(void)
 	}
 	if (!sys_core_is_leaving() && user_is_started())
 		sys_core(true);
-	return (sys_core_is_told() || !user_is_started()) && flow_leave() && flow_is_quiet();
+	return (sys_core_is_told() || !user_is_started()) && is_device_done() && flow_is_quiet();
 }
 
 static void answer(enum cores_message kind)
@@ -76,6 +95,7 @@ void park_message(struct cores_link *link, struct flow_message *m)
 	case CORES_PARK:
 		park.link = link;
 		park.kind = m->kind;
+		park.device_end = 0;
 		time_arm(&park.timer, time_now());
 		break;
 	case CORES_OFF:

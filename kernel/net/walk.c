@@ -80,6 +80,16 @@ static bool is_back(uint64_t serving, uint32_t first, uint32_t me)
 	return (me - first) % CORES_MAX < (me - before) % CORES_MAX;
 }
 
+/* What is left of a closed connection answers what is that one's; a later one of the same ends may be on another core. */
+static bool is_of_closed(const struct frame *f, const uint8_t *tcp)
+{
+	const struct timewait *w = timewait_find(f->hash, &f->tuple);
+	be32_t seq;
+
+	__builtin_memcpy(&seq, tcp + 4, sizeof(seq));
+	return w && (int32_t)(be32(seq) - w->rcv_nxt) <= 0;
+}
+
 /*
  * A back end may change a flow's queue at any time: a segment of no connection here goes from core to core
  * until one knows it, and only the last may answer it; what may acknowledge a cookie comes back to the first,
@@ -92,7 +102,7 @@ __attribute__((noinline)) bool walk_takes(const struct frame *f)
 	uint32_t me = core_id(), next = cpu_after(serving, me);
 	struct buf *b = f->b;
 
-	if (next == me || (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN || timewait_find(f->hash, &f->tuple))
+	if (next == me || (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN || is_of_closed(f, tcp))
 		return false;
 	if (b->flags & BUF_MISPLACED) {
 		if ((syn_is_recent() ? is_back(serving, b->core, me) : is_round(b->core, me, next)) && is_final(b))

@@ -68,13 +68,13 @@ class Monitor:
 class Machine:
     """A guest under load, its orders and its monitor."""
 
-    def __init__(self, cpus, queues, overrides=(), qemu=(), net=f'tap={lab.TAP}'):
+    def __init__(self, cpus, queues, overrides=(), qemu=(), net=f'tap={lab.TAP}', image=moves.IMAGE):
         self.folder = tempfile.mkdtemp()
         if net == f'tap={lab.TAP}':
             lab.make_tap(queues)
         words = ['-smp', f'{cpus},maxcpus=64', '-serial', f'unix:{self.folder}/orders,server=on,wait=off',
                  '-qmp', f'unix:{self.folder}/qmp,server=on,wait=off', *qemu]
-        self.guest = Guest(moves.IMAGE, cpus=queues, qemu=words, overrides=overrides, net=net)
+        self.guest = Guest(image, cpus=queues, qemu=words, overrides=overrides, net=net)
 
     def __enter__(self):
         self.guest.__enter__()

@@ -33,6 +33,7 @@ static struct queue {
 	unsigned rx_head, rx_tail;
 	void *done[QUEUE_MAX];
 	unsigned done_count;
+	unsigned pending; /* sent, and not taken back */
 } queues[CORES_IN_TEST];
 static struct nic_steering steering;
 
@@ -108,8 +109,10 @@ bool nic_tx(uint16_t queue, const struct nic_tx *tx)
 	*f = (struct sent_frame){ tx->token, queue };
 	memcpy(&copied, tx, offsetof(struct nic_tx, segs) + tx->seg_count * sizeof(tx->segs[0]));
 	copied.token = f;
-	if (world_tx(&copied))
+	if (world_tx(&copied)) {
+		queues[queue].pending++;
 		return true;
+	}
 	free(f);
 	return false;
 }
@@ -144,6 +147,7 @@ unsigned nic_tx_reclaim(uint16_t queue, void **tokens, unsigned max)
 	n = MIN(q->done_count, max);
 	memcpy(tokens, q->done, n * sizeof(*tokens));
 	q->done_count -= n;
+	q->pending -= n;
 	memmove(q->done, q->done + n, q->done_count * sizeof(*tokens));
 	return n;
 }
@@ -156,7 +160,7 @@ int nic_steer(const struct nic_steering *s)
 
 unsigned nic_tx_pending(uint16_t queue)
 {
-	return queues[queue].done_count;
+	return queues[queue].pending;
 }
 
 bool nic_tx_starved(uint16_t queue)

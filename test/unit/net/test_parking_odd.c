@@ -163,6 +163,45 @@ static void test_woken(void **state)
 	parking_set(CORES_IN_TEST);
 }
 
+/* ---- the device ---- */
+/* It keeps what it was sent: it is reset after a second, and the core goes when it has given back. */
+static void test_device(void **state)
+{
+	struct peer p = stranger(61000);
+	uint64_t since;
+
+	(void)state;
+	begin_quiet(64);
+	world.is_holding = true;
+	for (unsigned n = 0; n < 16; n++) { /* on whatever core each of these is answered by a reset */
+		p.port++;
+		cores_switch(0);
+		peer_send_at(&p, RCV_NXT, ACK, NULL, 0);
+		for (uint32_t core = 0; core < CORES_IN_TEST; core++)
+			cores_turn(core);
+	}
+	parking_run(100);
+	assert_true(world_held() >= 16);
+	world.resets_wanted = 0;
+	since = world.now_us;
+	test.answers = test.failed = 0;
+	parking_order(1);
+	for (unsigned steps = 0; !world.resets_wanted; steps++) {
+		assert_true(steps < STEPS_MAX);
+		parking_step();
+	}
+	assert_in_range(world.now_us - since, 1000000, 3000000);
+	assert_int_equal(test.answers, 0);
+	world.is_holding = false;
+	for (unsigned steps = 0; !test.answers; steps++) {
+		assert_true(steps < STEPS_MAX);
+		parking_step();
+	}
+	assert_int_equal(test.failed, 0);
+	assert_int_equal(parking_running(), 1);
+	parking_set(CORES_IN_TEST);
+}
+
 /* ---- memory ---- */
 static void test_poor(void **state)
 {
@@ -191,9 +230,8 @@ static void test_poor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_timewait),
-		cmocka_unit_test(test_while_it_is_gone),
-		cmocka_unit_test(test_woken),
+		cmocka_unit_test(test_timewait), cmocka_unit_test(test_while_it_is_gone),
+		cmocka_unit_test(test_woken),    cmocka_unit_test(test_device),
 		cmocka_unit_test(test_poor),
 	};
 

@@ -94,6 +94,36 @@ static void test_round(void **state)
 	end();
 }
 
+/* What is left of a connection answers its own; of a later one of the same ends, which may be anywhere, it knows nothing. */
+static void test_closed(void **state)
+{
+	struct peer p = { .address = PEER_ADDRESS };
+	ix_handle_t h;
+
+	(void)state;
+	begin();
+	fake_core_count = 1;
+	percore_id = 0;
+	h = peer_open(&p, PORT, 3);
+	assert_int_equal(net_close(h), IX_OK);
+	world_turn();
+	assert_non_null(peer_take(&p));
+	peer_send(&p, ACK | FIN, NULL, 0);
+	world_turn();
+	fake_core_count = CORES;
+	while (peer_take(&p))
+		;
+	peer_send_at(&p, p.seq - 1, ACK | FIN, NULL, 0);
+	world_turn();
+	assert_int_equal(world.handed_count, 0);
+	assert_int_equal(seg_flags(peer_take(&p)), ACK);
+	peer_send_at(&p, p.seq + 5000, ACK, "x", 1);
+	world_turn();
+	assert_null(peer_take(&p));
+	buf_free_frame(taken(1));
+	end();
+}
+
 /* While something moves nobody may answer: it goes round, but not for ever. */
 static void test_rounds_end(void **state)
 {
@@ -302,9 +332,10 @@ static void test_park(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ring_full), cmocka_unit_test(test_round), cmocka_unit_test(test_rounds_end),
-		cmocka_unit_test(test_syn_stays), cmocka_unit_test(test_kinds), cmocka_unit_test(test_owner),
-		cmocka_unit_test(test_wave),      cmocka_unit_test(test_ports), cmocka_unit_test(test_park),
+		cmocka_unit_test(test_ring_full),  cmocka_unit_test(test_round),     cmocka_unit_test(test_closed),
+		cmocka_unit_test(test_rounds_end), cmocka_unit_test(test_syn_stays), cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_owner),      cmocka_unit_test(test_wave),      cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_park),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
