@@ -187,8 +187,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_by_one), cmocka_unit_test(test_at_random), cmocka_unit_test(test_hotplug),
-		cmocka_unit_test(test_refused),    cmocka_unit_test(test_kept),
-		cmocka_unit_test(test_unresolved),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_kept),      cmocka_unit_test(test_unresolved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
