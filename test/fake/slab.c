@@ -27,6 +27,7 @@ struct block {
 
 size_t fake_slab_blocks;
 size_t fake_slab_fail_from = SIZE_MAX;
+size_t fake_slab_fail_count = SIZE_MAX;
 
 static uint8_t *arena;
 static size_t used;
@@ -49,6 +50,15 @@ static struct block *fresh(size_t bytes)
 	return b;
 }
 
+static bool shall_fail(void)
+{
+	if (fake_slab_fail_from == SIZE_MAX || (fake_slab_fail_from && --fake_slab_fail_from))
+		return false;
+	if (fake_slab_fail_count != SIZE_MAX && !--fake_slab_fail_count)
+		fake_slab_fail_from = fake_slab_fail_count = SIZE_MAX;
+	return true;
+}
+
 void *mem_alloc(size_t bytes)
 {
 	unsigned class = (unsigned)((bytes + GRAIN - 1) / GRAIN);
@@ -56,7 +66,7 @@ void *mem_alloc(size_t bytes)
 	uint8_t *data;
 
 	kassert(bytes && bytes <= MEM_BLOCK_MAX);
-	if (fake_slab_fail_from != SIZE_MAX && (fake_slab_fail_from == 0 || --fake_slab_fail_from == 0))
+	if (shall_fail())
 		return NULL;
 	b = free_lists[class].oldest;
 	if (b && (fake_slab_blocks % 4 || used > ARENA_BYTES / 2)) {
