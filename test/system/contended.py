@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Four cores of one partition make random calls at once, with each other's handles and on the same few ports, while flow groups change
-cores, cores park and come again, and others send segments and datagrams to those ports. Ring 0 must live through it, and serve
-afterwards. The kernel is the checked one and takes orders from the second UART.
+cores, cores park and come again, and others send segments and datagrams to those ports; or the program falls, on one core or two, and begins
+anew. Ring 0 must live through it, and serve afterwards. The kernel is the checked one and takes orders from the second UART.
 
 Usage: contended.py [--long] [SEED]
 """
 import contextlib
 import pathlib
 import random
-import select
 import shutil
 import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'lib'))
@@ -31,31 +31,33 @@ HELD = 8
 SECONDS = 120
 RANDOM_SECONDS = 20
 # Those that nobody knows any more, because they have moved from under the program, shall not use up the rest.
-OVERRIDES = ('watchdog_ms=20000', 'connections=16384')
+OVERRIDES = ('connections=16384',)
+ENDS = ('fault_there', 'fault_both', 'privileged_there', 'fault_there_loop_here')  # of test/guest/cores.c
 RESET = struct.pack('ii', 1, 0)  # SO_LINGER: a close is a reset
 
 
 class Orders:
-    """To the second UART; what is answered is of no interest while others are under way."""
+    """To the second UART. Answers are read at once, whatever the test waits for: the guest waits until it has written them."""
 
     def __init__(self, path, rng):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
-        self.socket.setblocking(False)
         self.rng = rng
-        self.given = self.answered = 0
+        self.given = 0
+        self.answers = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        """Until the guest ends."""
+        with contextlib.suppress(OSError):
+            for line in self.socket.makefile('rb'):
+                self.answers.append(line.decode())
 
     def give(self, line):
         """One, if the guest keeps up."""
-        self.take()
-        if self.given - self.answered < 24:
+        if self.given - len(self.answers) < 24:
             self.socket.sendall(line.encode() + b'\n')
             self.given += 1
-
-    def take(self):
-        """Count answers."""
-        with contextlib.suppress(BlockingIOError):
-            self.answered += self.socket.recv(65536).count(b'\n')
 
     def random(self):
         """Any."""
@@ -64,21 +66,19 @@ class Orders:
         else:
             self.give(f'cores {self.rng.randrange(1, CORES + 1)}')
 
+    def settle(self):
+        """Until all are answered."""
+        deadline = time.monotonic() + SECONDS
+        while len(self.answers) < self.given:
+            check(time.monotonic() < deadline, f'{self.given - len(self.answers)} orders are not answered')
+            time.sleep(0.05)
+
     def all_run(self):
         """Until all cores run again and nothing moves."""
-        deadline = time.monotonic() + SECONDS
-        while self.answered < self.given:
-            check(time.monotonic() < deadline, f'{self.given - self.answered} orders are not answered')
-            select.select([self.socket], [], [], 0.1)
-            self.take()
-        self.socket.setblocking(True)
-        self.socket.settimeout(SECONDS)
-        self.socket.sendall(f'cores {CORES}\n'.encode())
-        answer = b''
-        while not answer.endswith(b'\n'):
-            answer += self.socket.recv(4096)
-        check(answer.startswith(f'cores {CORES} ok {CORES} '.encode()), f'all cores shall run, and the answer is {answer}')
-        self.socket.setblocking(False)
+        self.settle()
+        self.give(f'cores {CORES}')
+        self.settle()
+        check(self.answers[-1].startswith(f'cores {CORES} ok {CORES} '), f'all cores shall run, and the answer is {self.answers[-1]}')
 
 
 class Storm:
@@ -154,26 +154,67 @@ def fight(guest, orders, storm, seed, times):
         check(s.recv(100).startswith(b'hello 0'), f'the partition ended:\n{guest.text()[-2000:]}')
 
 
-def test_fight(queues, seeds, times):
-    """One machine."""
+def end(guest, orders, storm, name):
+    """One end of the partition, until its next life serves."""
+    for _ in range(orders.rng.randrange(20)):
+        orders.random()
+        storm.blow()
+        time.sleep(0.005)
+    mark, begun, asked, again, asking = guest.mark(), time.monotonic(), 0, None, []
+    while not again:
+        check(time.monotonic() < begun + SECONDS and guest.is_running(), f'{name}: no next life:\n{guest.text()[-2000:]}')
+        if time.monotonic() > asked + 3:  # what a connection that moves away says in that moment the program does not hear
+            asked = time.monotonic()
+            asking.append(lab.connect())
+            asking[-1].sendall(f'run {name} 0\n'.encode())
+        orders.random()
+        storm.blow()
+        again = guest.wait_line('^serving', mark, timeout=0.005)
+    for s in asking:
+        s.close()
+    check(not guest.panicked(), guest.text()[-4000:])
+
+
+@contextlib.contextmanager
+def machine(queues, seed, watchdog_ms):
+    """A guest, its orders, and others who send to it; ring 0 has lived when it is left."""
     lab.make_tap(queues)
     folder = tempfile.mkdtemp()
-    rng = random.Random(seeds[0])
+    rng = random.Random(seed)
     path = f'{folder}/orders'
     try:
-        with Guest(IMAGE, cpus=CORES, overrides=OVERRIDES,
+        with Guest(IMAGE, cpus=CORES, overrides=(*OVERRIDES, f'watchdog_ms={watchdog_ms}'),
                    qemu=('-serial', f'unix:{path},server=on,wait=off')) as guest:
             guest.wait_ready()
             check(guest.wait_line('^serving'), 'the program does not listen')
-            orders, storm = Orders(path, rng), Storm(rng)
-            for seed in seeds:
-                fight(guest, orders, storm, seed, times)
+            storm = Storm(rng)
+            yield guest, Orders(path, rng), storm
             storm.close()
             panic = guest.panicked()
             check(not panic, f'{panic}:\n{guest.text()[-4000:]}')
     finally:
         shutil.rmtree(folder)
-    return f'{len(seeds)} runs, {orders.answered} orders, {storm.sent} datagrams'
+
+
+def test_fight(queues, seeds, times):
+    """All cores make random calls."""
+    with machine(queues, seeds[0], 20000) as (guest, orders, storm):
+        for seed in seeds:
+            fight(guest, orders, storm, seed, times)
+    return f'{len(seeds)} runs, {len(orders.answers)} orders, {storm.sent} datagrams'
+
+
+def test_ends(queues, seed, count):
+    """The program falls again and again; where core 0 waits for a core that is parked the watchdog ends it."""
+    with machine(queues, seed, 2000) as (guest, orders, storm):
+        for i in range(count):
+            end(guest, orders, storm, ENDS[(seed + i) % len(ENDS)])
+        orders.all_run()
+        check(lab.Pinger().ping(), 'no answer to ping')
+        with lab.connect() as s:
+            s.sendall(b'hello\n')
+            check(int(s.recv(100).decode().split()[1]) >= count, f'not as many lives as ends:\n{guest.text()[-2000:]}')
+    return f'{count} ends, {len(orders.answers)} orders, {storm.sent} datagrams'
 
 
 def main():
@@ -184,6 +225,7 @@ def main():
     first = int(words[0]) if words else 1
     for queues in (1, CORES):
         report.run(f'contended.queues_{queues}', test_fight, queues, range(first, first + count), times)
+        report.run(f'contended.ends.queues_{queues}', test_ends, queues, first, 4 * count)
     report.close()
 
 
