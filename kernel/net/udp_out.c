@@ -122,6 +122,7 @@ static struct pbuf *frame_of(const struct binding *binding, be32_t to, uint16_t 
 			     const uint8_t *link)
 {
 	uint32_t udp_bytes = UDP_BYTES + data->bytes;
+	be32_t from = READ_ONCE(net_shared.address); /* the boot core may change it meanwhile: header and sum agree */
 	struct pbuf *p = port_malloc(FRAME_AT + HEADER_BYTES + data->bytes);
 	uint8_t *at;
 	be16_t header[4] = { be16(binding->port), be16(port), be16((uint16_t)udp_bytes), 0 };
@@ -135,8 +136,8 @@ static struct pbuf *frame_of(const struct binding *binding, be32_t to, uint16_t 
 			    .type_internal = (u8_t)PBUF_RAM,
 			    .ref = 1 };
 	memcpy(at, link, ETH_BYTES);
-	ip4_put_header(at + ETH_BYTES, net_shared.address, to, udp_bytes, IP_PROTOCOL_UDP);
-	header[3] = checksum_pseudo(net_shared.address, to, IP_PROTOCOL_UDP, udp_bytes);
+	ip4_put_header(at + ETH_BYTES, from, to, udp_bytes, IP_PROTOCOL_UDP);
+	header[3] = checksum_pseudo(from, to, IP_PROTOCOL_UDP, udp_bytes);
 	memcpy(at + ETH_BYTES + IP4_BYTES, header, UDP_BYTES);
 	memcpy(at + HEADER_BYTES, data->data, data->bytes);
 	output_sum_datagram(p);
