@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BURST_PART 10u                       /* of a second, at the rate */
-#define SW_MANAGED "unix:" SW_BRIDGE ".mgmt" /* whatever file there is of the name */
-#define DIFFERENT 2                          /* of diff-flows */
+#define BURST_PART 10u /* of a second, at the rate */
+#define DIFFERENT 2    /* of diff-flows */
 
 /* "external_ids:KEY=\"VALUE\"", on the heap: no value can become two. */
 static char *id_word(const char *key, const char *value)
@@ -133,7 +132,6 @@ static int ofctl(const char *const *argv, const char *input, int also, char **ou
 	return result;
 }
 
-/* A name that might be a file's is not asked for: ovs-ofctl looks for the socket in its own folder. */
 static int change_flows(const struct ovs_ports *ports, struct err *err)
 {
 #define ARGV(...) ((const char *const[]){ "ovs-ofctl", "-O", OVS_PROTOCOL, "--timeout=15", __VA_ARGS__, NULL })

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #define SW_BRIDGE "ix0"
-#define SW_HOST_LINK "ixhost"    /* the host's end of the veth */
+#define SW_MANAGED \
+	"unix:ix0.mgmt"       /* its OpenFlow socket, in the folder of the switch, whatever file there is of the name */
+#define SW_HOST_LINK "ixhost" /* the host's end of the veth */
 #define SW_HOST_PORT "ixhost-br" /* the bridge's end */
 #define SW_PORTS_MAX 1024u
 #define SW_ALLOWED_MAX 16u
