@@ -22,10 +22,10 @@ POLICIES = {'fixed': 'all cores', 'ix': 'policy'}
 WIRES = {'tap': ALL_WIRES['tap'], 'ovs': OwnWire('ovs')}   # of the work: the simulation's guest is on the tap
 
 
-def plan_of(is_quick):
+def plan_of(is_quick, pace=1):
     """What driver/policy_run.py is told. A vCPU more is only more processor where the host has one: no more vCPUs than it has CPUs."""
     cores = min(CORES_MAX, len(os.sched_getaffinity(0)))
-    return {'shapes': QUICK_SHAPES if is_quick else SHAPES, 'seconds': QUICK_SECONDS if is_quick else SECONDS, 'cores': cores,
+    return {'shapes': QUICK_SHAPES if is_quick else SHAPES, 'seconds': QUICK_SECONDS if is_quick else round(SECONDS * pace), 'cores': cores,
             'connections': CONNECTIONS, 'peak': round(PEAK * cores * 1e9 / WORK_NS), 'work_ns': WORK_NS,
             'bound_us': BOUND_TIMES * WORK_NS / 1000}
 
@@ -107,7 +107,7 @@ def run(bench, plan):
 
 def measure(bench, is_quick, out):
     """What was measured before a run that fails stays."""
-    plan = plan_of(is_quick)
+    plan = plan_of(is_quick, bench.pace)
     for kind, got in run(bench, plan):
         if kind == 'failed':
             raise Failure(got['why'])

@@ -61,6 +61,7 @@ class Rows(unittest.TestCase):
         plan = policy_real.plan_of(False)
         self.assertLessEqual(plan['cores'], len(os.sched_getaffinity(0)))
         self.assertLess(plan['peak'] * plan['work_ns'] / 1e9, plan['cores'])
+        self.assertEqual(policy_real.plan_of(False, 0.5)['seconds'], plan['seconds'] / 2)
 
 
 class Service(threading.Thread):
