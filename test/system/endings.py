@@ -83,7 +83,7 @@ def end_once(guest, how):
 
 
 def test_restart_limit():
-    with Guest(ENDINGS, overrides=('restart.max=3', 'restart.window_s=60', 'watchdog_ms=100')) as guest:
+    with Guest(ENDINGS, overrides=('restart.max=3', 'restart.window_s=60', 'watchdog_ms=2000')) as guest:
         guest.wait_ready()
         seconds = [end_once(guest, how) for how in ('fault', 'hang', 'fault')]
         check(guest.is_running(), 'it ended before the limit')
