@@ -7,6 +7,7 @@ Usage: parking_trouble.py [--faults | --long]
 """
 import pathlib
 import select
+import signal
 import sys
 import time
 
@@ -24,6 +25,7 @@ from report import Report, check  # noqa: E402  pylint: disable=wrong-import-pos
 
 RESTART = ('restart.on_fault=true', 'restart.max=60')
 DELAYS_MS = (0, 1, 3, 7)
+STALL_S = 2             # of a switch; a device that keeps frames so long is reset
 
 
 class Machine(parking.Machine):
@@ -136,25 +138,35 @@ def test_resets_plug(queues, rounds):
         return m.finish()[1]
 
 
+def take_answer(m, count):
+    """So many run."""
+    answer = m.answers(1)[0]
+    check(answer[:4] == ['cores', str(count), 'ok', str(count)], f'cores {count} without a switch is answered {answer}')
+    m.check_cores(list(range(count)))
+
+
 def test_backend(queues, rounds):
-    """The switch dies while cores leave, are away, and come; it comes back at another such moment."""
+    """The switch dies while cores leave, are away, and come, and is back later; then it stands still, with frames in its hands."""
     lab.delete_link(lab.TAP)
     with ovs.Switch() as switch, Machine(CORES, queues, net=f'vhost-user={switch.socket}') as m:
         switch.steer('hash')
         m.load(queues)
         counts = (1, CORES, 2, CORES)
         for n, count in enumerate(counts * rounds):
-            is_early = n % 2
-            if is_early:
+            if n % 2:
                 m.say(f'cores {count}')
             switch.kill()
-            if not is_early:
+            if not n % 2:
                 m.say(f'cores {count}')
-            answer = m.answers(1)[0]
-            check(answer[:4] == ['cores', str(count), 'ok', str(count)], f'cores {count} without a switch is answered {answer}')
-            m.check_cores(list(range(count)))
+            take_answer(m, count)
             switch.start()
             m.go_on()
+        switch.processes['vswitchd'].send_signal(signal.SIGSTOP)
+        m.say('cores 1')
+        time.sleep(STALL_S)
+        switch.processes['vswitchd'].send_signal(signal.SIGCONT)
+        take_answer(m, 1)
+        m.go_on()
         return f'{len(counts) * rounds} times killed; {m.finish()[1]}'
 
 

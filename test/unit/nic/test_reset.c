@@ -100,6 +100,37 @@ static void test_wanted_on_many_cores(void **state)
 		check_works(q);
 }
 
+/* Of cores that are parked the boot core stops what they sent by, and nobody wakes them; what they would receive somebody else polls. */
+static void test_parked_cores(void **state)
+{
+	(void)state;
+	nic_setup(4, 64);
+	fake_device.offered &= ~VIRTIO_NET_F_RSS;
+	assert_int_equal(nic_start(4), 0);
+	fake_core_count = 4;
+	fake_cores = 3;
+	nic_want_reset();
+	nic_check();
+	assert_int_equal(fake_wakes[2] + fake_wakes[3], 0);
+	turn(1);
+	percore_id = 0;
+	assert_int_equal(nic_tx_reclaim(0, tokens, 512), 0);
+	nic_check();
+	for (uint16_t q = 0; q < 4; q++) {
+		assert_int_equal(fake_device.resets, 1); /* not all of them are polled yet */
+		if (q != 1)
+			assert_int_equal(nic_rx_burst(q, out, NIC_BURST_MAX), 0);
+		if (q < 3)
+			nic_check();
+	}
+	fake_cores = 7; /* one comes before that is over: its ring has stopped already */
+	nic_check();
+	assert_int_equal(fake_device.resets, 2);
+	fake_cores = 0;
+	for (uint16_t q = 0; q < 4; q++)
+		check_works(q);
+}
+
 static void test_steering_survives(void **state)
 {
 	struct nic_steering s = { .key = { 5 }, .table = { 1 } };
@@ -347,6 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_needs_reset),
 		cmocka_unit_test(test_wanted_on_many_cores),
+		cmocka_unit_test(test_parked_cores),
 		cmocka_unit_test(test_steering_survives),
 		cmocka_unit_test(test_steering_meanwhile),
 		cmocka_unit_test(test_steering_unanswered),
