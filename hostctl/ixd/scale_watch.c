@@ -88,6 +88,9 @@ static int settle(struct guest *g, struct err *err)
 	}
 	scale_remember(g->name, false);
 	scale_know(g);
+	/* Who goes on past us meanwhile may leave libvirt with a count that nothing else tells of. */
+	if (err->status == 0 && domain_vcpus(ixd.domains, g->name, &now, err) == 0 && now.count != now.libvirt)
+		return -1;
 	return err->status == 0 ? 0 : -1;
 }
 

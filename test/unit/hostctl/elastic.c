@@ -50,7 +50,8 @@ static void write_guest(void)
 				     .cores = elastic->cores,
 				     .cores_min = elastic->cores_min,
 				     .cores_max = elastic->cores_max,
-				     .cores_present = elastic->is_deaf ? elastic->cores_min : elastic_count(),
+				     .cores_present = elastic->is_deaf || elastic->is_late ? elastic->cores_min
+											   : elastic_count(),
 				     .cores_wanted = elastic->wanted,
 				     .groups = 128 };
 	memcpy(g->id, head->id, sizeof(g->id));
@@ -146,6 +147,10 @@ static void may_die(void)
 	if (++elastic->steps == elastic->dies_at)
 		_exit(77);
 	elastic->is_away |= elastic->steps == elastic->away_at;
+	if (elastic->steps == elastic->taken_at && elastic_count() > 1) {
+		elastic->is_late = false;
+		qemu_remove(elastic_count() - 1);
+	}
 }
 
 static void device_del(const char *command)

@@ -27,6 +27,8 @@ struct elastic {
 	/* ixd */
 	uint32_t steps, dies_at; /* calls so far; before the one of this number it is killed, 0: never */
 	uint32_t away_at;        /* and before this one libvirtd is */
+	uint32_t taken_at;       /* before this one somebody has QEMU take its last vCPU away */
+	bool is_late;            /* until then the guest has not noticed that one */
 	int64_t clock_ms;        /* how far now_ms() is ahead of time */
 	char events[ELASTIC_EVENTS_MAX][400];
 	uint32_t event_count;
