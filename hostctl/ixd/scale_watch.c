@@ -59,8 +59,29 @@ static enum scale_by by_of(const char *word)
 	return SCALE_BY_HAND;
 }
 
-/* With the lock. Return: 0 when there is nothing left to settle now. */
-static int settle(struct guest *g, struct err *err)
+/*
+ * What has been settled is what is so afterwards, else a vCPU that came before and goes now would look like nothing new. First what the
+ * guest said, then what libvirt does: where one goes in between they differ. Return: whether libvirt counts right.
+ */
+static bool is_agreed(const char *name, struct scale_seen *seen)
+{
+	struct err ignored = { 0 };
+	struct domain_vcpus now;
+	struct known *k;
+	bool is;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	seen->present = k != NULL && k->has_guest ? k->guest.cores_present : 0;
+	pthread_mutex_unlock(&ixd.lock);
+	is = domain_vcpus(ixd.domains, name, &now, &ignored) == 0 && now.count == now.libvirt;
+	seen->libvirt = now.libvirt;
+	err_fini(&ignored);
+	return is;
+}
+
+/* With the lock. Return: 0 when there is nothing left to settle now: then @seen is as it is. */
+static int settle(struct guest *g, struct scale_seen *seen, struct err *err)
 {
 	struct guest_vcpus before = g->vcpus;
 	struct domain_vcpus now;
@@ -88,10 +109,7 @@ static int settle(struct guest *g, struct err *err)
 	}
 	scale_remember(g->name, false);
 	scale_know(g);
-	/* Who goes on past us meanwhile may leave libvirt with a count that nothing else tells of. */
-	if (err->status == 0 && domain_vcpus(ixd.domains, g->name, &now, err) == 0 && now.count != now.libvirt)
-		return -1;
-	return err->status == 0 ? 0 : -1;
+	return err->status == 0 && is_agreed(g->name, seen) ? 0 : -1;
 }
 
 static void *run_settle(void *arg)
@@ -101,7 +119,8 @@ static void *run_settle(void *arg)
 	struct err err = { 0 };
 	int lock = scale_take(name, g, &err);
 	struct known *k;
-	bool is_settled = lock >= 0 && settle(g, &err) == 0;
+	struct scale_seen seen = { .pid = 0 };
+	bool is_settled = lock >= 0 && settle(g, &seen, &err) == 0;
 
 	if (lock >= 0)
 		close(lock);
@@ -113,8 +132,12 @@ static void *run_settle(void *arg)
 	if (k != NULL) {
 		k->scale.is_at_work = false;
 		k->scale.settled_ms = now_ms();
-		if (!is_settled)
+		if (!is_settled) {
 			k->scale.settled.pid = 0; /* look again */
+		} else if (seen.libvirt != 0) {
+			k->scale.settled.libvirt = seen.libvirt;
+			k->scale.settled.present = seen.present;
+		}
 	}
 	pthread_mutex_unlock(&ixd.lock);
 	free(name);

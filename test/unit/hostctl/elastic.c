@@ -47,7 +47,7 @@ static void write_guest(void)
 				     .state = IX_PAGE_READY,
 				     .beat = g->beat + 1,
 				     .up_us = up_us + 1,
-				     .cores = elastic->cores,
+				     .cores = elastic->is_late ? elastic->cores_min : elastic->cores,
 				     .cores_min = elastic->cores_min,
 				     .cores_max = elastic->cores_max,
 				     .cores_present = elastic->is_deaf || elastic->is_late ? elastic->cores_min
@@ -141,15 +141,20 @@ static bool qemu_remove(uint32_t vcpu)
 	return true;
 }
 
+void elastic_take(void)
+{
+	qemu_remove(elastic_count() - 1);
+}
+
 /* ixd may be killed here. */
 static void may_die(void)
 {
 	if (++elastic->steps == elastic->dies_at)
 		_exit(77);
 	elastic->is_away |= elastic->steps == elastic->away_at;
-	if (elastic->steps == elastic->taken_at && elastic_count() > 1) {
+	if (elastic->steps == elastic->noticed_at) {
 		elastic->is_late = false;
-		qemu_remove(elastic_count() - 1);
+		write_guest();
 	}
 }
 

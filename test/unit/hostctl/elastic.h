@@ -27,9 +27,9 @@ struct elastic {
 	/* ixd */
 	uint32_t steps, dies_at; /* calls so far; before the one of this number it is killed, 0: never */
 	uint32_t away_at;        /* and before this one libvirtd is */
-	uint32_t taken_at;       /* before this one somebody has QEMU take its last vCPU away */
-	bool is_late;            /* until then the guest has not noticed that one */
-	int64_t clock_ms;        /* how far now_ms() is ahead of time */
+	uint32_t noticed_at;     /* before this one the guest notices what came, if it @is_late */
+	bool is_late;
+	int64_t clock_ms; /* how far now_ms() is ahead of time */
 	char events[ELASTIC_EVENTS_MAX][400];
 	uint32_t event_count;
 };
@@ -54,3 +54,6 @@ void elastic_restart(uint32_t vcpus);
 /** elastic_count() - vCPUs that QEMU has. elastic_event(): whether the last event has @text in it. */
 uint32_t elastic_count(void);
 bool elastic_event(const char *text);
+
+/** elastic_take() - somebody has QEMU take its last vCPU away, past libvirt and ixd. */
+void elastic_take(void);
