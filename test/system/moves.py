@@ -230,7 +230,8 @@ class Traffic:
         for s in self.streams:
             s.finish()
             self.poll.modify(s, select.POLLIN)
-        deadline = time.monotonic() + 60
+        # One that is given hundreds of MB a second from the guest may be long in getting rid of what it has itself.
+        deadline = time.monotonic() + 180
         while not all(s.is_ended for s in self.streams) or self.orders.waiting:
             check(time.monotonic() < deadline, f'{sum(not s.is_ended for s in self.streams)} streams do not end')
             self.turn()
