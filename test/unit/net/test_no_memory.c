@@ -407,7 +407,7 @@ static void sweep(const struct life *life)
 	for (unsigned i = 0; i < STEPS_MAX && life->steps[i]; i++) {
 		size_t from = 1;
 
-		while (live(life, i, from, SIZE_MAX) | live(life, i, from, 1))
+		while ((int)live(life, i, from, SIZE_MAX) | (int)live(life, i, from, 1)) /* both */
 			assert_in_range(++from, 2, BLOCKS_MAX);
 		all += from - 1;
 	}
