@@ -109,22 +109,30 @@ static int ask_qemu(struct domains *d, const char *name, struct domain_vcpus *ou
 	return result;
 }
 
+static int ask_qemu_twice(struct domains *d, const char *name, struct domain_vcpus *out, struct err *err)
+{
+	struct err first = { 0 };
+	int result = ask_qemu(d, name, out, &first);
+
+	err_fini(&first);
+	if (result == 0)
+		return 0;
+	nap(LOOK_MS);
+	return ask_qemu(d, name, out, err);
+}
+
 int domain_vcpus(struct domains *d, const char *name, struct domain_vcpus *out, struct err *err)
 {
-	struct domain_info info;
-	struct err first = { 0 };
+	struct domain_info info = { 0 };
 	int result;
 
 	memset(out, 0, sizeof(*out));
-	if (ask_qemu(d, name, out, &first) != 0) {
-		nap(LOOK_MS);
-		result = ask_qemu(d, name, out, err);
-	} else {
-		result = 0;
-	}
-	err_fini(&first);
+	result = ask_qemu_twice(d, name, out, err);
 	if (result == 0)
 		result = domain_info(d, name, &info, err);
+	/* libvirt counts a vCPU when QEMU has made it: one too many may have come since QEMU was asked. */
+	if (result == 0 && info.cpus > out->count)
+		result = ask_qemu_twice(d, name, out, err);
 	if (result == 0)
 		out->libvirt = info.cpus;
 	else

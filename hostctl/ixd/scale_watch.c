@@ -61,9 +61,10 @@ static enum scale_by by_of(const char *word)
 
 /*
  * What has been settled is what is so afterwards, else a vCPU that came before and goes now would look like nothing new. First what the
- * guest said, then what libvirt does: where one goes in between they differ. Return: whether libvirt counts right.
+ * guest said, then what libvirt does: where one goes in between they differ. Return: whether there are still the @count vCPUs that the
+ * record has, else somebody went on past us meanwhile; and libvirt counts right.
  */
-static bool is_agreed(const char *name, struct scale_seen *seen)
+static bool is_agreed(const char *name, uint32_t count, struct scale_seen *seen)
 {
 	struct err ignored = { 0 };
 	struct domain_vcpus now;
@@ -74,7 +75,7 @@ static bool is_agreed(const char *name, struct scale_seen *seen)
 	k = known_find(name);
 	seen->present = k != NULL && k->has_guest ? k->guest.cores_present : 0;
 	pthread_mutex_unlock(&ixd.lock);
-	is = domain_vcpus(ixd.domains, name, &now, &ignored) == 0 && now.count == now.libvirt;
+	is = domain_vcpus(ixd.domains, name, &now, &ignored) == 0 && now.count == count && now.libvirt == count;
 	seen->libvirt = now.libvirt;
 	err_fini(&ignored);
 	return is;
@@ -109,7 +110,7 @@ static int settle(struct guest *g, struct scale_seen *seen, struct err *err)
 	}
 	scale_remember(g->name, false);
 	scale_know(g);
-	return err->status == 0 && is_agreed(g->name, seen) ? 0 : -1;
+	return err->status == 0 && is_agreed(g->name, g->vcpus.count, seen) ? 0 : -1;
 }
 
 static void *run_settle(void *arg)

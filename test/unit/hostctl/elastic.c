@@ -146,6 +146,8 @@ void elastic_take(void)
 	qemu_remove(elastic_count() - 1);
 }
 
+static int set_vcpus(uint32_t count);
+
 /* ixd may be killed here. */
 static void may_die(void)
 {
@@ -156,6 +158,15 @@ static void may_die(void)
 		elastic->is_late = false;
 		write_guest();
 	}
+}
+
+/* An answer is on its way: somebody has libvirt plug a vCPU, and ixd looks at the guest's page. */
+static void may_plug(void)
+{
+	if (elastic->plug_in == 0 || --elastic->plug_in != 0)
+		return;
+	(void)set_vcpus(elastic->count + 1);
+	known_find("web")->guest.cores_present = elastic_count();
 }
 
 static void device_del(const char *command)
@@ -201,6 +212,7 @@ int domain_monitor(struct domains *d, const char *name, const char *command, cha
 	o = json_pack("{s:o}", "return", list);
 	*answer = json_dumps(o, 0);
 	json_decref(o);
+	may_plug();
 	return 0;
 }
 
@@ -284,6 +296,7 @@ int domain_info(struct domains *d, const char *name, struct domain_info *out, st
 	out->cpus = elastic->count;
 	out->cpus_max = elastic->max;
 	out->pid = elastic->pid;
+	may_plug();
 	return 0;
 }
 

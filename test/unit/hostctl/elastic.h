@@ -29,6 +29,8 @@ struct elastic {
 	uint32_t away_at;        /* and before this one libvirtd is */
 	uint32_t noticed_at;     /* before this one the guest notices what came, if it @is_late */
 	bool is_late;
+	uint32_t
+		plug_in; /* behind so many answers of QEMU and libvirt somebody plugs a vCPU, and it is noticed; 0: not */
 	int64_t clock_ms; /* how far now_ms() is ahead of time */
 	char events[ELASTIC_EVENTS_MAX][400];
 	uint32_t event_count;

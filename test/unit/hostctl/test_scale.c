@@ -257,6 +257,22 @@ static void test_gone_again(void **state)
 	check(1, 1, false);
 }
 
+/* A vCPU that comes past us while what was before is settled: it is not taken for settled, too. */
+static void test_comes_meanwhile(void **state)
+{
+	(void)state;
+	for (uint32_t step = 1; step <= 8; step++) { /* of a look that finds all as it was */
+		elastic_begin(1, 4, false);
+		known_find("web")->scale.settled.pid = 0;
+		elastic->plug_in = step;
+		for (unsigned i = 0; i < 3; i++)
+			elastic_look();
+		check(2, 2, false);
+		elastic_end();
+	}
+	elastic_begin(1, 4, false);
+}
+
 static void test_guest_refuses(void **state)
 {
 	(void)state;
@@ -467,6 +483,7 @@ int main(void)
 		TEST(test_budget),
 		TEST(test_budget_of_others_unseen),
 		TEST(test_gone_again),
+		TEST(test_comes_meanwhile),
 		TEST(test_budget_of_others),
 		TEST(test_guest_refuses),
 		TEST(test_libvirt_away),
