@@ -38,8 +38,11 @@ static void end(struct resize *rs, bool is_done, uint32_t was)
 		err_fini(&ignored);
 		return;
 	}
-	if (!is_done)
-		g->cores = scale_within(g, rs->now.vcpus.count > 0 ? rs->now.running : was);
+	if (!is_done && rs->now.vcpus.count > 0) /* a page may still speak of one that has gone */
+		g->cores = scale_within(g,
+					rs->now.running < rs->now.vcpus.count ? rs->now.running : rs->now.vcpus.count);
+	else if (!is_done)
+		g->cores = scale_within(g, was);
 	g->scaling[0] = '\0';
 	guest_save(g, &ignored);
 	err_fini(&ignored);
@@ -120,6 +123,18 @@ static bool take_work(const char *name, bool is_taken)
 	return is_ours;
 }
 
+/* What was settled before we changed something is no news when it comes again: another look, in any case. */
+static void unsettle(const char *name)
+{
+	struct known *k;
+
+	pthread_mutex_lock(&ixd.lock);
+	k = known_find(name);
+	if (k != NULL)
+		k->scale.settled.pid = 0;
+	pthread_mutex_unlock(&ixd.lock);
+}
+
 int scale_take(const char *name, struct guest *g, struct err *err)
 {
 	int lock = guest_lock(name, LOCK_S, err);
@@ -156,6 +171,7 @@ static int scale(struct request *r, const char *name, uint32_t cores, const stru
 		rs->why = *why;
 		g->is_auto = why->by == SCALE_BY_POLICY;
 		result = scale_by_record(rs, err);
+		unsettle(name);
 		if (r != NULL && result == 0)
 			r->result = scale_json(rs);
 		if (result != 0 && g->is_auto != was_auto && g->scaling[0] == '\0') {
