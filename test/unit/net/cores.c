@@ -306,3 +306,13 @@ void cores_check_empty(void)
 	assert_int_equal(free_buffers(), BUFFERS);
 	assert_int_equal(fake_slab_blocks, blocks_at_start);
 }
+
+void cores_end(void)
+{
+	for (uint32_t core = 0; core < CORES_IN_TEST; core++) {
+		cores_switch(core);
+		net_partition_end();
+	}
+	cores_all(500);
+	cores_check_empty();
+}

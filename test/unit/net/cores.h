@@ -35,3 +35,6 @@ void cores_all(unsigned rounds);
 
 /** cores_check_empty() - everything has come back: blocks, receive buffers, frames; all connections are gone. */
 void cores_check_empty(void);
+
+/** cores_end() - the partition ends on every core, time goes by, and everything has come back. */
+void cores_end(void);

@@ -240,12 +240,7 @@ static void test_empty(void **state)
 {
 	(void)state;
 	begin();
-	for (uint32_t core = 0; core < CORES_IN_TEST; core++) {
-		cores_switch(core);
-		net_partition_end();
-	}
-	cores_all(500);
-	cores_check_empty();
+	cores_end();
 }
 
 int main(void)

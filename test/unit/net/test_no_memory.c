@@ -245,9 +245,9 @@ static void do_connect(void)
 	turns(3);
 }
 
-static void do_connect_any(void)
+static void connect_to(uint32_t who)
 {
-	struct ix_connect wish = { .remote = world_endpoint(PEER_ADDRESS, 81), .cookie = 5 };
+	struct ix_connect wish = { .remote = world_endpoint(who, 81), .cookie = 5 };
 	ix_handle_t made = 0;
 	int status = net_connect(&wish, 0, &made);
 
@@ -258,19 +258,17 @@ static void do_connect_any(void)
 	turns(2);
 }
 
+static void do_connect_any(void)
+{
+	connect_to(PEER_ADDRESS);
+}
+
 /* To somebody whose Ethernet address is not known. */
 static void do_connect_unknown(void)
 {
 	static uint32_t who = PEER_ADDRESS + 1000;
-	struct ix_connect wish = { .remote = world_endpoint(++who, 81), .cookie = 5 };
-	ix_handle_t made = 0;
-	int status = net_connect(&wish, 0, &made);
 
-	judge(status);
-	turns(3);
-	if (status == IX_OK)
-		judge(net_abort(made));
-	turns(2);
+	connect_to(++who);
 }
 
 static void do_answer(void)
