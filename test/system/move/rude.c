@@ -9,7 +9,7 @@
  *   'l'  release where it has come to, too late
  *   '?'  answers with the number of statuses that were not as kernel/abi says
  */
-#include "lib/libc/libc.h"
+#include "test/system/move/call.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,16 +37,6 @@ struct conn {
 static struct conn conns[CORES * CONNS];
 static atomic_uint wrong;
 static volatile int first_wrong[3]; /* opcode, status, line */
-
-static int call(uint16_t op, ix_handle_t handle, uint64_t arg, uint64_t len)
-{
-	struct ix_call_array *a = libc_calls();
-
-	a->calls[0] = (struct ix_call){ .op = op, .status = IX_PENDING, .handle = handle, .arg = arg, .len = len };
-	a->count = 1;
-	ix_entry(IX_CALL, 0, 0, 0);
-	return a->calls[0].status;
-}
 
 static void expect(int status, int one, int other, int line)
 {

@@ -7,8 +7,8 @@
  *        after IX_RUN_IO than before; times that it returned; that this core leaves, that it is back; XCR0
  *   'X'  the program faults
  */
+#include "test/system/move/call.h"
 #include "test/system/move/state.h"
-#include "lib/libc/libc.h"
 #include <cpuid.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -39,16 +39,6 @@ static struct {
 	atomic_uint wrong, rounds, leaving, back;
 	char text[TEXT_BYTES];
 } own[CORES];
-
-static int call(uint16_t op, ix_handle_t handle, uint64_t arg, uint64_t len)
-{
-	struct ix_call_array *a = libc_calls();
-
-	a->calls[0] = (struct ix_call){ .op = op, .status = IX_PENDING, .handle = handle, .arg = arg, .len = len };
-	a->count = 1;
-	ix_entry(IX_CALL, 0, 0, 0);
-	return a->calls[0].status;
-}
 
 /* ---- registers ---- */
 static uint64_t read_xcr0(void)
